@@ -1,0 +1,25 @@
+# Flags for the tree's own targets. Consumers get none of these.
+
+add_library(assay_flags INTERFACE)
+target_compile_options(assay_flags INTERFACE -Wall -Wextra -Wpedantic -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 sees overlaps and overflows in its own std::string that are not there (PR 105651, PR 105329).
+  target_compile_options(assay_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
+                                               -Wno-stringop-overread)
+endif()
+target_compile_features(assay_flags INTERFACE cxx_std_20)
+
+if(ASSAY_SANITIZE)
+  # Everything in a binary must be instrumented alike, so these are set for the whole tree. Asio's recycling of
+  # frames and handlers would hide a use after free.
+  add_compile_options(-fsanitize=${ASSAY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  add_link_options(-fsanitize=${ASSAY_SANITIZE})
+  add_compile_definitions(BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING)
+endif()
+if(ASSAY_COVERAGE)
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+  add_link_options(-fprofile-instr-generate)
+endif()
+if(ASSAY_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

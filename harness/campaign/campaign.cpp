@@ -1,0 +1,452 @@
+#include "harness/campaign/campaign.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace assay {
+
+std::string_view to_string(verdict value) noexcept {
+  switch (value) {
+    case verdict::pass:
+      return "pass";
+    case verdict::fail:
+      return "fail";
+    case verdict::skip:
+      return "skip";
+    case verdict::error:
+      return "error";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(order_model value) noexcept { return value == order_model::fifo ? "fifo" : "any"; }
+
+std::optional<std::string> missing_feature(const subject_base& chosen, const scenario_info& scenario) {
+  for (const std::string& feature : scenario.traits.features) {
+    if (!chosen.claims(feature)) return feature;
+  }
+  return std::nullopt;
+}
+
+trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
+                       const trial_settings& settings, bool traced, const campaign_observer* observer) {
+  if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
+  choice_stream choices(source, observer != nullptr ? observer->mirror : nullptr);
+  trial t(choices, settings, traced);
+  if (scenario.traits.faulted) t.allow_faults();
+  return t.run([&] { return scenario.begin(t, chosen); });
+}
+
+namespace {
+
+// What a message says without the numbers in it, up to the first colon: two trials that differ only in ids
+// and times fail in the same way.
+std::string gist(const std::string& message) {
+  std::string text;
+  for (const char c : message) {
+    if (c == ':') break;
+    if (c < '0' || c > '9') text += c;
+  }
+  return text;
+}
+
+class campaign {
+ public:
+  campaign(const subject_base& chosen, const scenario_info& scenario, const campaign_options& options,
+           const campaign_observer* observer)
+      : chosen_(chosen),
+        scenario_(scenario),
+        options_(options),
+        observer_(observer),
+        settings_{options.where, options.sweep} {}
+
+  campaign_result run() {
+    describe();
+    if (const auto feature = missing_feature(chosen_, scenario_)) {
+      skip("does not claim '" + *feature + "'");
+    } else if (scenario_.traits.sim_only && options_.where != tier::sim) {
+      skip("makes sense on the simulator only");
+    } else if (explore()) {
+      check_vacuity();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void describe() {
+    result_.subject = chosen_.name();
+    result_.kind = chosen_.kind();
+    result_.contract = scenario_.contract;
+    result_.clause = scenario_.clause;
+    result_.variant = scenario_.variant;
+    const clause_info* const clause = catalogue::instance().find_clause(scenario_.clause);
+    result_.level = clause == nullptr ? level::must : clause->level;
+    result_.where = options_.where;
+  }
+
+  void skip(std::string why) {
+    result_.outcome = result_.outcome_fifo = verdict::skip;
+    result_.message = std::move(why);
+  }
+
+  // Runs the phases in turn; true if no trial failed.
+  bool explore() {
+    fifo_source first;
+    const trial_result baseline = run_trial(chosen_, scenario_, first, settings_, true, observer_);
+    result_.cancel_points = baseline.cancel_points;
+    result_.fault_points = baseline.fault_points;
+    result_.trace_hash = format_hash(baseline.events->hash());
+    if (!judge(baseline, "fifo", order_model::fifo)) return false;
+    return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
+           random_orders(baseline);
+  }
+
+  bool sweep_cancels(const trial_result& baseline) {
+    using deviation = sweep_source::deviation;
+    for (std::uint32_t point = 0; point < baseline.cancel_points; ++point) {
+      if (!sweep({deviation{choice_kind::cancel, point, 1, false}}, "cancel sweep")) return false;
+      ++result_.cancel_points_covered;
+    }
+    for (std::uint32_t point = 0; point + 1 < baseline.cancel_points; ++point) {
+      if (!sweep({deviation{choice_kind::cancel, point, 1, false},
+                  deviation{choice_kind::cancel, point + 1, 1, false}},
+                 "cancel sweep, twice")) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool sweep_faults(const trial_result& baseline) {
+    using deviation = sweep_source::deviation;
+    std::vector<std::uint32_t> faults;  // how many faults each call can show
+    for (const choice& one : baseline.choices) {
+      if (one.kind == choice_kind::fault) faults.push_back(one.arity - 1);
+    }
+    for (const bool persistent : {false, true}) {
+      for (std::uint32_t call = 0; call < faults.size(); ++call) {
+        for (std::uint32_t fault = 1; fault <= faults[call]; ++fault) {
+          if (!sweep({deviation{choice_kind::fault, call, fault, persistent}},
+                     persistent ? "fault sweep, persistent" : "fault sweep")) {
+            return false;
+          }
+        }
+        if (!persistent) ++result_.fault_points_covered;
+      }
+    }
+    return true;
+  }
+
+  bool sweep(std::vector<sweep_source::deviation> plan, std::string_view phase) {
+    sweep_source source(std::move(plan));
+    return judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase,
+                 order_model::fifo);
+  }
+
+  // Order model fifo leaves the order of tied timers open, and what the scenario itself leaves open.
+  bool random_ties(const trial_result& baseline) {
+    const bool open = std::any_of(baseline.choices.begin(), baseline.choices.end(),
+                                  [](const choice& one) { return one.kind != choice_kind::ready; });
+    if (!open) return true;
+    return random(options_.schedules / 4, false, "random ties", order_model::fifo);
+  }
+
+  bool random_orders(const trial_result& baseline) {
+    if (baseline.choices.empty()) return true;  // nothing is left open
+    return random(options_.schedules, true, "random order", order_model::any);
+  }
+
+  bool random(std::uint32_t schedules, bool permute, std::string_view phase, order_model model) {
+    for (std::uint32_t i = 0; i < schedules; ++i) {
+      random_source::odds odds;
+      odds.ready = permute;
+      random_source source(options_.seed * 1'000'003 + i, odds);
+      if (!judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase, model))
+        return false;
+    }
+    return true;
+  }
+
+  bool judge(const trial_result& seen, std::string_view phase, order_model model) {
+    ++result_.trials;
+    result_.turns += seen.turns;
+    wanted_.insert(seen.wanted.begin(), seen.wanted.end());
+    reached_.insert(seen.reached.begin(), seen.reached.end());
+    if (seen.passed()) return true;
+    const verdict outcome = seen.is_error() ? verdict::error : verdict::fail;
+    result_.outcome = outcome;
+    result_.outcome_fifo = model == order_model::fifo ? outcome : verdict::pass;
+    result_.shown_by = phase;
+    report(seen);
+    return false;
+  }
+
+  // Shrinks the failing trial and tells its story.
+  void report(const trial_result& failing) {
+    const auto again = [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
+      lenient_source source(std::move(answers));
+      trial_result seen = run_trial(chosen_, scenario_, source, settings_, false, observer_);
+      if (!same_failure(seen, failing)) return std::nullopt;
+      return std::move(seen.choices);
+    };
+    shrunk least = shrink(failing.choices, options_.shrink_trials_max, again);
+    result_.trials += least.trials;
+    replay_plan plan{&chosen_, &scenario_, settings_, condense(least.choices), false};
+    const trial_result shown = replay(plan, true, observer_);
+    result_.message = shown.passed() ? failing.message : shown.message;
+    result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices));
+    result_.trace_hash = format_hash(shown.events->hash());
+    result_.story = tell(*shown.events);
+    if (!same_failure(shown, failing)) {
+      result_.outcome = verdict::error;
+      result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
+                        failing.message + "', then '" + (shown.passed() ? "pass" : shown.message) + "'";
+    }
+  }
+
+  void check_vacuity() {
+    std::string missing;
+    for (const std::string& label : wanted_) {
+      if (!reached_.contains(label)) missing += (missing.empty() ? "'" : ", '") + label + "'";
+    }
+    if (missing.empty()) return;
+    result_.outcome = result_.outcome_fifo = verdict::error;
+    result_.message = "vacuous: no trial of the campaign reached " + missing;
+  }
+
+  const subject_base& chosen_;
+  const scenario_info& scenario_;
+  const campaign_options& options_;
+  const campaign_observer* observer_;
+  trial_settings settings_;
+  campaign_result result_;
+  std::set<std::string> wanted_;
+  std::set<std::string> reached_;
+};
+
+}  // namespace
+
+bool same_failure(const trial_result& a, const trial_result& b) {
+  return a.kind == b.kind && gist(a.message) == gist(b.message);
+}
+
+campaign_result run_campaign(const subject_base& chosen, const scenario_info& scenario,
+                             const campaign_options& options, const campaign_observer* observer) {
+  return campaign(chosen, scenario, options, observer).run();
+}
+
+// ---- shrinking
+
+namespace {
+
+class shrinker {
+ public:
+  using runner = std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>;
+  shrinker(std::vector<choice> failing, std::uint32_t trials_max, const runner& again)
+      : best_(std::move(failing)), left_(trials_max), trials_max_(trials_max), again_(again) {}
+
+  shrunk run() {
+    cut_suffix();
+    bool smaller = true;
+    while (smaller && left_ > 0) {
+      smaller = drop_deviations();
+      if (lower_answers()) smaller = true;
+    }
+    return {std::move(best_), trials_max_ - left_};
+  }
+
+ private:
+  static std::vector<std::uint32_t> answers_of(const std::vector<choice>& made) {
+    std::vector<std::uint32_t> answers;
+    answers.reserve(made.size());
+    for (const choice& one : made) answers.push_back(one.chosen);
+    return answers;
+  }
+  static std::size_t deviations(const std::vector<choice>& made) {
+    return static_cast<std::size_t>(
+        std::count_if(made.begin(), made.end(), [](const choice& one) { return one.chosen != 0; }));
+  }
+  static std::uint64_t weight(const std::vector<choice>& made) {
+    std::uint64_t sum = 0;
+    for (const choice& one : made) sum += one.chosen;
+    return sum;
+  }
+
+  // Runs a candidate; keeps it if it fails alike and is smaller.
+  bool accept(std::vector<std::uint32_t> answers) {
+    if (left_ == 0) return false;
+    --left_;
+    std::optional<std::vector<choice>> made = again_(std::move(answers));
+    if (!made) return false;
+    const auto size = std::pair(deviations(*made), weight(*made));
+    if (size >= std::pair(deviations(best_), weight(best_))) return false;
+    best_ = std::move(*made);
+    return true;
+  }
+
+  // The shortest prefix after which first-in-first-out still fails, by bisection (failure need not be
+  // monotone in the length, so this is a start, not a promise).
+  void cut_suffix() {
+    std::size_t low = 0;
+    std::size_t high = best_.size();
+    while (low < high && left_ > 0) {
+      const std::size_t middle = low + (high - low) / 2;
+      std::vector<std::uint32_t> answers = answers_of(best_);
+      if (middle < answers.size()) answers.resize(middle);
+      if (accept(std::move(answers))) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+  }
+
+  std::vector<std::size_t> deviating_steps() const {
+    std::vector<std::size_t> steps;
+    for (std::size_t i = 0; i < best_.size(); ++i) {
+      if (best_[i].chosen != 0) steps.push_back(i);
+    }
+    return steps;
+  }
+
+  // Sets runs of deviations to 0, long runs first.
+  bool drop_deviations() {
+    bool any = false;
+    for (std::size_t size = std::max<std::size_t>(deviations(best_), 1); size > 0 && left_ > 0; size /= 2) {
+      std::size_t begin = 0;
+      while (left_ > 0) {
+        const std::vector<std::size_t> steps = deviating_steps();
+        if (begin >= steps.size()) break;
+        std::vector<std::uint32_t> answers = answers_of(best_);
+        for (std::size_t i = begin; i < std::min(begin + size, steps.size()); ++i) answers[steps[i]] = 0;
+        if (accept(std::move(answers))) {
+          any = true;
+        } else {
+          begin += size;
+        }
+      }
+    }
+    return any;
+  }
+
+  bool lower_answers() {
+    bool any = false;
+    for (std::size_t i = 0; i < deviating_steps().size() && left_ > 0; ++i) {
+      const std::size_t step = deviating_steps()[i];
+      for (const std::uint32_t smaller : {1U, best_[step].chosen / 2, best_[step].chosen - 1}) {
+        if (step >= best_.size() || smaller == 0 || smaller >= best_[step].chosen) continue;
+        std::vector<std::uint32_t> answers = answers_of(best_);
+        answers[step] = smaller;
+        if (accept(std::move(answers))) {
+          any = true;
+          break;
+        }
+      }
+    }
+    return any;
+  }
+
+  std::vector<choice> best_;
+  std::uint32_t left_;
+  std::uint32_t trials_max_;
+  const runner& again_;
+};
+
+}  // namespace
+
+shrunk shrink(std::vector<choice> failing, std::uint32_t trials_max,
+              const std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>& again) {
+  return shrinker(std::move(failing), trials_max, again).run();
+}
+
+// ---- tokens
+
+std::string_view version() noexcept { return "0.1.0"; }
+
+std::string build_id() {
+#if defined(__clang__)
+  const std::string compiler =
+      "clang" + std::to_string(__clang_major__) + "." + std::to_string(__clang_minor__);
+#else
+  const std::string compiler = "gcc" + std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__);
+#endif
+  // Order-independent, so that the digest does not hang on the order in which files were linked.
+  std::uint64_t digest = 0;
+  for (const clause_info& one : catalogue::instance().clauses()) {
+    std::uint64_t hash = 14695981039346656037ULL + static_cast<std::uint64_t>(one.revision);
+    for (const char c : one.id + one.text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    digest += hash;
+  }
+  return std::string(version()) + "-" + compiler + "-" + format_hash(digest).substr(8);
+}
+
+replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
+                        const trial_settings& settings, std::span<const choice> made) {
+  replay_token token;
+  token.build = build_id();
+  token.subject = chosen.name();
+  token.scenario = scenario.name();
+  token.settings =
+      "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  token.plan = condense(made);
+  return token;
+}
+
+replay_plan plan_replay(const replay_token& token) {
+  const catalogue& all = catalogue::instance();
+  replay_plan plan;
+  plan.scenario = all.find_scenario(token.scenario);
+  if (plan.scenario == nullptr) {
+    throw malformed_token("the token names the scenario '" + token.scenario +
+                          "', which this program does not have");
+  }
+  plan.chosen = all.find_subject(plan.scenario->contract, token.subject);
+  if (plan.chosen == nullptr) {
+    throw malformed_token("the token names the subject '" + token.subject + "' of " +
+                          plan.scenario->contract + ", which this program does not have");
+  }
+  std::string_view rest = token.settings;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    if (one == "tier=sim") {
+      plan.settings.where = tier::sim;
+    } else if (one == "tier=io_context") {
+      plan.settings.where = tier::io_context;
+    } else if (one == "sweep=1" || one == "sweep=0") {
+      plan.settings.sweep = one.back() == '1';
+    } else {
+      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
+                            "'");
+    }
+  }
+  plan.plan = token.plan;
+  plan.other_build = token.build != build_id();
+  return plan;
+}
+
+trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
+  replay_source source(plan.plan);
+  trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
+  if (const auto why = source.finish()) {
+    result.kind = failure_kind::diverged;
+    result.message = "diverged: " + *why;
+    result.failures.insert(result.failures.begin(), result.message);
+  }
+  return result;
+}
+
+std::vector<std::string> tell(const trace& events) {
+  std::vector<std::string> lines;
+  for (const event& one : events.events()) {
+    if (one.kind == event_kind::turn) continue;  // too many to read; they are in the trace
+    std::string line = "  " + format_duration(one.at);
+    line.resize(std::max<std::size_t>(line.size(), 10), ' ');
+    line += std::string(to_string(one.kind));
+    line.resize(std::max<std::size_t>(line.size(), 19), ' ');
+    lines.push_back(line + one.text);
+  }
+  return lines;
+}
+
+}  // namespace assay

@@ -1,0 +1,118 @@
+// A campaign: the trials of one scenario with one subject. First in first out, then the cancellation sweep
+// and the fault sweep, then random schedules; the first failure is shrunk, and its token says how to see it
+// again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "harness/choice/choice.hpp"
+#include "harness/choice/token.hpp"
+#include "harness/trial/trial.hpp"
+
+namespace assay {
+
+enum class verdict { pass, fail, skip, error };
+std::string_view to_string(verdict value) noexcept;
+
+/// Which orders of handlers a verdict covers: `fifo` is what a single-threaded event loop does today, `any`
+/// all that executors' documentation allows.
+enum class order_model { fifo, any };
+std::string_view to_string(order_model value) noexcept;
+
+struct campaign_options {
+  std::uint32_t schedules = 100;  ///< random schedules under order model `any`; a quarter of it under `fifo`
+  std::uint64_t seed = 1;
+  tier where = tier::sim;
+  bool sweep = true;  ///< the cancellation and fault sweeps, and random cancels and faults
+  std::uint32_t shrink_trials_max = 400;
+};
+
+/// What a campaign found, in plain values.
+struct campaign_result {
+  std::string subject;
+  subject_kind kind{};
+  std::string contract;
+  std::string clause;
+  std::string variant;
+  enum level level {};
+  tier where{};
+  verdict outcome = verdict::pass;  ///< under order model `any`
+  verdict outcome_fifo = verdict::pass;
+  std::string message;   ///< of the shrunk failing trial, or why it was skipped
+  std::string shown_by;  ///< the phase that showed it: "fifo", "cancel sweep", "random order", ...
+  std::string token;
+  std::string trace_hash;          ///< of the shrunk failing trial, or of the FIFO trial
+  std::vector<std::string> story;  ///< the shrunk failing trial, event by event
+  std::uint64_t trials = 0;
+  std::uint64_t turns = 0;
+  std::uint32_t cancel_points = 0;  ///< on the FIFO run
+  std::uint32_t cancel_points_covered = 0;
+  std::uint32_t fault_points = 0;
+  std::uint32_t fault_points_covered = 0;
+
+  std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
+};
+
+/// Told what is about to run, so that a crash or a hang can be traced to it. All functions may be empty.
+struct campaign_observer {
+  choice_mirror* mirror = nullptr;
+  std::function<void(const trial_settings&)> trial_begins;
+};
+
+/// Runs one trial. The source must be fresh.
+trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
+                       const trial_settings& settings, bool traced = false,
+                       const campaign_observer* observer = nullptr);
+
+/// Runs the whole campaign. Never throws for what a subject does.
+campaign_result run_campaign(const subject_base& chosen, const scenario_info& scenario,
+                             const campaign_options& options, const campaign_observer* observer = nullptr);
+
+/// The first of the scenario's features that the subject does not claim, if any.
+std::optional<std::string> missing_feature(const subject_base& chosen, const scenario_info& scenario);
+
+/// Whether two results fail in the same way, whatever numbers their messages hold.
+bool same_failure(const trial_result& a, const trial_result& b);
+
+/// A locally smaller schedule that fails in the same way: the shortest failing prefix, then as few deviations
+/// from first-in-first-out as delta debugging finds (Zeller, Hildebrandt, "Simplifying and isolating
+/// failure-inducing input", 2002), then the smallest answers. `again` runs a candidate; at most `trials_max`
+/// runs.
+struct shrunk {
+  std::vector<choice> choices;
+  std::uint32_t trials = 0;
+};
+shrunk shrink(std::vector<choice> failing, std::uint32_t trials_max,
+              const std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>& again);
+
+/// The token of a recorded run of this scenario.
+replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
+                        const trial_settings& settings, std::span<const choice> made);
+
+/// What a token asks for, looked up in the catalogue.
+struct replay_plan {
+  const subject_base* chosen = nullptr;
+  const scenario_info* scenario = nullptr;
+  trial_settings settings;
+  schedule plan;
+  bool other_build = false;
+};
+/// Throws malformed_token, also when the token names what this program does not have.
+replay_plan plan_replay(const replay_token& token);
+/// Runs it strictly; a divergence is a result of kind `diverged`.
+trial_result replay(const replay_plan& plan, bool traced = true, const campaign_observer* observer = nullptr);
+
+/// A trace as lines for a person.
+std::vector<std::string> tell(const trace& events);
+
+/// "0.1.0-gcc12.2-5f3a9c01": version, compiler, digest of the standard.
+std::string build_id();
+std::string_view version() noexcept;
+
+}  // namespace assay

@@ -1,0 +1,279 @@
+// The catalogue: contracts, clauses with their scenarios, and subjects; what the command line, the tests, the
+// reports and the printed standard are made from.
+//
+// A clause's text is written once, beside its check:
+//
+//   ASSAY_CLAUSE(bounded_queue, "BQ-6", must, "A push that is cancelled ... leaves no item and no lost
+//   slot.",
+//                .swept = true) {
+//     auto queue = make({.capacity = 1});
+//     ...
+//   }
+//
+// The body is a free coroutine function with parameters `t` (the trial) and `make` (makes the subject).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/trial/environment.hpp"
+#include "harness/trial/trial.hpp"
+
+namespace assay {
+
+enum class level { must, should, may };
+std::string_view to_string(level value) noexcept;
+
+enum class subject_kind { reference, third_party, mutant, alternative };
+std::string_view to_string(subject_kind value) noexcept;
+
+/// A numbered sentence of the standard. The id is unique and never reused.
+struct clause_info {
+  std::string id;
+  enum level level {};
+  std::string text;
+  std::string contract;          ///< the pattern it belongs to; empty for cross-cutting clauses
+  std::string reason_unchecked;  ///< why no scenario checks it, if none does
+  int revision = 1;
+};
+
+/// What a scenario needs and is.
+struct scenario_traits {
+  std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
+  bool swept = false;                      ///< has a victim: the cancellation sweep applies
+  bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
+  bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
+  bool sim_only = false;                   ///< makes no sense on a stock io_context
+  std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
+};
+
+class subject_base;
+
+/// The executable check of one clause with one contract.
+struct scenario_info {
+  std::string contract;
+  std::string clause;
+  std::string variant;  ///< distinguishes several scenarios of one clause; may be empty
+  scenario_traits traits;
+  std::string file;
+  std::uint32_t line = 0;
+  boost::asio::awaitable<void> (*begin)(trial& t, const subject_base& subject) = nullptr;
+  /// "bounded_queue/BQ-6" or "bounded_queue/BQ-6/variant"
+  std::string name() const;
+};
+
+struct contract_info {
+  std::string name;
+  std::string family;
+  std::string intent;  ///< one line
+};
+
+/// What a mutant must and may fail. A message, where given, must be contained in the verdict's.
+struct expected_failure {
+  std::string clause;
+  std::string message = {};
+};
+
+struct subject_traits {
+  std::vector<std::string> features = {};
+  std::string defect = {};                       ///< mutants: the one way in which it is wrong
+  std::vector<expected_failure> must_fail = {};  ///< mutants: at least one of these fails
+  std::vector<std::string> may_fail = {};        ///< mutants: besides
+  std::string cites = {};                        ///< third parties: the documentation behind the features
+};
+
+/// One implementation plugged into a contract.
+class subject_base {
+ public:
+  subject_base(std::string name, std::string contract, subject_kind kind, subject_traits traits)
+      : name_(std::move(name)), contract_(std::move(contract)), kind_(kind), traits_(std::move(traits)) {}
+  subject_base(const subject_base&) = delete;
+  subject_base& operator=(const subject_base&) = delete;
+  virtual ~subject_base() = default;
+
+  const std::string& name() const noexcept { return name_; }
+  const std::string& contract() const noexcept { return contract_; }
+  subject_kind kind() const noexcept { return kind_; }
+  const subject_traits& traits() const noexcept { return traits_; }
+  bool claims(std::string_view feature) const noexcept;
+
+ private:
+  std::string name_;
+  std::string contract_;
+  subject_kind kind_;
+  subject_traits traits_;
+};
+
+/// A subject of this contract, with its factory.
+template <class Contract>
+class subject final : public subject_base {
+ public:
+  using config = typename Contract::config;
+  using factory = std::function<std::unique_ptr<Contract>(environment&, const config&)>;
+  subject(std::string name, subject_kind kind, subject_traits traits, factory make)
+      : subject_base(std::move(name), std::string(Contract::name), kind, std::move(traits)),
+        make_(std::move(make)) {}
+  std::unique_ptr<Contract> make(environment& env, const config& configuration) const {
+    return make_(env, configuration);
+  }
+
+ private:
+  factory make_;
+};
+
+/// Destroys a subject after telling the ledger that what it still holds is left, not lost.
+struct subject_deleter {
+  item_ledger* ledger = nullptr;
+  template <class Contract>
+  void operator()(Contract* made) const {
+    ledger->subject_going();
+    delete made;
+  }
+};
+template <class Contract>
+using made_subject = std::unique_ptr<Contract, subject_deleter>;
+
+/// What a scenario calls `make`: makes the subject under test in the trial's environment.
+template <class Contract>
+class maker {
+ public:
+  using config = typename Contract::config;
+  maker(trial& t, const subject<Contract>& chosen) : trial_(&t), subject_(&chosen) {}
+  /// Throws what the subject's own constructor throws (contract::rejected_error for an impossible
+  /// configuration).
+  made_subject<Contract> operator()(config configuration = {}) const {
+    std::unique_ptr<Contract> made = subject_->make(environment::of(*trial_), configuration);
+    return made_subject<Contract>(made.release(), subject_deleter{&trial_->items()});
+  }
+  bool claims(std::string_view feature) const noexcept { return subject_->claims(feature); }
+
+ private:
+  trial* trial_;
+  const subject<Contract>* subject_;
+};
+
+/// The one catalogue of a process. Filled before main by the macros below and by suite::add; read afterwards.
+class catalogue {
+ public:
+  static catalogue& instance();
+
+  void add(contract_info info);
+  void add(clause_info info);
+  void add(scenario_info info);
+  void add(std::unique_ptr<subject_base> info);
+
+  const std::deque<contract_info>& contracts() const noexcept { return contracts_; }
+  const std::deque<clause_info>& clauses() const noexcept { return clauses_; }
+  const std::deque<scenario_info>& scenarios() const noexcept { return scenarios_; }
+  const std::deque<std::unique_ptr<subject_base>>& subjects() const noexcept { return subjects_; }
+
+  const contract_info* find_contract(std::string_view name) const noexcept;
+  const clause_info* find_clause(std::string_view id) const noexcept;
+  const scenario_info* find_scenario(std::string_view name) const noexcept;
+  const subject_base* find_subject(std::string_view contract, std::string_view name) const noexcept;
+
+  /// Everything that is wrong with the catalogue itself, in words: clauses without a scenario or a reason,
+  /// ids that come twice, scenarios and mutants that name what does not exist.
+  std::vector<std::string> lint() const;
+
+  /// Orders contracts by family and name, clauses by id, scenarios by contract and clause. Called once, by
+  /// suite.
+  void sort();
+
+ private:
+  std::deque<contract_info> contracts_;
+  std::deque<clause_info> clauses_;
+  std::deque<scenario_info> scenarios_;
+  std::deque<std::unique_ptr<subject_base>> subjects_;
+};
+
+/// "BQ-6" before "BQ-10"; "BQ" before "X".
+bool clause_before(std::string_view a, std::string_view b) noexcept;
+
+namespace detail {
+
+struct registrar {
+  template <class Info>
+  explicit registrar(Info info) {
+    catalogue::instance().add(std::move(info));
+  }
+};
+
+template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>
+boost::asio::awaitable<void> begin_scenario(trial& t, const subject_base& chosen) {
+  return Body(t, maker<Contract>(t, static_cast<const subject<Contract>&>(chosen)));
+}
+
+inline scenario_info describe_scenario(std::string contract, std::string clause, std::string variant,
+                                       scenario_traits traits,
+                                       boost::asio::awaitable<void> (*begin)(trial&, const subject_base&),
+                                       std::source_location where = std::source_location::current()) {
+  return {std::move(contract),
+          std::move(clause),
+          std::move(variant),
+          std::move(traits),
+          where.file_name(),
+          where.line(),
+          begin};
+}
+
+}  // namespace detail
+
+}  // namespace assay
+
+#define ASSAY_DETAIL_CONCAT2(a, b) a##b
+#define ASSAY_DETAIL_CONCAT(a, b) ASSAY_DETAIL_CONCAT2(a, b)
+
+#define ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant_name, body, ...)                   \
+  static boost::asio::awaitable<void> body(::assay::trial& t,                                      \
+                                           ::assay::maker<::assay::contract::contract_name> make); \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                     \
+      body, _registrar)(::assay::detail::describe_scenario(                                        \
+      #contract_name, clause_id, variant_name, ::assay::scenario_traits{__VA_ARGS__},              \
+      &::assay::detail::begin_scenario<::assay::contract::contract_name, &body>));                 \
+  static boost::asio::awaitable<void> body(                                                        \
+      [[maybe_unused]] ::assay::trial& t,                                                          \
+      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
+
+/// Declares a contract: ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close").
+#define ASSAY_CONTRACT(contract_name, family_name, intent_text) \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(  \
+      assay_contract_, __LINE__)(::assay::contract_info{#contract_name, family_name, intent_text})
+
+/// Declares a clause and its scenario; the traits follow as designated initialisers.
+#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                            \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(                   \
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, {}, 1}); \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__),     \
+                        __VA_ARGS__)
+
+/// A further scenario of a clause, or a contract's scenario of a cross-cutting clause. `variant` may be ""
+/// for the latter.
+#define ASSAY_SCENARIO(contract_name, clause_id, variant, ...)                                             \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant, ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
+                        __VA_ARGS__)
+
+/// A clause that no scenario checks, and why.
+#define ASSAY_UNCHECKED_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason) \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(     \
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, reason, 1})
+
+/// A clause that belongs to no one pattern.
+#define ASSAY_CROSS_CUTTING(clause_id, clause_level, clause_text, reason)               \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)( \
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, {}, reason, 1})
+
+/// Every source file that registers things names itself, on a line of its own, since a linker drops what
+/// nobody refers to: ASSAY_PART(bounded_queue_scenarios). The build collects the names.
+#define ASSAY_PART(part_name) \
+  namespace assay::parts {    \
+  void part_name();           \
+  void part_name() {}         \
+  }

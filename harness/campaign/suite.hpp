@@ -1,0 +1,38 @@
+// The suite: what a program that plugs implementations in runs. Its command line is that of `assay` itself.
+//
+//   int main(int argc, char** argv) {
+//     assay::suite suite;
+//     suite.add<assay::contract::bounded_queue>("my_queue", {.features = {"close", "try"}}, make_my_queue);
+//     return suite.run(argc, argv);
+//   }
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "harness/campaign/catalogue.hpp"
+
+namespace assay {
+
+class suite {
+ public:
+  /// Begins with everything that is linked into the program: the standard's clauses, and its subjects if they
+  /// are linked.
+  suite() = default;
+
+  /// Adds an implementation of yours. `make` is called with the environment and the contract's configuration,
+  /// once for every subject that a scenario needs. Throws std::invalid_argument for a name that is taken.
+  template <class Contract>
+  void add(std::string name, subject_traits traits, typename subject<Contract>::factory make,
+           subject_kind kind = subject_kind::third_party) {
+    catalogue::instance().add(
+        std::make_unique<subject<Contract>>(std::move(name), kind, std::move(traits), std::move(make)));
+  }
+
+  /// Runs the command line. Returns the exit status: 0, 1 (a MUST clause is violated), 2 (an error, or
+  /// nothing but skips), 64 (usage).
+  int run(int argc, char** argv);
+};
+
+}  // namespace assay

@@ -1,0 +1,45 @@
+// A replay token: one trial as one line of printable text.
+//
+//   assay1:BUILD:SUBJECT:SCENARIO:SETTINGS:SCHEDULE:CHECK
+//
+// BUILD names the build that made it, SETTINGS the trial's settings as comma-separated key=value pairs,
+// SCHEDULE the deviations from first-in-first-out (varints, base64url), CHECK guards against a token that was
+// cut or mistyped. The format is stable: a token is read by every later version or refused with a reason.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "harness/choice/choice.hpp"
+
+namespace assay {
+
+/// A token that cannot be read; the text says where and why.
+class malformed_token : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct replay_token {
+  std::string build;     ///< for example "0.1.0-gcc12-5f3a9c01"
+  std::string subject;   ///< for example "reference"
+  std::string scenario;  ///< "contract/clause" or "contract/clause/variant"
+  std::string settings;  ///< for example "order=any,tier=sim"
+  schedule plan;
+
+  bool operator==(const replay_token&) const = default;
+};
+
+/// One line of printable text without blanks. Names may hold anything but control characters; what the format
+/// needs for itself is escaped as %XX.
+std::string encode(const replay_token& token);
+
+/// Reads a token. Throws malformed_token.
+replay_token decode_token(std::string_view text);
+
+/// Reads a token as the command line takes it: the token itself, or `@FILE` whose first line is one.
+/// Throws malformed_token, also for a file that cannot be read.
+replay_token read_token(std::string_view text);
+
+}  // namespace assay

@@ -1,0 +1,139 @@
+#include "harness/sim/sim_context.hpp"
+
+namespace assay {
+
+namespace {
+
+class flag_guard {
+ public:
+  explicit flag_guard(bool& flag) noexcept : flag_(flag), before_(flag) { flag_ = true; }
+  flag_guard(const flag_guard&) = delete;
+  flag_guard& operator=(const flag_guard&) = delete;
+  ~flag_guard() { flag_ = before_; }
+
+ private:
+  bool& flag_;
+  bool before_;
+};
+
+}  // namespace
+
+sim_context::sim_context(choice_stream& choices)
+    : choices_(choices),
+      time_(boost::asio::make_service<virtual_time>(*this)),
+      tasks_(1),
+      owner_(pthread_self()) {
+  time_.drive(this, &sim_context::give);
+}
+
+sim_context::~sim_context() {
+  abandon();
+  shutdown();
+  abandon();
+  destroy();
+}
+
+task_id sim_context::add_task() {
+  tasks_.emplace_back();
+  return static_cast<task_id>(tasks_.size() - 1);
+}
+
+void sim_context::abandon() noexcept {
+  // A handler that goes may destroy frames, which cancel waits, which become ready: so until nothing is left.
+  for (const task_id spared : {last_task_, virtual_time::nobody}) {
+    bool again = true;
+    while (again) {
+      again = false;
+      time_.abandon_waits(spared);
+      for (std::size_t i = ready_.size(); i > 0; --i) {
+        if (i > ready_.size() || ready_.at(i - 1)->task == spared) continue;
+        detail::ready_op* const op = ready_.take(i - 1);
+        --tasks_[op->task].ready;
+        op->run(op, false);
+        again = true;
+      }
+    }
+  }
+  const std::lock_guard lock(foreign_mutex_);
+  foreign_.clear();
+}
+
+std::int64_t sim_context::outstanding_work() const noexcept {
+  std::int64_t sum = 0;
+  for (const task_state& one : tasks_) sum += one.work;
+  return sum;
+}
+
+bool sim_context::run_turn() {
+  if (ready_.empty()) return false;
+  if (++turns_at_instant_ > turns_per_instant_max_) {
+    throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");
+  }
+  const std::uint32_t chosen = choices_.pick(choice_kind::ready, ready_.size());
+  detail::ready_op* const op = ready_.take(chosen);
+  task_state& task = tasks_[op->task];
+  --task.ready;
+  ++task.turns;
+  ++turns_;
+  time_.set_current_task(op->task);
+  const flag_guard running(running_);
+  const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+  op->run(op, true);
+  return true;
+}
+
+bool sim_context::release_due() {
+  while (detail::timer_op* const op = time_.take_due()) due_.push_back(op);
+  if (due_.empty()) return false;
+  std::size_t first = 0;
+  while (first < due_.size()) {
+    const std::size_t chosen = first + choices_.pick(choice_kind::timer, due_.size() - first);
+    detail::timer_op* const op = due_[chosen];
+    for (std::size_t i = chosen; i > first; --i) due_[i] = due_[i - 1];
+    ++first;
+    make_ready(op);
+  }
+  due_.clear();
+  return true;
+}
+
+void sim_context::move_clock(nanoseconds instant) noexcept {
+  if (instant <= time_.now()) return;
+  time_.set_now(instant);
+  turns_at_instant_ = 0;
+}
+
+void sim_context::run_current() {
+  do {
+    while (run_turn()) {
+    }
+  } while (release_due());
+}
+
+void sim_context::advance_by(nanoseconds delay) {
+  if (delay < nanoseconds::zero()) throw std::invalid_argument("advance_by: a negative delay");
+  const nanoseconds start = now();
+  const nanoseconds end = nanoseconds::max() - start < delay ? nanoseconds::max() : start + delay;
+  while (run_turn()) {
+  }
+  while (time_.earliest() < end) {
+    move_clock(time_.earliest());
+    run_current();
+  }
+  move_clock(end);
+}
+
+void sim_context::run_until_idle() {
+  const flag_guard running(running_);
+  const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+  while (true) {
+    while (run_turn()) {
+    }
+    const nanoseconds earliest = time_.earliest();
+    if (earliest == nanoseconds::max()) return;
+    move_clock(earliest);
+    release_due();
+  }
+}
+
+}  // namespace assay

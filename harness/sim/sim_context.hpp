@@ -1,0 +1,308 @@
+// The simulator: an execution context whose ready handlers and tied timers are picked by the choice stream,
+// and whose clock moves only when nothing is ready (VCS-1 to VCS-8).
+//
+// Single-threaded: one thread owns a context. A handler that arrives from another thread is never run; it is
+// kept and reported (`escaped`).
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <boost/asio/detail/thread_context.hpp>
+#include <boost/asio/detail/thread_info_base.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/choice/choice.hpp"
+#include "harness/sim/virtual_time.hpp"
+
+namespace assay {
+
+namespace detail {
+
+/// Ready handlers in the order in which they became ready, any of which can be taken.
+class ready_queue {
+ public:
+  bool empty() const noexcept { return head_ == ops_.size(); }
+  std::size_t size() const noexcept { return ops_.size() - head_; }
+  const ready_op* at(std::size_t place) const noexcept { return ops_[head_ + place]; }
+  void push(ready_op* op) { ops_.push_back(op); }
+  ready_op* take(std::size_t place) noexcept {
+    ready_op* const op = ops_[head_ + place];
+    // The shorter side moves, so that what is left keeps its order.
+    if (place <= size() / 2) {
+      for (std::size_t i = head_ + place; i > head_; --i) ops_[i] = ops_[i - 1];
+      ++head_;
+    } else {
+      ops_.erase(ops_.begin() + static_cast<std::ptrdiff_t>(head_ + place));
+    }
+    if (head_ == ops_.size()) {
+      ops_.clear();
+      head_ = 0;
+    } else if (head_ > 1024 && head_ * 2 > ops_.size()) {
+      ops_.erase(ops_.begin(), ops_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+    return op;
+  }
+
+ private:
+  std::vector<ready_op*> ops_;
+  std::size_t head_ = 0;
+};
+
+}  // namespace detail
+
+/// What the simulator knows of one task (an operation and all that descends from it).
+struct task_state {
+  std::uint32_t ready = 0;  ///< its handlers that are ready
+  std::uint64_t turns = 0;  ///< turns it has had
+  std::int64_t work = 0;    ///< executors of its own that track outstanding work
+};
+
+/// More turns at one instant than any sane program takes (VCS-6).
+class livelock : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class sim_context : public boost::asio::execution_context, private boost::asio::detail::thread_context {
+ public:
+  using nanoseconds = std::chrono::nanoseconds;
+  class executor_type;
+
+  /// `choices` is asked which ready handler runs next and which tied timer fires first; it must outlive the
+  /// context.
+  explicit sim_context(choice_stream& choices);
+  sim_context(const sim_context&) = delete;
+  sim_context& operator=(const sim_context&) = delete;
+  /// Destroys every handler and frame that is left, those of `last_task` last.
+  ~sim_context();
+
+  /// An executor whose handlers, and whatever they spawn on it, belong to `task`.
+  executor_type get_executor(task_id task = 0) noexcept;
+
+  virtual_time& time() noexcept { return time_; }
+  const virtual_time& time() const noexcept { return time_; }
+  nanoseconds now() const noexcept { return time_.now(); }
+
+  // One step at a time, for whoever drives the context.
+
+  bool idle() const noexcept { return ready_.empty(); }
+  std::size_t ready() const noexcept { return ready_.size(); }
+  /// Runs one ready handler, picked by the choice stream; false when none is ready. Whatever the handler
+  /// throws comes out (VCS-8); the context can go on. Throws livelock after `turns_per_instant_max` turns at
+  /// one instant.
+  bool run_turn();
+  /// Makes every timer that is due now ready; which of several is first is a choice. False when none is due.
+  bool release_due();
+  /// Moves the clock to `instant` (never backwards) and releases nothing.
+  void move_clock(nanoseconds instant) noexcept;
+
+  // The clock as a test drives it from outside (Kotlin's TestCoroutineScheduler has the same three).
+
+  /// Runs everything due now, including what that creates at the same instant (VCS-3).
+  void run_current();
+  /// Runs everything due before now + delay, then stands at now + delay without running what is due exactly
+  /// then (VCS-4). Throws std::invalid_argument for a negative delay; an overflow is clamped.
+  void advance_by(nanoseconds delay);
+  /// Runs until nothing is ready and no finite timer is left; the clock jumps from deadline to deadline
+  /// (VCS-1).
+  void run_until_idle();
+
+  const task_state& task(task_id id) const noexcept { return tasks_[id]; }
+  std::size_t tasks() const noexcept { return tasks_.size(); }
+  /// Makes room for a further task and returns its id, counted from 1.
+  task_id add_task();
+  task_id current_task() const noexcept { return time_.current_task(); }
+  std::uint64_t turns() const noexcept { return turns_; }
+  std::int64_t outstanding_work() const noexcept;
+  /// True once a handler came from another thread.
+  bool escaped() const noexcept { return escaped_.load(std::memory_order_relaxed); }
+  void set_turns_per_instant_max(std::uint64_t turns) noexcept { turns_per_instant_max_ = turns; }
+  /// Whose frames go last when the context is destroyed.
+  void set_last_task(task_id task) noexcept { last_task_ = task; }
+  /// Destroys every pending handler and wait without running it, those of the last task last. Idempotent.
+  void abandon() noexcept;
+
+  /// Calls `function` as if inside a turn of `task`: for what a driver does between turns, a cancel for one.
+  template <class Function>
+  void run_inside(task_id task, Function&& function) {
+    const task_id before = time_.current_task();
+    const bool was_running = std::exchange(running_, true);
+    time_.set_current_task(task);
+    const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+    std::forward<Function>(function)();
+    running_ = was_running;
+    time_.set_current_task(before);
+  }
+
+  /// Puts an operation among the ready ones; it belongs to op->task.
+  void make_ready(detail::ready_op* op) {
+    ++tasks_[op->task].ready;
+    ready_.push(op);
+  }
+
+ private:
+  friend class executor_type;
+
+  template <class Function>
+  struct function_op final : detail::ready_op {
+    explicit function_op(Function&& function, task_id owner) : function_(std::move(function)) {
+      run = &function_op::finish;
+      task = owner;
+    }
+    static void* operator new(std::size_t size) {
+      return boost::asio::detail::thread_info_base::allocate(
+          boost::asio::detail::thread_info_base::default_tag(),
+          boost::asio::detail::thread_context::top_of_thread_call_stack(), size);
+    }
+    static void operator delete(void* memory, std::size_t size) {
+      boost::asio::detail::thread_info_base::deallocate(
+          boost::asio::detail::thread_info_base::default_tag(),
+          boost::asio::detail::thread_context::top_of_thread_call_stack(), memory, size);
+    }
+    static void finish(detail::ready_op* base, bool invoke) {
+      auto* const self = static_cast<function_op*>(base);
+      Function function(std::move(self->function_));
+      delete self;
+      if (invoke) std::move(function)();
+    }
+    Function function_;
+  };
+
+  template <class Function>
+  void execute(Function&& function, task_id task, bool may_run_inline) {
+    using decayed = std::decay_t<Function>;
+    if (pthread_self() != owner_) {
+      keep_foreign(decayed(std::forward<Function>(function)));
+    } else if (may_run_inline && running_) {
+      decayed copy(std::forward<Function>(function));
+      std::move(copy)();
+    } else {
+      make_ready(new function_op<decayed>(decayed(std::forward<Function>(function)), task));
+    }
+  }
+  template <class Function>
+  void keep_foreign(Function&& function) {
+    escaped_.store(true, std::memory_order_relaxed);
+    const std::lock_guard lock(foreign_mutex_);
+    foreign_.push_back(std::make_shared<std::decay_t<Function>>(std::forward<Function>(function)));
+  }
+  static void give(void* self, detail::ready_op* op) { static_cast<sim_context*>(self)->make_ready(op); }
+
+  choice_stream& choices_;
+  virtual_time& time_;
+  detail::ready_queue ready_;
+  std::vector<task_state> tasks_;
+  std::vector<detail::timer_op*> due_;
+  std::uint64_t turns_ = 0;
+  std::uint64_t turns_at_instant_ = 0;
+  std::uint64_t turns_per_instant_max_ = 100'000;
+  task_id last_task_ = virtual_time::nobody;
+  bool running_ = false;
+  pthread_t owner_;
+  // Asio recycles coroutine frames and handlers through the thread's call stack; being on it makes that work
+  // here.
+  boost::asio::detail::thread_info_base recycled_;
+  std::atomic<bool> escaped_ = false;
+  std::mutex foreign_mutex_;
+  std::vector<std::shared_ptr<void>> foreign_;
+};
+
+/// The simulator's executor. `dispatch` runs inline when already inside the context, as io_context's does;
+/// with `blocking.never` it always posts. It carries the task that its handlers belong to.
+class sim_context::executor_type {
+ public:
+  executor_type(sim_context& context, task_id task) noexcept : executor_type(&context, task, 0) {}
+  executor_type(const executor_type& other) noexcept
+      : executor_type(other.context_, other.task_, other.bits_) {}
+  executor_type(executor_type&& other) noexcept
+      : context_(other.context_),
+        task_(other.task_),
+        bits_(std::exchange(other.bits_, other.bits_ & ~tracked)) {}
+  executor_type& operator=(const executor_type& other) noexcept {
+    executor_type copy(other);
+    swap(copy);
+    return *this;
+  }
+  executor_type& operator=(executor_type&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~executor_type() {
+    if ((bits_ & tracked) != 0) --context_->tasks_[task_].work;
+  }
+
+  sim_context& context() const noexcept { return *context_; }
+  task_id task() const noexcept { return task_; }
+
+  sim_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+  boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) const noexcept {
+    using boost::asio::execution::blocking;
+    return (bits_ & never) != 0 ? boost::asio::execution::blocking_t(blocking.never)
+                                : boost::asio::execution::blocking_t(blocking.possibly);
+  }
+  boost::asio::execution::outstanding_work_t query(
+      boost::asio::execution::outstanding_work_t) const noexcept {
+    using boost::asio::execution::outstanding_work;
+    return (bits_ & tracked) != 0 ? boost::asio::execution::outstanding_work_t(outstanding_work.tracked)
+                                  : boost::asio::execution::outstanding_work_t(outstanding_work.untracked);
+  }
+  executor_type require(boost::asio::execution::blocking_t::never_t) const noexcept {
+    return {context_, task_, bits_ | never};
+  }
+  executor_type require(boost::asio::execution::blocking_t::possibly_t) const noexcept {
+    return {context_, task_, bits_ & ~never};
+  }
+  executor_type require(boost::asio::execution::outstanding_work_t::tracked_t) const noexcept {
+    return {context_, task_, bits_ | tracked};
+  }
+  executor_type require(boost::asio::execution::outstanding_work_t::untracked_t) const noexcept {
+    return {context_, task_, bits_ & ~tracked};
+  }
+  template <class Function>
+  void execute(Function&& function) const {
+    context_->execute(std::forward<Function>(function), task_, (bits_ & never) == 0);
+  }
+  bool running_in_this_thread() const noexcept {
+    return pthread_self() == context_->owner_ && context_->running_;
+  }
+  bool operator==(const executor_type& other) const noexcept {
+    return context_ == other.context_ && task_ == other.task_ && bits_ == other.bits_;
+  }
+  bool operator!=(const executor_type& other) const noexcept { return !(*this == other); }
+
+ private:
+  static constexpr std::uint32_t never = 1;
+  static constexpr std::uint32_t tracked = 2;
+
+  executor_type(sim_context* context, task_id task, std::uint32_t bits) noexcept
+      : context_(context), task_(task), bits_(bits) {
+    if ((bits_ & tracked) != 0) ++context_->tasks_[task_].work;
+  }
+  void swap(executor_type& other) noexcept {
+    std::swap(context_, other.context_);
+    std::swap(task_, other.task_);
+    std::swap(bits_, other.bits_);
+  }
+
+  sim_context* context_;
+  task_id task_;
+  std::uint32_t bits_;
+};
+
+inline sim_context::executor_type sim_context::get_executor(task_id task) noexcept { return {*this, task}; }
+
+}  // namespace assay

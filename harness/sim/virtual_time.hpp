@@ -1,0 +1,522 @@
+// Virtual time beneath unmodified asio::steady_timer and asio::system_timer.
+//
+// This header must be seen by every translation unit of a binary before Asio's timers are (the build injects
+// it with -include): it specialises the service that those timers stand on. A timer whose execution context
+// carries the `virtual_time` service waits on that service's heap; any other timer waits on Asio's real
+// service.
+//
+// A wait until time_point::max() is parked: it never fires and is not a timer. Equal deadlines are handed out
+// together; who fires first is decided by whoever drives the clock. A cancelled wait that was still
+// pending never reports success (VCS-10).
+#pragma once
+
+#include <boost/version.hpp>
+#if BOOST_VERSION != 108100 && !defined(ASSAY_UNTRIED_BOOST)
+#error \
+    "Assay's timers were tried with Boost 1.81 only. Define ASSAY_UNTRIED_BOOST to build with this version all the same, and run the tests labelled 'quick'."
+#endif
+#if defined(BOOST_ASIO_BASIC_WAITABLE_TIMER_HPP) || defined(BOOST_ASIO_DETAIL_DEADLINE_TIMER_SERVICE_HPP)
+#error \
+    "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::assay (or call assay_instrument on the target), which injects it first."
+#endif
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/detail/chrono_time_traits.hpp>
+#include <boost/asio/detail/config.hpp>
+#include <boost/asio/detail/deadline_timer_service.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/wait_traits.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace assay {
+
+/// Identifies the operation that a handler belongs to; 0 is the subject itself.
+using task_id = std::uint32_t;
+
+namespace detail {
+
+using nanoseconds = std::chrono::nanoseconds;
+
+/// Something that can run once: a posted function or a wait that has ended. Intrusive, so that scheduling
+/// costs no allocation of its own.
+struct ready_op {
+  using function = void (*)(ready_op*, bool invoke);  // invoke == false: destroy without running
+  function run = nullptr;
+  task_id task = 0;
+};
+
+struct wait_canceller;
+
+/// One pending wait of a timer.
+struct timer_op : ready_op {
+  nanoseconds due{};          // on the timer's own clock
+  std::size_t index = 0;      // its place in the heap, or among the parked
+  timer_op* next = nullptr;   // the other waits of the same timer
+  timer_op** link = nullptr;  // what points at this one; null once it is no longer pending
+  wait_canceller* canceller = nullptr;
+  bool wall = false;    // waits on the wall clock
+  bool parked = false;  // waits for ever
+  boost::system::error_code result;
+};
+
+/// A 4-ary min-heap over (deadline, order of arming).
+class timer_heap {
+ public:
+  bool empty() const noexcept { return entries_.empty(); }
+  std::size_t size() const noexcept { return entries_.size(); }
+  nanoseconds earliest() const noexcept { return entries_.front().due; }
+  const timer_op* top() const noexcept { return entries_.front().op; }
+  void push(timer_op* op, std::uint64_t sequence) {
+    entries_.push_back({op->due, sequence, op});
+    up(entries_.size() - 1);
+  }
+  timer_op* pop() noexcept {
+    timer_op* const op = entries_.front().op;
+    erase(op);
+    return op;
+  }
+  void erase(timer_op* op) noexcept {
+    const std::size_t hole = op->index;
+    const entry last = entries_.back();
+    entries_.pop_back();
+    if (hole == entries_.size()) return;
+    entries_[hole] = last;
+    last.op->index = hole;
+    up(hole);
+    down(last.op->index);
+  }
+  timer_op* at(std::size_t place) const noexcept { return entries_[place].op; }
+
+ private:
+  struct entry {
+    nanoseconds due;
+    std::uint64_t sequence;
+    timer_op* op;
+    bool before(const entry& other) const noexcept {
+      return due < other.due || (due == other.due && sequence < other.sequence);
+    }
+  };
+  void up(std::size_t at) noexcept {
+    const entry moving = entries_[at];
+    while (at > 0) {
+      const std::size_t parent = (at - 1) / 4;
+      if (!moving.before(entries_[parent])) break;
+      entries_[at] = entries_[parent];
+      entries_[at].op->index = at;
+      at = parent;
+    }
+    entries_[at] = moving;
+    moving.op->index = at;
+  }
+  void down(std::size_t at) noexcept {
+    const entry moving = entries_[at];
+    const std::size_t size = entries_.size();
+    while (true) {
+      const std::size_t first = 4 * at + 1;
+      if (first >= size) break;
+      const std::size_t end = first + 4 < size ? first + 4 : size;
+      std::size_t least = first;
+      for (std::size_t child = first + 1; child < end; ++child) {
+        if (entries_[child].before(entries_[least])) least = child;
+      }
+      if (!entries_[least].before(moving)) break;
+      entries_[at] = entries_[least];
+      entries_[at].op->index = at;
+      at = least;
+    }
+    entries_[at] = moving;
+    moving.op->index = at;
+  }
+  std::vector<entry> entries_;
+};
+
+}  // namespace detail
+
+/// The service that carries virtual time on an execution context. Whoever drives the context owns the clock.
+class virtual_time : public boost::asio::execution_context::service {
+ public:
+  using key_type = virtual_time;
+  static inline boost::asio::execution_context::id id;
+  using nanoseconds = std::chrono::nanoseconds;
+
+  /// The instant at which a fresh service stands, on the monotonic and on the wall clock. Not zero, so that a
+  /// subtraction that assumes a late clock is seen. The wall clock starts on 2001-09-09T01:46:40Z.
+  static constexpr nanoseconds epoch = std::chrono::hours(1);
+  static constexpr nanoseconds wall_epoch = std::chrono::seconds(1'000'000'000);
+
+  explicit virtual_time(boost::asio::execution_context& context) : service(context) {}
+
+  /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
+  using sink = void (*)(void* driver, detail::ready_op* op);
+  void drive(void* driver, sink give) noexcept {
+    driver_ = driver;
+    give_ = give;
+  }
+
+  nanoseconds now() const noexcept { return now_; }
+  nanoseconds wall_now() const noexcept { return now_ + wall_offset_; }
+
+  /// Moves the monotonic clock; never backwards. Fires nothing by itself.
+  void set_now(nanoseconds instant) noexcept {
+    if (instant > now_) now_ = instant;
+  }
+  /// Steps the wall clock alone, in either direction (VCS-11).
+  void step_wall(nanoseconds by) noexcept { wall_offset_ += by; }
+
+  /// The earliest pending deadline on the monotonic clock, or nanoseconds::max() when there is none. O(1).
+  nanoseconds earliest() const noexcept {
+    nanoseconds result = nanoseconds::max();
+    if (!steady_.empty()) result = steady_.earliest();
+    if (!wall_.empty() && wall_.earliest() - wall_offset_ < result) result = wall_.earliest() - wall_offset_;
+    return result;
+  }
+
+  /// Takes one wait that is due now out of the heap, in order of (deadline, arming); null when none is.
+  detail::timer_op* take_due() noexcept {
+    detail::timer_heap* heap = nullptr;
+    if (!steady_.empty() && steady_.earliest() <= now_) {
+      heap = &steady_;
+    } else if (!wall_.empty() && wall_.earliest() <= wall_now()) {
+      heap = &wall_;
+    }
+    if (heap == nullptr) return nullptr;
+    detail::timer_op* const op = heap->pop();
+    unlink(op);
+    return op;
+  }
+
+  /// Waits with a finite deadline, and parked ones.
+  std::size_t timers() const noexcept { return steady_.size() + wall_.size(); }
+  std::size_t parked() const noexcept { return parked_.size(); }
+
+  /// Calls `visitor(const detail::timer_op&)` for every pending wait, in no particular order.
+  template <class Visitor>
+  void visit_waits(Visitor&& visitor) const {
+    for (const detail::timer_heap* heap : {&steady_, &wall_}) {
+      for (std::size_t i = 0; i < heap->size(); ++i) visitor(std::as_const(*heap->at(i)));
+    }
+    for (const detail::timer_op* op : parked_) visitor(*op);
+  }
+
+  /// Drops every wait of every task but `spared` without running it, so that a trial can be taken apart with
+  /// the scenario, who owns the subject, last.
+  static constexpr task_id nobody = std::numeric_limits<task_id>::max();
+  void abandon_waits(task_id spared) noexcept {
+    while (detail::timer_op* const op = find_other_than(spared)) {
+      forget(op);
+      op->run(op, false);
+    }
+  }
+
+  /// The task whose turn it is; what it arms or posts is its own. Set by the driver.
+  void set_current_task(task_id task) noexcept { current_task_ = task; }
+  task_id current_task() const noexcept { return current_task_; }
+
+  // What follows is for the timer services below.
+  void arm(detail::timer_op* op, detail::timer_op*& list) {
+    op->task = current_task_;
+    if (op->parked) {
+      op->index = parked_.size();
+      parked_.push_back(op);
+    } else {
+      (op->wall ? wall_ : steady_).push(op, sequence_++);
+    }
+    op->next = list;
+    op->link = &list;
+    if (list != nullptr) list->link = &op->next;
+    list = op;
+  }
+  void cancel(detail::timer_op* op) noexcept {
+    forget(op);
+    op->result = boost::asio::error::operation_aborted;
+    give_(driver_, op);
+  }
+
+ private:
+  void shutdown() override { abandon_waits(nobody); }
+
+  void forget(detail::timer_op* op) noexcept {
+    if (op->parked) {
+      parked_.back()->index = op->index;
+      parked_[op->index] = parked_.back();
+      parked_.pop_back();
+    } else {
+      (op->wall ? wall_ : steady_).erase(op);
+    }
+    unlink(op);
+  }
+  static void unlink(detail::timer_op* op) noexcept;
+  detail::timer_op* find_other_than(task_id spared) const noexcept {
+    detail::timer_op* found = nullptr;
+    for (std::size_t i = parked_.size(); i > 0 && found == nullptr; --i) {
+      if (parked_[i - 1]->task != spared) found = parked_[i - 1];
+    }
+    for (const detail::timer_heap* heap : {&steady_, &wall_}) {
+      for (std::size_t i = heap->size(); i > 0 && found == nullptr; --i) {
+        if (heap->at(i - 1)->task != spared) found = heap->at(i - 1);
+      }
+    }
+    return found;
+  }
+
+  void* driver_ = nullptr;
+  sink give_ = nullptr;
+  nanoseconds now_ = epoch;
+  nanoseconds wall_offset_ = wall_epoch - epoch;
+  detail::timer_heap steady_;
+  detail::timer_heap wall_;
+  std::vector<detail::timer_op*> parked_;
+  std::uint64_t sequence_ = 0;
+  task_id current_task_ = 0;
+};
+
+namespace detail {
+
+/// What a cancellation slot calls. It and the wait know each other, so that a signal emitted after the wait
+/// ended, and a wait that ends after its slot was reused, both meet nothing.
+struct wait_canceller {
+  wait_canceller(virtual_time& time, timer_op* pending) noexcept : service(&time), op(pending) {
+    op->canceller = this;
+  }
+  wait_canceller(const wait_canceller&) = delete;
+  wait_canceller& operator=(const wait_canceller&) = delete;
+  ~wait_canceller() {
+    if (op != nullptr) op->canceller = nullptr;
+  }
+  void operator()(boost::asio::cancellation_type_t type) noexcept {
+    using boost::asio::cancellation_type;
+    constexpr auto honoured =
+        cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
+    if (op != nullptr && (type & honoured) != cancellation_type::none) service->cancel(op);
+  }
+  virtual_time* service;
+  timer_op* op;
+};
+
+/// A wait with its handler.
+template <class Handler, class IoExecutor>
+struct wait_op final : timer_op {
+  using allocator = typename std::allocator_traits<boost::asio::associated_allocator_t<
+      Handler, boost::asio::detail::recycling_allocator<void>>>::template rebind_alloc<wait_op>;
+
+  wait_op(Handler&& handler, const IoExecutor& executor) : handler_(std::move(handler)), executor_(executor) {
+    run = &wait_op::finish;
+  }
+
+  static wait_op* make(Handler& handler, const IoExecutor& executor) {
+    allocator memory(
+        boost::asio::get_associated_allocator(handler, boost::asio::detail::recycling_allocator<void>()));
+    wait_op* const op = memory.allocate(1);
+    return new (op) wait_op(std::move(handler), executor);
+  }
+
+  static void finish(ready_op* base, bool invoke) {
+    auto* const self = static_cast<wait_op*>(base);
+    Handler handler(std::move(self->handler_));
+    const IoExecutor executor(std::move(self->executor_));
+    const boost::system::error_code result = self->result;
+    allocator memory(
+        boost::asio::get_associated_allocator(handler, boost::asio::detail::recycling_allocator<void>()));
+    self->~wait_op();
+    memory.deallocate(self, 1);
+    if (!invoke) return;
+    const auto target = boost::asio::get_associated_executor(handler, executor);
+    boost::asio::dispatch(target,
+                          [handler = std::move(handler), result]() mutable { std::move(handler)(result); });
+  }
+
+ private:
+  Handler handler_;
+  IoExecutor executor_;
+};
+
+/// The real service under a name of its own, since the plain one is specialised below.
+template <class Clock>
+struct real_traits : boost::asio::detail::chrono_time_traits<Clock, boost::asio::wait_traits<Clock>> {};
+
+/// The timer service of one clock: virtual where the context carries `virtual_time`, Asio's own elsewhere.
+template <class Clock>
+class timer_service_core {
+  using traits = boost::asio::detail::chrono_time_traits<Clock, boost::asio::wait_traits<Clock>>;
+  using real_service = boost::asio::detail::deadline_timer_service<real_traits<Clock>>;
+  using error_code = boost::system::error_code;
+  static constexpr bool on_wall_clock = !Clock::is_steady;
+
+ public:
+  using time_type = typename traits::time_type;
+  using duration_type = typename traits::duration_type;
+
+  struct implementation_type {
+    implementation_type() noexcept {}
+    implementation_type(const implementation_type&) = delete;
+    implementation_type& operator=(const implementation_type&) = delete;
+    ~implementation_type() {}
+    time_type expiry{};
+    timer_op* waits = nullptr;
+    union {
+      typename real_service::implementation_type real;
+    };
+  };
+
+  explicit timer_service_core(boost::asio::execution_context& context)
+      : virtual_(boost::asio::has_service<virtual_time>(context)
+                     ? &boost::asio::use_service<virtual_time>(context)
+                     : nullptr),
+        real_(virtual_ != nullptr ? nullptr : &boost::asio::use_service<real_service>(context)) {}
+
+  void construct(implementation_type& impl) {
+    if (real_ == nullptr) return;
+    new (&impl.real) typename real_service::implementation_type();
+    real_->construct(impl.real);
+  }
+  void destroy(implementation_type& impl) {
+    if (real_ != nullptr) {
+      real_->destroy(impl.real);
+      std::destroy_at(&impl.real);
+    } else {
+      cancel_waits(impl, all_waits);
+    }
+  }
+  void move_construct(implementation_type& impl, implementation_type& other) {
+    if (real_ != nullptr) {
+      new (&impl.real) typename real_service::implementation_type();
+      real_->move_construct(impl.real, other.real);
+      return;
+    }
+    impl.expiry = std::exchange(other.expiry, time_type());
+    impl.waits = std::exchange(other.waits, nullptr);
+    if (impl.waits != nullptr) impl.waits->link = &impl.waits;
+  }
+  void move_assign(implementation_type& impl, timer_service_core& other_service, implementation_type& other) {
+    destroy(impl);
+    // The object that owns `impl` goes over to the other service; what it holds must be that service's.
+    other_service.move_construct(impl, other);
+  }
+  void converting_move_construct(implementation_type& impl, timer_service_core&, implementation_type& other) {
+    move_construct(impl, other);
+  }
+  void converting_move_assign(implementation_type& impl, timer_service_core& other_service,
+                              implementation_type& other) {
+    move_assign(impl, other_service, other);
+  }
+
+  std::size_t cancel(implementation_type& impl, error_code& ec) {
+    ec = error_code();
+    return real_ != nullptr ? real_->cancel(impl.real, ec) : cancel_waits(impl, all_waits);
+  }
+  std::size_t cancel_one(implementation_type& impl, error_code& ec) {
+    ec = error_code();
+    return real_ != nullptr ? real_->cancel_one(impl.real, ec) : cancel_waits(impl, 1);
+  }
+  time_type expiry(const implementation_type& impl) const {
+    return real_ != nullptr ? real_->expiry(impl.real) : impl.expiry;
+  }
+  time_type expires_at(const implementation_type& impl) const { return expiry(impl); }
+  duration_type expires_from_now(const implementation_type& impl) const {
+    return traits::subtract(expiry(impl), now());
+  }
+  std::size_t expires_at(implementation_type& impl, const time_type& expiry, error_code& ec) {
+    if (real_ != nullptr) return real_->expires_at(impl.real, expiry, ec);
+    const std::size_t cancelled = cancel(impl, ec);
+    impl.expiry = expiry;
+    return cancelled;
+  }
+  std::size_t expires_after(implementation_type& impl, const duration_type& delay, error_code& ec) {
+    // Asio's own addition, which saturates: expires_after(duration::max()) is "never", not the past.
+    return expires_at(impl, traits::add(now(), delay), ec);
+  }
+  std::size_t expires_from_now(implementation_type& impl, const duration_type& delay, error_code& ec) {
+    return expires_after(impl, delay, ec);
+  }
+  /// A blocking wait cannot be simulated: under virtual time it fails with operation_not_supported.
+  void wait(implementation_type& impl, error_code& ec) {
+    if (real_ != nullptr) return real_->wait(impl.real, ec);
+    ec = impl.expiry <= now() ? error_code() : error_code(boost::asio::error::operation_not_supported);
+  }
+
+  template <class Handler, class IoExecutor>
+  void async_wait(implementation_type& impl, Handler& handler, const IoExecutor& executor) {
+    if (real_ != nullptr) return real_->async_wait(impl.real, handler, executor);
+    auto slot = boost::asio::get_associated_cancellation_slot(handler);
+    timer_op* const op = wait_op<Handler, IoExecutor>::make(handler, executor);
+    op->wall = on_wall_clock;
+    op->parked = impl.expiry == (time_type::max)();
+    op->due = std::chrono::duration_cast<nanoseconds>(impl.expiry.time_since_epoch());
+    virtual_->arm(op, impl.waits);
+    if (slot.is_connected()) slot.template emplace<wait_canceller>(*virtual_, op);
+  }
+
+ private:
+  static constexpr std::size_t all_waits = std::numeric_limits<std::size_t>::max();
+
+  time_type now() const {
+    if (virtual_ == nullptr) return traits::now();
+    const nanoseconds instant = on_wall_clock ? virtual_->wall_now() : virtual_->now();
+    return time_type(std::chrono::duration_cast<duration_type>(instant));
+  }
+  std::size_t cancel_waits(implementation_type& impl, std::size_t limit) {
+    std::size_t cancelled = 0;
+    // Oldest first, as Asio does.
+    while (impl.waits != nullptr && cancelled < limit) {
+      timer_op* oldest = impl.waits;
+      while (oldest->next != nullptr) oldest = oldest->next;
+      virtual_->cancel(oldest);
+      ++cancelled;
+    }
+    return cancelled;
+  }
+
+  virtual_time* virtual_;
+  real_service* real_;
+};
+
+}  // namespace detail
+
+inline void virtual_time::unlink(detail::timer_op* op) noexcept {
+  *op->link = op->next;
+  if (op->next != nullptr) op->next->link = op->link;
+  op->link = nullptr;
+  if (op->canceller != nullptr) op->canceller->op = nullptr;
+  op->canceller = nullptr;
+}
+
+}  // namespace assay
+
+namespace boost::asio::detail {
+
+template <>
+class deadline_timer_service<
+    chrono_time_traits<std::chrono::steady_clock, wait_traits<std::chrono::steady_clock>>>
+    : public execution_context_service_base<deadline_timer_service<
+          chrono_time_traits<std::chrono::steady_clock, wait_traits<std::chrono::steady_clock>>>>,
+      public assay::detail::timer_service_core<std::chrono::steady_clock> {
+ public:
+  explicit deadline_timer_service(execution_context& context)
+      : execution_context_service_base(context), timer_service_core(context) {}
+  void shutdown() override {}
+};
+
+template <>
+class deadline_timer_service<
+    chrono_time_traits<std::chrono::system_clock, wait_traits<std::chrono::system_clock>>>
+    : public execution_context_service_base<deadline_timer_service<
+          chrono_time_traits<std::chrono::system_clock, wait_traits<std::chrono::system_clock>>>>,
+      public assay::detail::timer_service_core<std::chrono::system_clock> {
+ public:
+  explicit deadline_timer_service(execution_context& context)
+      : execution_context_service_base(context), timer_service_core(context) {}
+  void shutdown() override {}
+};
+
+}  // namespace boost::asio::detail

@@ -1,0 +1,53 @@
+// What a trial runs on: the simulator (tier `sim`, explored) or a stock io_context under virtual time (tier
+// `io_context`: Asio's own handler order, timers still ours).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "harness/choice/choice.hpp"
+#include "harness/sim/sim_context.hpp"
+
+namespace assay {
+
+enum class tier { sim, io_context };
+std::string_view to_string(tier where) noexcept;
+
+class engine {
+ public:
+  virtual ~engine() = default;
+  /// The executor whose handlers belong to `task`, where the tier can tell tasks apart.
+  virtual boost::asio::any_io_executor executor(task_id task) = 0;
+  /// The stock io_context, or null on tier `sim`.
+  virtual boost::asio::io_context* stock() noexcept = 0;
+  virtual virtual_time& time() noexcept = 0;
+  virtual task_id add_task() = 0;
+  virtual void set_last_task(task_id task) noexcept = 0;
+  /// Runs one ready handler; false when none is ready. What the handler throws comes out.
+  virtual bool run_turn() = 0;
+  /// Makes the timers that are due now ready; false when none is due.
+  virtual bool release_due() = 0;
+  virtual void move_clock(std::chrono::nanoseconds instant) noexcept = 0;
+  /// Queues an operation; it belongs to op->task.
+  virtual void make_ready(detail::ready_op* op) = 0;
+  /// Calls `function` as if inside a turn of `task`.
+  virtual void run_inside(task_id task, const std::function<void()>& function) = 0;
+  /// Whether turns can be told apart by task.
+  virtual bool knows_tasks() const noexcept = 0;
+  virtual task_state task(task_id id) const noexcept = 0;
+  virtual task_id current_task() const noexcept = 0;
+  /// Executors that track outstanding work, all tasks together; 0 where the tier cannot tell.
+  virtual std::int64_t outstanding_work() const noexcept = 0;
+  /// What escaped the scheduler (a reactor, a thread), or an empty string.
+  virtual std::string escaped() const = 0;
+  /// Destroys all that is pending without running it.
+  virtual void abandon() noexcept = 0;
+};
+
+std::unique_ptr<engine> make_engine(tier where, choice_stream& choices);
+
+}  // namespace assay

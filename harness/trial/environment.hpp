@@ -1,0 +1,60 @@
+// The environment: what the outside world gives a subject (executor, random numbers, dependencies, an error
+// hook).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+
+#include "harness/choice/choice.hpp"
+
+namespace assay {
+
+class trial;
+
+class environment {
+ public:
+  /// The environment of a trial; made on first use.
+  static environment& of(trial& t);
+
+  explicit environment(trial& t) : trial_(&t) {}
+
+  /// Where the subject runs. Its handlers are "the subject" in reports.
+  boost::asio::any_io_executor executor() const;
+  /// The stock io_context on tier `io_context`; null on tier `sim`, where a subject takes the executor.
+  boost::asio::io_context* io_context() const noexcept;
+  /// Uniform random bits, the same for the same token.
+  std::uint64_t random() noexcept { return random_.next(); }
+  /// The one hook for failures that reach nobody else; the trial counts them as observed.
+  void report_unhandled(const std::exception_ptr& failure) const;
+  /// One line into the trial's order ledger.
+  void mark(std::string label) const;
+  /// The trial itself, for adapters that need more than the above.
+  trial& owner() const noexcept { return *trial_; }
+
+  /// A dependency that the scenario provided, shared for the trial; null if it did not.
+  template <class Dependency>
+  std::shared_ptr<Dependency> find() const {
+    const auto found = provided_.find(std::type_index(typeid(Dependency)));
+    return found == provided_.end() ? nullptr : std::static_pointer_cast<Dependency>(found->second);
+  }
+  /// Provides a dependency to the subject. Lives as long as the trial.
+  template <class Dependency>
+  void provide(std::shared_ptr<Dependency> dependency) {
+    provided_[std::type_index(typeid(Dependency))] = std::move(dependency);
+  }
+
+ private:
+  trial* trial_;
+  splitmix64 random_{0x415353415931ULL};
+  // Looked up by type only, never walked: its order shows nowhere.
+  std::unordered_map<std::type_index, std::shared_ptr<void>> provided_;
+};
+
+}  // namespace assay

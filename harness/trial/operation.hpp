@@ -1,0 +1,126 @@
+// Operations: what a trial has in flight, and the handle by which a scenario looks at one.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "harness/sim/virtual_time.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay {
+
+class trial;
+template <class T>
+struct completion;
+
+/// Thrown into a scenario that asks for what is not there (the value of a pending operation): the trial has
+/// failed already, and the rest of the scenario is pointless.
+struct scenario_stopped {};
+
+/// What the trial knows of one operation.
+class operation_record {
+ public:
+  operation_record(trial& owner, std::string name, task_id task, bool background, std::source_location where)
+      : owner_(owner), name_(std::move(name)), task_(task), background_(background), where_(where) {}
+  operation_record(const operation_record&) = delete;
+  operation_record& operator=(const operation_record&) = delete;
+  virtual ~operation_record() = default;
+
+  const std::string& name() const noexcept { return name_; }
+  task_id task() const noexcept { return task_; }
+  bool background() const noexcept { return background_; }
+  const std::source_location& where() const noexcept { return where_; }
+  bool started() const noexcept { return started_; }
+  bool done() const noexcept { return done_; }
+  bool observed() const noexcept { return observed_; }
+  std::uint32_t cancels() const noexcept { return cancels_; }
+  const std::exception_ptr& failure() const noexcept { return failure_; }
+  boost::asio::cancellation_signal& signal() noexcept { return signal_; }
+
+ protected:
+  friend class trial;
+  template <class T>
+  friend class operation;
+  template <class T>
+  friend struct start_op;
+  template <class T>
+  friend struct completion;
+
+  void finish(std::exception_ptr failure);
+
+  trial& owner_;
+  std::string name_;
+  task_id task_;
+  bool background_;
+  std::source_location where_;
+  bool started_ = false;  // its body has begun
+  bool done_ = false;
+  bool observed_ = false;  // somebody has looked at how it ended
+  std::uint32_t cancels_ = 0;
+  std::exception_ptr failure_;
+  boost::asio::cancellation_signal signal_;
+};
+
+template <class T>
+class operation_state final : public operation_record {
+ public:
+  using value_type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+  using operation_record::operation_record;
+
+ private:
+  template <class U>
+  friend class operation;
+  template <class U>
+  friend struct completion;
+  std::optional<value_type> value_;
+};
+
+/// A scenario's handle of an operation in flight. Copies name the same operation.
+template <class T>
+class operation {
+ public:
+  explicit operation(std::shared_ptr<operation_state<T>> state) : state_(std::move(state)) {}
+
+  const std::string& name() const noexcept { return state_->name(); }
+  bool pending() const noexcept { return !state_->done(); }
+  bool ended() const noexcept { return state_->done(); }
+  /// Ended with a value.
+  bool done() const { return what().kind == outcome_kind::value; }
+  bool cancelled() const { return what().kind == outcome_kind::cancelled; }
+  bool closed() const { return what().kind == outcome_kind::closed; }
+  bool timed_out() const { return what().kind == outcome_kind::timed_out; }
+  bool rejected() const { return what().kind == outcome_kind::rejected; }
+  bool failed() const {
+    const outcome_kind kind = what().kind;
+    return kind != outcome_kind::pending && kind != outcome_kind::value && kind != outcome_kind::cancelled;
+  }
+
+  /// How it ended (`pending` if it has not). Looking counts as observing its failure.
+  outcome what() const;
+  /// The failure itself; null if it ended with a value or is pending. Observes it.
+  std::exception_ptr failure() const;
+  /// The value, to look at or to move from. If there is none, the trial fails with the operation's name and
+  /// the scenario ends.
+  typename operation_state<T>::value_type& value() const;
+
+  /// Requests terminal cancellation; an operation that has not begun yet ends as cancelled without running.
+  void cancel() const { request(boost::asio::cancellation_type::terminal); }
+  /// Requests cancellation of this type.
+  void request(boost::asio::cancellation_type type) const;
+
+  const std::shared_ptr<operation_state<T>>& state() const noexcept { return state_; }
+
+ private:
+  std::shared_ptr<operation_state<T>> state_;
+};
+
+}  // namespace assay

@@ -1,0 +1,86 @@
+#include "harness/trial/trace.hpp"
+
+#include <utility>
+
+namespace assay {
+
+std::string_view to_string(event_kind kind) noexcept {
+  switch (kind) {
+    case event_kind::turn:
+      return "turn";
+    case event_kind::choice:
+      return "choice";
+    case event_kind::time:
+      return "time";
+    case event_kind::start:
+      return "start";
+    case event_kind::finish:
+      return "finish";
+    case event_kind::cancel:
+      return "cancel";
+    case event_kind::fault:
+      return "fault";
+    case event_kind::item:
+      return "item";
+    case event_kind::mark:
+      return "mark";
+    case event_kind::check:
+      return "check";
+    case event_kind::failure:
+      return "failure";
+  }
+  return "unknown";
+}
+
+namespace {
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) noexcept {
+  for (int byte = 0; byte < 8; ++byte) {
+    hash = (hash ^ (value & 0xffU)) * 1099511628211ULL;
+    value >>= 8U;
+  }
+  return hash;
+}
+
+}  // namespace
+
+void trace::record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind, std::string text) {
+  hash_ = mix(hash_, static_cast<std::uint64_t>(at.count()));
+  hash_ = mix(hash_, (static_cast<std::uint64_t>(task) << 8U) | static_cast<std::uint64_t>(kind));
+  for (const char c : text) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  events_.push_back({at, task, kind, std::move(text)});
+}
+
+std::string format_duration(std::chrono::nanoseconds duration) {
+  struct unit {
+    std::int64_t size;
+    const char* name;
+  };
+  constexpr unit units[] = {{1'000'000'000, "s"}, {1'000'000, "ms"}, {1'000, "us"}, {1, "ns"}};
+  const std::int64_t count = duration.count();
+  if (count == 0) return "0";
+  if (duration == std::chrono::nanoseconds::max()) return "ever";
+  const std::uint64_t size =
+      count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
+  for (const unit& u : units) {
+    const auto whole = size / static_cast<std::uint64_t>(u.size);
+    if (whole == 0) continue;
+    std::string text = (count < 0 ? "-" : "") + std::to_string(whole);
+    std::string rest =
+        std::to_string(size % static_cast<std::uint64_t>(u.size) + static_cast<std::uint64_t>(u.size));
+    rest.erase(0, 1);
+    while (!rest.empty() && rest.back() == '0') rest.pop_back();
+    if (u.size > 1 && !rest.empty()) text += "." + rest;
+    return text + u.name;
+  }
+  return "0";
+}
+
+std::string format_hash(std::uint64_t hash) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = 16; i > 0; --i, hash >>= 4U) text[i - 1] = hex[hash & 15U];
+  return text;
+}
+
+}  // namespace assay

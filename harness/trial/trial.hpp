@@ -1,0 +1,365 @@
+// A trial: one execution of one scenario with one subject under one schedule. It owns the engine, the
+// operations in flight, the ledgers and the verdict, and is what a scenario calls `t`.
+//
+// A trial ends when nothing more can happen, and then checks what no scenario has to spell out: that the
+// scenario ended, that no operation is left, no failure unobserved, no item lost or doubled, no task or timer
+// left behind, nothing escaped (X-1, X-15, X-19, VCS-7).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <source_location>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/choice/choice.hpp"
+#include "harness/trial/engine.hpp"
+#include "harness/trial/environment.hpp"
+#include "harness/trial/item.hpp"
+#include "harness/trial/operation.hpp"
+#include "harness/trial/outcome.hpp"
+#include "harness/trial/trace.hpp"
+
+namespace assay {
+
+/// What kind of failure a trial ended with; `none` is a pass.
+enum class failure_kind {
+  none,
+  expectation,
+  deadlock,
+  livelock,
+  left_over,
+  unobserved,
+  item,
+  exception,
+  escaped,
+  diverged
+};
+
+/// The settings that a trial was made with; part of its token.
+struct trial_settings {
+  tier where = tier::sim;
+  bool sweep = true;  ///< offer cancel points on the victim and fault points on dependency calls
+};
+
+/// How one trial ended.
+struct trial_result {
+  failure_kind kind = failure_kind::none;
+  std::string message;                ///< the first failure, in words; empty for a pass
+  std::vector<std::string> failures;  ///< all of them
+  std::vector<choice> choices;        ///< the schedule that was run
+  std::set<std::string> reached;      ///< marks given to `sometimes` that this trial reached
+  std::set<std::string> wanted;       ///< all marks given to `sometimes`
+  std::uint32_t cancel_points = 0;
+  std::uint32_t fault_points = 0;
+  std::uint64_t turns = 0;
+  std::optional<trace> events;  ///< if the trial was traced
+  bool passed() const noexcept { return kind == failure_kind::none; }
+  /// The subject or the environment did what no verdict covers: an error, not a failure.
+  bool is_error() const noexcept { return kind == failure_kind::escaped || kind == failure_kind::diverged; }
+};
+
+/// Options of trial::start.
+struct start_options {
+  /// Neither keeps the trial alive nor has to end by itself (monitors, periodic tasks): VCS-5. Cancelled at
+  /// the end.
+  bool background = false;
+};
+
+class trial {
+ public:
+  using nanoseconds = std::chrono::nanoseconds;
+
+  trial(choice_stream& choices, trial_settings settings, bool traced);
+  trial(const trial&) = delete;
+  trial& operator=(const trial&) = delete;
+  ~trial();
+
+  // ---- what a scenario uses
+
+  /// Starts an operation; its first turn comes later, as a choice. `name` is what reports call it.
+  template <class T>
+  operation<T> start(std::string name, boost::asio::awaitable<T> work, start_options options = {},
+                     std::source_location where = std::source_location::current());
+
+  /// Names the one operation that the cancellation sweep cancels; only the first call of a trial counts.
+  template <class T>
+  void victim(const operation<T>& chosen) {
+    set_victim(chosen.state());
+  }
+
+  /// Waits until nothing more can happen now: everything due now, timers too, has run (VCS-3).
+  boost::asio::awaitable<void> settle();
+  /// Waits until `delay` has passed, with everything due before that run; goes on before anything due exactly
+  /// then (VCS-4). A negative delay throws std::invalid_argument.
+  boost::asio::awaitable<void> advance(nanoseconds delay);
+  nanoseconds now() const noexcept { return engine_->time().now(); }
+  /// Virtual time since the trial began.
+  nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
+  /// Steps the wall clock alone (VCS-11, X-22).
+  void step_wall_clock(nanoseconds by) noexcept { engine_->time().step_wall(by); }
+
+  /// Records a failure unless `holds`; the scenario goes on. True if it held.
+  bool expect(bool holds, std::string_view message,
+              std::source_location where = std::source_location::current());
+  /// The same for equality, with both values in the message.
+  template <class A, class B>
+  bool expect_eq(const A& actual, const B& expected, std::string_view message = {},
+                 std::source_location where = std::source_location::current());
+  /// Records a failure.
+  void fail(std::string message, std::source_location where = std::source_location::current());
+  /// Marks an interesting state that some trial of the campaign must reach.
+  void sometimes(std::string_view label, bool holds = true);
+
+  /// A new item with this id, known to the ledger.
+  class item item(int id) { return items_.make(id); }
+  item_ledger& items() noexcept { return items_; }
+
+  /// The order ledger: what happened before what.
+  void mark(std::string label);
+  const std::vector<std::string>& marks() const noexcept { return marks_; }
+  /// Fails unless `first` was marked before `second`; a label that never came fails as well.
+  bool expect_before(std::string_view first, std::string_view second,
+                     std::source_location where = std::source_location::current());
+
+  /// The exception ledger: makes an exception that must be observed exactly once. Whoever reports
+  /// failures outside of an operation's outcome (an error hook) says so with `observe`.
+  std::exception_ptr plant(std::string label);
+  /// plant, and throw it.
+  [[noreturn]] void raise(std::string label);
+  void observe(const outcome& what);
+  void observe(const std::exception_ptr& failure) { observe(describe(failure)); }
+  std::uint32_t times_observed(const std::string& label) const;
+
+  // ---- what dependencies and environments use
+
+  /// The executor of a named part of the subject's surroundings; what runs on it is named so in reports.
+  boost::asio::any_io_executor executor() { return engine_->executor(subject_task); }
+  boost::asio::any_io_executor scenario_executor() { return engine_->executor(scenario_task); }
+  boost::asio::io_context* stock_io_context() noexcept { return engine_->stock(); }
+  tier where() const noexcept { return settings_.where; }
+  choice_stream& choices() noexcept { return choices_; }
+  /// One numbered call of a dependency: 0 if it is to behave, else the fault to show (1 to `faults`). Only
+  /// scenarios marked `faulted` are offered faults.
+  std::uint32_t fault_point(std::string_view call, std::uint32_t faults = 1);
+  /// Switches fault points on; the campaign does so for scenarios marked `faulted`.
+  void allow_faults() noexcept { faults_allowed_ = true; }
+  /// What the subject is given from outside.
+  environment& surroundings() noexcept { return environment_; }
+  /// Registers a check that runs when the trial is quiescent; what it returns, unless empty, is a failure.
+  void at_end(std::function<std::string()> check) { end_checks_.push_back(std::move(check)); }
+  /// Keeps something alive until the trial's context is gone.
+  void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
+  bool traced() const noexcept { return trace_.has_value(); }
+  void record(event_kind kind, std::string text);
+
+  // ---- what the campaign uses
+
+  /// Runs `scenario` to the end, and the final checks. To be called once.
+  trial_result run(std::function<boost::asio::awaitable<void>()> scenario);
+
+  static constexpr task_id subject_task = 0;
+  static constexpr task_id scenario_task = 1;
+
+ private:
+  friend class operation_record;
+  template <class T>
+  friend class operation;
+  template <class T>
+  friend struct start_op;
+  struct gate;
+
+  void set_victim(std::shared_ptr<operation_record> victim);
+  void request_cancel(operation_record& target, boost::asio::cancellation_type type);
+  void finished(operation_record& record);
+  void observe_operation(operation_record& record);
+  void run_until_quiet();
+  bool step();
+  void open_gate(std::deque<gate*>::iterator which);
+  void after_step(bool turned);
+  void offer_cancel();
+  bool foreground_left() const noexcept;
+  void blame(failure_kind kind, std::string message);
+  void final_checks();
+  void check_operations();
+  void check_exceptions();
+  void check_left_over();
+  std::string blocked() const;
+  std::string task_name(task_id task) const;
+  boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until);
+
+  choice_stream& choices_;
+  trial_settings settings_;
+  std::optional<trace> trace_;
+  std::unique_ptr<engine> engine_;
+  item_ledger items_;
+  environment environment_{*this};
+  std::vector<std::shared_ptr<void>> kept_;
+  std::vector<std::shared_ptr<operation_record>> operations_;
+  std::shared_ptr<operation_record> scenario_;
+  std::shared_ptr<operation_record> victim_;
+  bool victim_was_queued_ = false;
+  std::uint32_t victim_cancels_ = 0;
+  std::deque<gate*> gates_;
+  std::vector<std::string> marks_;
+  struct planted {
+    bool raised = false;
+    std::uint32_t observed = 0;
+  };
+  std::map<std::string, planted> planted_;
+  std::vector<std::function<std::string()>> end_checks_;
+  bool faults_allowed_ = false;
+  std::uint64_t turns_without_foreground_ = 0;
+  trial_result result_;
+  bool running_ = false;
+};
+
+// ---- implementation of the templates
+
+template <class T>
+struct completion {
+  std::shared_ptr<operation_state<T>> state;
+  void operator()(std::exception_ptr failure, T value);
+};
+template <>
+struct completion<void> {
+  std::shared_ptr<operation_state<void>> state;
+  void operator()(std::exception_ptr failure);
+};
+
+/// The first turn of an operation. It is a handler like any other, so that the order of starts is a choice
+/// too.
+template <class T>
+struct start_op final : detail::ready_op {
+  start_op(std::shared_ptr<operation_state<T>> s, boost::asio::any_io_executor e, boost::asio::awaitable<T> w)
+      : state(std::move(s)), executor(std::move(e)), work(std::move(w)) {
+    run = &start_op::begin;
+    task = state->task();
+  }
+  static void begin(detail::ready_op* base, bool invoke) {
+    const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
+    if (!invoke) return;
+    if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
+      self->work = {};
+      self->state->finish(
+          std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
+      return;
+    }
+    self->state->started_ = true;
+    const auto slot = self->state->signal().slot();
+    completion<T> done{self->state};
+    boost::asio::co_spawn(self->executor, std::move(self->work),
+                          boost::asio::bind_cancellation_slot(slot, std::move(done)));
+  }
+  std::shared_ptr<operation_state<T>> state;
+  boost::asio::any_io_executor executor;
+  boost::asio::awaitable<T> work;
+};
+
+template <class T>
+void completion<T>::operator()(std::exception_ptr failure, T value) {
+  if (!failure) state->value_.emplace(std::move(value));
+  state->finish(std::move(failure));
+}
+
+inline void completion<void>::operator()(std::exception_ptr failure) {
+  if (!failure) state->value_.emplace();
+  state->finish(std::move(failure));
+}
+
+template <class T>
+operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, start_options options,
+                          std::source_location where) {
+  const task_id task = engine_->add_task();
+  auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
+  operations_.push_back(state);
+  record(event_kind::start, state->name());
+  engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
+  return operation<T>(std::move(state));
+}
+
+template <class T>
+outcome operation<T>::what() const {
+  if (!state_->done()) return {};
+  state_->owner_.observe_operation(*state_);
+  return describe(state_->failure_);
+}
+
+template <class T>
+std::exception_ptr operation<T>::failure() const {
+  if (state_->done()) state_->owner_.observe_operation(*state_);
+  return state_->failure_;
+}
+
+template <class T>
+typename operation_state<T>::value_type& operation<T>::value() const {
+  if (!state_->value_) {
+    state_->owner_.fail("'" + name() + "' has no value: it is " + to_string(what()));
+    throw scenario_stopped();
+  }
+  return *state_->value_;
+}
+
+template <class T>
+void operation<T>::request(boost::asio::cancellation_type type) const {
+  state_->owner_.request_cancel(*state_, type);
+}
+
+namespace detail {
+
+template <class T>
+std::string printed(const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    return "'" + std::string(std::string_view(value)) + "'";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return std::to_string(value);
+  } else if constexpr (std::is_convertible_v<T, std::chrono::nanoseconds>) {
+    return format_duration(value);
+  } else if constexpr (requires { value.begin() != value.end(); }) {
+    std::string text = "[";
+    for (const auto& one : value) text += (text.size() > 1 ? ", " : "") + printed(one);
+    return text + "]";
+  } else {
+    std::ostringstream out;
+    out << value;
+    return out.str();
+  }
+}
+
+}  // namespace detail
+
+template <class A, class B>
+bool trial::expect_eq(const A& actual, const B& expected, std::string_view message,
+                      std::source_location where) {
+  const bool holds = [&] {
+    constexpr bool flags = std::is_same_v<A, bool> || std::is_same_v<B, bool>;
+    if constexpr (std::is_integral_v<A> && std::is_integral_v<B> && !flags) {
+      return std::cmp_equal(actual, expected);
+    } else {
+      return actual == expected;
+    }
+  }();
+  if (holds) return expect(true, message, where);
+  std::string text(message);
+  text += (text.empty() ? "expected " : ": expected ") + detail::printed(expected) + ", was " +
+          detail::printed(actual);
+  return expect(false, text, where);
+}
+
+}  // namespace assay

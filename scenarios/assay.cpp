@@ -1,0 +1,10 @@
+// The command `assay`: the standard and the project's own subjects.
+#include "harness/campaign/suite.hpp"
+#include "scenarios/parts.hpp"
+
+int main(int argc, char** argv) {
+  assay::parts::standard();
+  assay::parts::subjects();
+  assay::suite suite;
+  return suite.run(argc, argv);
+}

@@ -1,0 +1,188 @@
+// The contract of a bounded queue: FIFO with backpressure, and, feature by feature, try, timed and closing
+// forms, hand-back and work accounting.
+//
+// Features: fair, try, timed, hand_back, close, close_now, join, requeue, removal, rendezvous or reject_zero,
+// move_only, statistics, lifetime. A member that belongs to a feature is called only on subjects that claim
+// it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/describe.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/item.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay::contract {
+
+struct bounded_queue_config {
+  /// Items that are buffered at most. 0 is a rendezvous (`rendezvous`) or rejected (`reject_zero`); a
+  /// negative one is rejected (BQ-5).
+  std::int64_t capacity = 1;
+};
+BOOST_DESCRIBE_STRUCT(bounded_queue_config, (), (capacity))
+
+struct bounded_queue_statistics {
+  std::size_t size = 0;       ///< buffered items
+  std::size_t size_peak = 0;  ///< the most there ever were
+  std::size_t parked_pushers = 0;
+  std::size_t parked_poppers = 0;
+};
+BOOST_DESCRIBE_STRUCT(bounded_queue_statistics, (), (size, size_peak, parked_pushers, parked_poppers))
+
+class bounded_queue {
+ public:
+  static constexpr std::string_view name = "bounded_queue";
+  using config = bounded_queue_config;
+  using nanoseconds = std::chrono::nanoseconds;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+
+  bounded_queue() = default;
+  bounded_queue(const bounded_queue&) = delete;
+  bounded_queue& operator=(const bounded_queue&) = delete;
+  virtual ~bounded_queue() = default;
+
+  // What scenarios call. Each keeps the ledger of items and leaves the rest to the subject.
+
+  /// Ends with a value once the item is in the queue; else the item is the caller's again. Outcomes: value,
+  /// cancelled, closed.
+  awaitable<void> push(item one) { return hand_in(std::move(one), std::nullopt); }
+  /// Outcomes: the item, cancelled, closed (once the queue is closed and empty).
+  awaitable<item> pop() { return hand_out(std::nullopt); }
+  /// Buffered items.
+  virtual std::size_t size() const = 0;
+
+  /// `timed`: as push and pop, or timed_out once `patience` has passed without an effect.
+  awaitable<void> push_for(item one, nanoseconds patience) { return hand_in(std::move(one), patience); }
+  awaitable<item> pop_for(nanoseconds patience) { return hand_out(patience); }
+
+  /// `try`: false leaves the item with the caller; throws closed_error after close.
+  bool try_push(item& one);
+  /// `try`: an empty item if there is none; throws closed_error once closed and empty.
+  item try_pop();
+
+  /// `hand_back`: puts an item that was popped back at the head, whatever the capacity.
+  void hand_back(item one);
+
+  /// `close`: no more pushes; what is buffered can still be popped.
+  virtual void close() { throw unclaimed_feature("close"); }
+  /// `close_now`: closes, and returns what was buffered.
+  std::vector<item> close_now();
+
+  /// `join`: an item that was popped is finally dealt with. Throws rejected_error if that is one too many.
+  virtual void done() { throw unclaimed_feature("join"); }
+  /// `join`: ends once every pushed item is done.
+  virtual awaitable<void> join() { throw unclaimed_feature("join"); }
+  /// `requeue`: an item in hand goes back to the head as work not yet done, in one step.
+  void requeue(item one);
+  /// `removal`: drops the oldest buffered item by policy and takes it off the join count; false if there is
+  /// none.
+  bool drop_oldest();
+
+  /// `statistics`.
+  virtual bounded_queue_statistics statistics() const { throw unclaimed_feature("statistics"); }
+
+ protected:
+  // What a subject implements.
+  virtual awaitable<void> do_push(item one) = 0;
+  virtual awaitable<item> do_pop() = 0;
+  virtual awaitable<void> do_push_for(item, nanoseconds) { throw unclaimed_feature("timed"); }
+  virtual awaitable<item> do_pop_for(nanoseconds) { throw unclaimed_feature("timed"); }
+  /// Must leave `one` alone when it returns false or throws.
+  virtual bool do_try_push(item&) { throw unclaimed_feature("try"); }
+  virtual item do_try_pop() { throw unclaimed_feature("try"); }
+  virtual void do_hand_back(item) { throw unclaimed_feature("hand_back"); }
+  virtual std::vector<item> do_close_now() { throw unclaimed_feature("close_now"); }
+  virtual void do_requeue(item) { throw unclaimed_feature("requeue"); }
+  /// The dropped item, or an empty one.
+  virtual item do_drop_oldest() { throw unclaimed_feature("removal"); }
+
+ private:
+  awaitable<void> hand_in(item one, std::optional<nanoseconds> patience);
+  awaitable<item> hand_out(std::optional<nanoseconds> patience);
+};
+
+inline boost::asio::awaitable<void> bounded_queue::hand_in(item one, std::optional<nanoseconds> patience) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  if (ledger != nullptr) ledger->give(one);
+  std::exception_ptr failure;
+  try {
+    if (patience) {
+      co_await do_push_for(std::move(one), *patience);
+    } else {
+      co_await do_push(std::move(one));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  if (ledger != nullptr) ledger->give_back(id);
+  std::rethrow_exception(failure);
+}
+
+inline boost::asio::awaitable<item> bounded_queue::hand_out(std::optional<nanoseconds> patience) {
+  item got;
+  if (patience) {
+    got = co_await do_pop_for(*patience);
+  } else {
+    got = co_await do_pop();
+  }
+  if (got.ledger() != nullptr) got.ledger()->deliver(got);
+  co_return got;
+}
+
+inline bool bounded_queue::try_push(item& one) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  if (ledger != nullptr) ledger->give(one);
+  bool taken = false;
+  try {
+    taken = do_try_push(one);
+  } catch (...) {
+    if (ledger != nullptr) ledger->give_back(id);
+    throw;
+  }
+  if (!taken && ledger != nullptr) ledger->give_back(id);
+  return taken;
+}
+
+inline item bounded_queue::try_pop() {
+  item got = do_try_pop();
+  if (got.ledger() != nullptr) got.ledger()->deliver(got);
+  return got;
+}
+
+inline void bounded_queue::hand_back(item one) {
+  if (one.ledger() != nullptr) one.ledger()->give(one);
+  do_hand_back(std::move(one));
+}
+
+inline void bounded_queue::requeue(item one) {
+  if (one.ledger() != nullptr) one.ledger()->give(one);
+  do_requeue(std::move(one));
+}
+
+inline std::vector<item> bounded_queue::close_now() {
+  std::vector<item> removed = do_close_now();
+  for (const item& one : removed) {
+    if (one.ledger() != nullptr) one.ledger()->give_back(one.id());
+  }
+  return removed;
+}
+
+inline bool bounded_queue::drop_oldest() {
+  const item dropped = do_drop_oldest();
+  if (dropped.ledger() != nullptr) dropped.ledger()->drop(dropped.id());
+  return static_cast<bool>(dropped);
+}
+
+}  // namespace assay::contract

@@ -1,0 +1,11 @@
+// What a program links by naming it.
+#pragma once
+
+namespace assay::parts {
+
+/// The standard: contracts, clauses and scenarios.
+void standard();
+/// The project's own subjects: reference, alternatives, mutants, third parties.
+void subjects();
+
+}  // namespace assay::parts
