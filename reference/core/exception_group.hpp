@@ -30,6 +30,33 @@ inline bool is_cancellation(const std::exception_ptr& error) noexcept {
   }
 }
 
+/// The designated fatal class (TG-12): the wish to end the process, thrown where it arises. Aggregates let it
+/// through bare. It derives from std::exception alone, so that nobody who handles errors handles it by
+/// accident.
+class exit_request : public std::exception {
+ public:
+  explicit exit_request(int status) noexcept : status_(status) {}
+
+  /// The exit status asked for.
+  int status() const noexcept { return status_; }
+  const char* what() const noexcept override { return "exit requested"; }
+
+ private:
+  int status_;
+};
+
+/// Whether `error` is an exit_request. A null pointer is not.
+inline bool is_exit_request(const std::exception_ptr& error) noexcept {
+  if (!error) return false;
+  try {
+    std::rethrow_exception(error);
+  } catch (const exit_request&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 /// The text of an exception, for people.
 inline std::string describe(const std::exception_ptr& error) {
   if (!error) return "no error";

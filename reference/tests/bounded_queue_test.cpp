@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "reference/tests/operation.hpp"
+#include "reference/tests/violations.hpp"
 
 namespace assay::reference::test {
 namespace {
@@ -27,18 +28,6 @@ int take(queue& q) {
   auto taken = q.try_pop();
   return taken ? **taken : -1;
 }
-
-int violations = 0;
-
-/// Counts contract violations for as long as it lives.
-struct counting_violations {
-  counting_violations()
-      : previous(set_contract_violation_handler([](const char*) noexcept { ++violations; })) {
-    violations = 0;
-  }
-  ~counting_violations() { set_contract_violation_handler(previous); }
-  contract_violation_handler previous;
-};
 
 TEST(bounded_queue, keeps_the_order_of_pushes_and_of_parked_pushers) {  // BQ-1, BQ-2
   asio::io_context context;
@@ -334,12 +323,12 @@ TEST(bounded_queue, refuses_to_begin_in_a_cancelled_scope_even_when_asio_would_n
 }
 
 TEST(bounded_queue, detects_that_it_is_destroyed_under_a_waiter) {
-  counting_violations guard;
+  counting_violations violations;
   asio::io_context context;
   auto q = std::make_unique<queue>(1);
   operation pop(context, q->pop());
   q.reset();
-  EXPECT_EQ(violations, 1);
+  EXPECT_EQ(violations.count(), 1);
   pop.cancel();
   settle(context);
   EXPECT_TRUE(pop.cancelled()) << "let go, it can still be cancelled";
@@ -363,7 +352,7 @@ asio::awaitable<void> own_a_queue_with_waiters(asio::io_context& context) {
 }
 
 TEST(bounded_queue, dies_with_its_context_and_everybody_parked) {
-  counting_violations guard;
+  counting_violations violations;
   queue outside(1);
   {
     asio::io_context context;
@@ -372,7 +361,7 @@ TEST(bounded_queue, dies_with_its_context_and_everybody_parked) {  // X-21
     EXPECT_EQ(outside.statistics().parked_poppers, 1u);
   }
   EXPECT_EQ(outside.statistics().parked_poppers, 0u);
-  EXPECT_EQ(violations, 0);
+  EXPECT_EQ(violations.count(), 0);
   put(outside, 1);
   EXPECT_EQ(take(outside), 1);
 }

@@ -6,39 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "reference/flow/bounded_queue.hpp"
+#include "reference/tests/gate.hpp"
 #include "reference/tests/operation.hpp"
 
 namespace assay::reference::test {
 namespace {
-
-using trail = std::vector<std::string>;
-
-/// A place where tasks wait until the test lets them go on.
-struct gate {
-  waiter_list<waiter> waiters;
-
-  asio::awaitable<void> wait() {
-    check_cancelled(co_await asio::this_coro::cancellation_state);
-    waiter self(co_await asio::this_coro::executor);
-    const park_result result = co_await park(waiters, self);
-    if (result != park_result::woken) throw_cancelled();
-  }
-  void open() {
-    while (!waiters.empty()) waiters.front().wake();
-  }
-};
-
-/// Waits at `g` and notes how that ended.
-asio::awaitable<void> visit(gate& g, trail& log, std::string name) {
-  try {
-    co_await g.wait();
-    log.push_back(name + " done");
-  } catch (...) {
-    log.push_back(name + (is_cancellation(std::current_exception()) ? " cancelled" : " failed"));
-    throw;
-  }
-}
 
 asio::awaitable<void> cleanup_after(gate& work, gate& cleanup, trail& log, time_point deadline) {
   std::exception_ptr failure;
