@@ -1,0 +1,206 @@
+// The one cancellation layer: level-triggered requests, scopes that do not forget them, and shields (X-5 to
+//
+//
+// Asio keeps one cancellation state per thread of awaitables (all that one co_spawn runs), and treats it as
+// an event: it accepts terminal requests only, a weaker request overwrites the record of a stronger one,
+// resetting forgets it, and after throw_if_cancelled(false) only the operation in flight hears of it. This
+// header turns the event into a level.
+//
+//   check_cancelled(state)   first line of every suspending operation: refuses to begin in a cancelled scope
+//   scope(work)              runs `work` with a cancellation state of its own that remembers every request
+//   shield(work, deadline)   runs `work` where no request reaches it; the request waits for it outside
+//   hold_requests            awaited inside a scope: from here on, cleanup can be awaited although a request
+//   is there
+//
+// Cleanup that suspends, whichever way the work ended:
+//
+//     asio::awaitable<void> serve(server s) { return scope(serve_and_close(std::move(s))); }
+//
+//     asio::awaitable<void> serve_and_close(server s) {
+//       std::exception_ptr failure;
+//       try {
+//         co_await s.run();
+//       } catch (...) {
+//         failure = std::current_exception();   // nothing can be awaited in here
+//       }
+//       co_await hold_requests;                 // without it the next line throws when a request is there
+//       co_await shield(s.close(), std::chrono::steady_clock::now() + 5s);
+//       if (failure) std::rethrow_exception(failure);
+//     }
+//
+// This is the only file that may call reset_cancellation_state. Scope: one thread or strand; cancellation
+// signals are emitted on the executor of the coroutine that they reach.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "reference/core/errors.hpp"
+#include "reference/core/exception_group.hpp"
+#include "reference/core/parked_waiter.hpp"
+
+namespace assay::reference {
+
+/// refuses an operation that is entered in a cancelled scope, by throwing the cancelled outcome. Asio
+/// checks at every co_await of an awaitable, but only while throw_if_cancelled is on. Begin every suspending
+/// operation with
+///
+///     check_cancelled(co_await asio::this_coro::cancellation_state);
+inline void check_cancelled(const boost::asio::cancellation_state& state) {
+  if (state.cancelled() != boost::asio::cancellation_type::none) throw_cancelled();
+}
+
+/// Awaited inside a scope (or a task of a group), keeps a recorded request from making every further co_await
+/// throw, until the scope ends; then the request shows again in the caller. It may be awaited when the
+/// request is there already. The operations of the reference still refuse to begin: run cleanup in a shield.
+/// Outside of a scope it would change the state of the caller for good: do not.
+inline const auto hold_requests = boost::asio::this_coro::throw_if_cancelled(false);
+
+namespace detail {
+
+/// A filter that accepts every type of request and adds it to those seen before: Asio stores what the
+/// filter returns.
+class every_request {
+ public:
+  boost::asio::cancellation_type operator()(boost::asio::cancellation_type request) noexcept {
+    seen_ = seen_ | request;
+    return seen_;
+  }
+
+ private:
+  boost::asio::cancellation_type seen_ = boost::asio::cancellation_type::none;
+};
+
+// co_spawn wants results that can be default-constructed, and void has its own signature.
+template <class T>
+using spawn_result = std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>>;
+
+/// The outermost frame of a thread of awaitables that belongs to a scope.
+template <class T>
+boost::asio::awaitable<spawn_result<T>> run_scope(boost::asio::awaitable<T> work) {
+  co_await boost::asio::this_coro::reset_cancellation_state(every_request());
+  spawn_result<T> result;
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+    } else {
+      result.emplace(co_await std::move(work));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // co_spawn's own last suspension would otherwise throw out of the event loop if the work asked itself to
+  // stop.
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  if (failure) std::rethrow_exception(failure);
+  co_return std::move(result);
+}
+
+/// A deadline that requests cancellation of one scope. The callback shares the state, since it may be queued
+/// already when the scope ends.
+class scope_deadline {
+ public:
+  scope_deadline(const boost::asio::any_io_executor& executor, time_point deadline)
+      : state_(std::make_shared<state>(executor, deadline)) {
+    if (deadline == no_deadline) return;
+    state_->timer.async_wait([state = state_](boost::system::error_code error) {
+      if (error || state->scope_ended) return;
+      state->expired = true;
+      state->signal.emit(boost::asio::cancellation_type::terminal);
+    });
+  }
+  scope_deadline(const scope_deadline&) = delete;
+  scope_deadline& operator=(const scope_deadline&) = delete;
+  ~scope_deadline() {
+    state_->scope_ended = true;
+    state_->timer.cancel();
+  }
+
+  boost::asio::cancellation_slot slot() noexcept { return state_->signal.slot(); }
+  bool expired() const noexcept { return state_->expired; }
+
+ private:
+  struct state {
+    state(const boost::asio::any_io_executor& executor, time_point deadline) : timer(executor, deadline) {}
+
+    boost::asio::steady_timer timer;
+    boost::asio::cancellation_signal signal;
+    bool expired = false;
+    bool scope_ended = false;
+  };
+
+  std::shared_ptr<state> state_;
+};
+
+}  // namespace detail
+
+/// Runs `work` on the caller's executor as a scope: a thread of awaitables with a cancellation state of its
+/// own.
+///
+/// Requests that the caller's state lets through reach the scope, where they are remembered whatever follows
+/// them. What the work does to its cancellation state ends with the scope. Outcomes: that
+/// of `work`. In a scope that is cancelled already: cancelled, and `work` is never begun. Lifetime:
+/// when it completes, the frames and parameters of `work` are gone.
+template <class T>
+[[nodiscard]] boost::asio::awaitable<T> scope(boost::asio::awaitable<T> work) {
+  check_cancelled(co_await boost::asio::this_coro::cancellation_state);
+  const auto executor = co_await boost::asio::this_coro::executor;
+  auto result = co_await boost::asio::co_spawn(executor, detail::run_scope(std::move(work)),
+                                               boost::asio::use_awaitable);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
+
+/// Runs `work` on the caller's executor where no request of the caller reaches it, and waits for it.
+///
+/// A request that was there before, or that arrives meanwhile, stays recorded: the first suspension after the
+/// shield reports it. The switch throw_if_cancelled is given back as it was found, whichever way the
+/// shield ends. To enter a shield when a request is recorded already, await `hold_requests` first;
+/// else co_await throws, as everywhere.
+///
+/// `deadline` is a point in time of the monotonic clock. When it passes, `work` is asked to stop, and
+/// waited for. Outcomes: that of `work`; timed_out if it ended cancelled because of the deadline. Note: a
+/// request is recorded as reliably as the caller's state does it; inside a scope none is ever forgotten.
+template <class T>
+[[nodiscard]] boost::asio::awaitable<T> shield(boost::asio::awaitable<T> work,
+                                               time_point deadline = no_deadline) {
+  const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  const auto executor = co_await boost::asio::this_coro::executor;
+  detail::spawn_result<T> result;
+  std::exception_ptr failure;
+  bool expired = false;
+  try {
+    detail::scope_deadline limit(executor, deadline);
+    // The slot is bound explicitly, or Asio would connect the work to the caller's own.
+    auto token = boost::asio::bind_cancellation_slot(limit.slot(), boost::asio::use_awaitable);
+    try {
+      result = co_await boost::asio::co_spawn(executor, detail::run_scope(std::move(work)), token);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    expired = limit.expired();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await boost::asio::this_coro::throw_if_cancelled(throwing);
+  if (expired && is_cancellation(failure)) throw timed_out();
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
+
+}  // namespace assay::reference

@@ -1,0 +1,155 @@
+// A coroutine that waits until a primitive (queue, group, ...) decides what becomes of it.
+//
+// The primitive derives its own node from `waiter`, with room for what is to be handed over, and keeps a
+// `waiter_list` of them. The node lives in the frame of the waiting coroutine: parking allocates no node, and
+// whichever way the frame ends, the node has left the list. In the waiting coroutine:
+//
+//     popper self(co_await asio::this_coro::executor, deadline);
+//     const park_result result = co_await park(poppers_, self);
+//
+// and in the primitive, at the commit point: write the outcome into `poppers_.front()`, then `wake()` it.
+//
+// Promises
+// - One commit point. A waiter that was woken reports `woken`, whatever else happened in the same turn:
+// cancellation,
+//   expiry, both (X-3: delivery wins). One that was not woken took part in nothing.
+// - A waiter whose cancellation or expiry is under way stays in its place until it runs again; a delivery
+// until then wins.
+// - `wake` resumes nobody inside the call: the continuation is posted. It does not throw and does not
+// allocate.
+// - A woken waiter never touches its primitive again, so the primitive may be destroyed right after waking
+// everybody.
+// - If the list goes first, its waiters are let go: they stay suspended and are freed with their execution
+// context.
+//
+// Scope: everything here runs on one thread or strand.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+
+#include "reference/core/contract.hpp"
+
+namespace assay::reference {
+
+using time_point = std::chrono::steady_clock::time_point;
+
+/// The deadline of a wait that has none.
+inline constexpr time_point no_deadline = time_point::max();
+
+enum class park_result {
+  woken,      ///< The primitive decided; the outcome stands in the node.
+  cancelled,  ///< A cancellation request ended the wait; nothing happened.
+  expired,    ///< The deadline passed; nothing happened.
+};
+
+class waiter;
+
+/// The part of a waiter list that does not depend on the type of its nodes.
+class waiter_list_base {
+ public:
+  waiter_list_base() = default;
+  waiter_list_base(const waiter_list_base&) = delete;
+  waiter_list_base& operator=(const waiter_list_base&) = delete;
+  ~waiter_list_base();
+
+  bool empty() const noexcept { return size_ == 0; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// Somebody is parked here, and not merely because their execution context is going away.
+  bool abandoned() const noexcept;
+
+ private:
+  friend class waiter;
+
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+  std::size_t size_ = 0;
+
+ protected:
+  waiter* first() const noexcept { return first_; }
+};
+
+/// A place in a list for as long as it is parked. Derive, add the outcome, keep it in the frame that waits.
+class waiter {
+ public:
+  /// `executor` is that of the waiting coroutine; `deadline` is a point in time of the monotonic clock.
+  explicit waiter(const boost::asio::any_io_executor& executor, time_point deadline = no_deadline)
+      : timer_(executor, deadline), watch_(executor) {}
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+  ~waiter() { unlink(); }
+
+  /// Takes the waiter out of its list and lets its coroutine continue in a later turn. O(1).
+  void wake() noexcept {
+    unlink();
+    woken_ = true;
+    timer_.cancel();
+  }
+
+ private:
+  friend class waiter_list_base;
+  friend boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self);
+
+  void link(waiter_list_base& list) noexcept {
+    list_ = &list;
+    previous_ = list.last_;
+    (previous_ ? previous_->next_ : list.first_) = this;
+    list.last_ = this;
+    ++list.size_;
+  }
+
+  void unlink() noexcept {
+    if (!list_) return;
+    (previous_ ? previous_->next_ : list_->first_) = next_;
+    (next_ ? next_->previous_ : list_->last_) = previous_;
+    --list_->size_;
+    list_ = nullptr;
+    previous_ = next_ = nullptr;
+  }
+
+  waiter_list_base* list_ = nullptr;
+  waiter* previous_ = nullptr;
+  waiter* next_ = nullptr;
+  bool woken_ = false;
+  boost::asio::steady_timer timer_;
+  shutdown_watch watch_;
+};
+
+inline waiter_list_base::~waiter_list_base() {
+  while (first_) first_->unlink();
+}
+
+inline bool waiter_list_base::abandoned() const noexcept { return first_ && !first_->watch_.shutting_down(); }
+
+/// Waiters in the order in which they parked. Linking and unlinking are O(1).
+template <std::derived_from<waiter> Node>
+class waiter_list : public waiter_list_base {
+ public:
+  /// The waiter that parked first. The list must not be empty.
+  Node& front() const noexcept { return static_cast<Node&>(*first()); }
+};
+
+/// Parks `self` at the end of `list` until it is woken, cancelled, or its deadline passes.
+///
+/// Cancellation: every type that the caller's scope lets through ends the wait (total: nothing happened). It
+/// is reported as a result, not thrown, for the primitive to say what it means. Lifetime: `self` outlives the
+/// wait; `list` may be destroyed while somebody is parked, see above.
+inline boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self) {
+  self.link(list);
+  boost::system::error_code ended;
+  co_await self.timer_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ended));
+  // The timer's error says only why the wait ended when nobody woke the waiter: a timer that was due already
+  // reports success although it was cancelled to wake it.
+  if (self.woken_) co_return park_result::woken;
+  self.unlink();
+  co_return ended ? park_result::cancelled : park_result::expired;
+}
+
+}  // namespace assay::reference

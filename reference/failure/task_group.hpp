@@ -1,0 +1,250 @@
+// Tasks that all end before their group does, and whose failures are all told (clauses TG-1 to TG-13 of the
+// standard).
+//
+// The usual form; the body is the first task, so a failure in it counts like any other (TG-8):
+//
+//     asio::awaitable<void> serve(task_group& group) {
+//       (void)group.spawn("reader", read_all(open_input()));     // false only if the group is ending
+//       (void)group.spawn("writer", write_all(open_output()));
+//       co_await accept_connections(group);                      // may spawn more; so may the tasks
+//     }
+//     co_await run_task_group(serve);                            // ends when all have ended
+//
+// Promises
+// - join completes after every task, those started by tasks included, has ended (TG-1) and its frames and
+// parameters are
+//   destroyed (TG-11, X-19). A cancelled joiner asks the tasks to stop and goes on waiting for them (TG-9).
+// - The first failure asks all others to stop, once (TG-2); in collect mode it does not (TG-13). "Cancelled"
+// is no failure:
+//   neither a task that gives up by itself (TG-6) nor one that was asked to.
+// - All failures are thrown as one exception_group, also a single one, in the order in which the tasks ended
+// (TG-3, TG-4).
+//   A failure beats a cancellation from outside (TG-5, X-18); an exit_request beats both and is thrown bare
+//   (TG-12).
+// - No failure is dropped: those that cannot be thrown go to `task_group_options::unhandled`.
+//
+// Start coroutine functions with parameters: what they need belongs to their frame. The closure of a
+// capturing lambda would have to outlive its coroutine. Scope: a group belongs to one thread or strand, that
+// of its executor: spawn, join and request_cancel there.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <list>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "reference/core/cancellation.hpp"
+#include "reference/core/contract.hpp"
+#include "reference/core/exception_group.hpp"
+#include "reference/core/parked_waiter.hpp"
+
+namespace assay::reference {
+
+/// Prints a failure that nobody was there to catch.
+inline void print_unhandled(const task_failure& failure) {
+  std::fprintf(stderr, "unhandled failure of task %s: %s\n", failure.name.c_str(),
+               describe(failure.error).c_str());
+}
+
+struct task_group_options {
+  /// Whether the first failure asks the other tasks to stop (TG-2); false is the collect mode (TG-13).
+  bool cancel_on_failure = true;
+  /// Told of each failure that could not be thrown: those beside an exit_request, and those of a group that
+  /// was never joined. It must not throw.
+  std::function<void(const task_failure&)> unhandled = print_unhandled;
+};
+
+class task_group {
+ public:
+  /// The tasks will run on `executor`.
+  explicit task_group(const boost::asio::any_io_executor& executor)
+      : task_group(executor, task_group_options()) {}
+  task_group(const boost::asio::any_io_executor& executor, task_group_options options)
+      : executor_(executor), options_(std::move(options)), watch_(executor) {}
+
+  task_group(const task_group&) = delete;
+  task_group& operator=(const task_group&) = delete;
+
+  /// Every task must have ended: a contract violation, unless the execution context is being destroyed
+  ///
+  ~task_group() {
+    if (!live_.empty() && !watch_.shutting_down())
+      contract_violation("task_group destroyed before its tasks ended");
+    for (const task& failed : failed_) options_.unhandled(failed.failure());
+  }
+
+  /// Starts `work` as a task of this group, in a later turn, as a scope of its own (see cancellation.hpp).
+  ///
+  /// `name` labels its failure. Returns false when the group is closed, ending after a failure or a request,
+  /// or has ended; then `work` is destroyed and none of it ran (TG-7). Tasks may spawn, also while the group
+  /// is being joined.
+  [[nodiscard]] bool spawn(std::string name, boost::asio::awaitable<void> work) {
+    if (!is_accepting()) return false;
+    live_.emplace_back(std::move(name), next_index_);
+    const auto self = std::prev(live_.end());
+    try {
+      boost::asio::co_spawn(
+          executor_, detail::run_scope(run(*this, *self, std::move(work))),
+          boost::asio::bind_cancellation_slot(self->signal.slot(),
+                                              [this, self](std::exception_ptr failure, std::monostate) {
+                                                task_ended(self, std::move(failure));
+                                              }));
+    } catch (...) {
+      live_.erase(self);
+      throw;
+    }
+    ++next_index_;
+    return true;
+  }
+
+  /// From here on spawn refuses; the tasks go on. Idempotent.
+  void close() noexcept { closed_ = true; }
+
+  /// Asks every task to stop, with one terminal request, and closes the group. Tasks that were spawned and
+  /// have not begun will not begin. Idempotent. A group that stops on this request alone ends normally.
+  void request_cancel() {
+    if (stopping_) return;
+    stopping_ = true;
+    for (task& each : live_)
+      if (each.begun) each.signal.emit(boost::asio::cancellation_type::terminal);
+  }
+
+  /// Waits until every task has ended; at once if there are none (TG-10). To be called once.
+  ///
+  /// Outcomes: nothing; or a bare exit_request (TG-12); or an exception_group of all failures; or cancelled,
+  /// if a request reached the joiner while it waited and no task failed (TG-5). Cancellation: a request is
+  /// passed on to the tasks, and the wait continues until they have ended, however many requests follow
+  /// (TG-9). This call is exempt from X-6, for it must not abandon anybody: in a scope that is cancelled
+  /// already it asks the tasks to stop and waits (await `hold_requests` first, or Asio throws before it is
+  /// entered; run_task_group needs no such care). Throws std::logic_error if the group is joined already.
+  [[nodiscard]] boost::asio::awaitable<void> join() {
+    if (std::exchange(joined_, true)) throw std::logic_error("task_group joined twice");
+    const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    const auto executor = co_await boost::asio::this_coro::executor;
+    const auto requests = co_await boost::asio::this_coro::cancellation_state;
+    bool cancelled = requests.cancelled() != boost::asio::cancellation_type::none;
+    if (cancelled) request_cancel();
+    while (!live_.empty()) {
+      waiter self(executor);
+      const park_result result = co_await park(joiners_, self);
+      if (result == park_result::woken) break;
+      cancelled = true;
+      request_cancel();
+    }
+    closed_ = true;
+    co_await boost::asio::this_coro::throw_if_cancelled(throwing);
+    throw_outcome(cancelled);
+  }
+
+  /// Whether spawn would accept a task now.
+  bool is_accepting() const noexcept { return !closed_ && !stopping_; }
+
+  /// The number of tasks that have not ended.
+  std::size_t size() const noexcept { return live_.size(); }
+
+ private:
+  struct task {
+    task(std::string task_name, std::size_t task_index) : name(std::move(task_name)), index(task_index) {}
+
+    task_failure failure() const { return task_failure{name, index, error}; }
+
+    std::string name;
+    std::size_t index;
+    boost::asio::cancellation_signal signal;
+    bool begun = false;
+    std::exception_ptr error;
+  };
+
+  static boost::asio::awaitable<void> run(task_group& group, task& self, boost::asio::awaitable<void> work) {
+    // Only now may a request be emitted: before its first turn, co_spawn would let it escape from the event
+    // loop.
+    self.begun = true;
+    co_await boost::asio::post(boost::asio::use_awaitable);
+    if (group.stopping_) throw_cancelled();
+    co_await std::move(work);
+  }
+
+  // The completion handler of a task, which is destroyed by now. The record of a failed one is moved, so
+  // nothing here throws.
+  void task_ended(std::list<task>::iterator self, std::exception_ptr error) {
+    if (!error || is_cancellation(error)) {  // TG-6, X-16
+      live_.erase(self);
+    } else {
+      self->error = std::move(error);
+      failed_.splice(failed_.end(), live_, self);        // TG-3
+      if (options_.cancel_on_failure) request_cancel();  // TG-2
+    }
+    if (live_.empty() && !joiners_.empty()) {
+      closed_ = true;  // the end of the group is decided here; the joiner hears of it in a later turn
+      joiners_.front().wake();
+    }
+  }
+
+  void throw_outcome(bool cancelled) {
+    std::list<task> failed;
+    failed.swap(failed_);
+    std::exception_ptr fatal;
+    for (const task& each : failed)
+      if (!fatal && is_exit_request(each.error)) fatal = each.error;
+    std::vector<task_failure> failures;
+    for (const task& each : failed)
+      if (each.error != fatal) failures.push_back(each.failure());
+    if (fatal) {
+      for (const task_failure& each : failures) options_.unhandled(each);
+      std::rethrow_exception(fatal);
+    }
+    if (!failures.empty()) throw exception_group(std::move(failures));  // TG-4, X-18
+    if (cancelled) throw_cancelled();
+  }
+
+  const boost::asio::any_io_executor executor_;
+  const task_group_options options_;
+  const shutdown_watch watch_;
+  std::list<task> live_;    // in the order of spawning
+  std::list<task> failed_;  // in the order of ending
+  waiter_list<waiter> joiners_;
+  std::size_t next_index_ = 0;
+  bool closed_ = false;
+  bool stopping_ = false;
+  bool joined_ = false;
+};
+
+/// Runs `body(group)` as the first task of a new group, named "body", and joins the group; it runs on the
+/// caller's executor.
+///
+/// Outcomes and cancellation: as task_group::join. In a scope that is cancelled already: cancelled, and
+/// nothing begins. Lifetime: `body` is kept until all tasks have ended, so it may be a closure.
+template <class Body>
+  requires std::is_invocable_r_v<boost::asio::awaitable<void>, Body&, task_group&>
+[[nodiscard]] boost::asio::awaitable<void> run_task_group(Body body, task_group_options options) {
+  check_cancelled(co_await boost::asio::this_coro::cancellation_state);
+  task_group group(co_await boost::asio::this_coro::executor, std::move(options));
+  (void)group.spawn("body", body(group));
+  co_await group.join();
+}
+
+/// As above, with the default options.
+template <class Body>
+  requires std::is_invocable_r_v<boost::asio::awaitable<void>, Body&, task_group&>
+[[nodiscard]] boost::asio::awaitable<void> run_task_group(Body body) {
+  return run_task_group(std::move(body), task_group_options());
+}
+
+}  // namespace assay::reference

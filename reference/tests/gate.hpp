@@ -1,0 +1,39 @@
+// A place where coroutines wait until the test lets them go on; they note how their wait ended.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reference/core/cancellation.hpp"
+#include "reference/core/parked_waiter.hpp"
+#include "reference/tests/operation.hpp"
+
+namespace assay::reference::test {
+
+using trail = std::vector<std::string>;
+
+struct gate {
+  waiter_list<waiter> waiters;
+
+  asio::awaitable<void> wait() {
+    check_cancelled(co_await asio::this_coro::cancellation_state);
+    waiter self(co_await asio::this_coro::executor);
+    const park_result result = co_await park(waiters, self);
+    if (result != park_result::woken) throw_cancelled();
+  }
+  void open() {
+    while (!waiters.empty()) waiters.front().wake();
+  }
+};
+
+inline asio::awaitable<void> visit(gate& g, trail& log, std::string name) {
+  try {
+    co_await g.wait();
+    log.push_back(name + " done");
+  } catch (...) {
+    log.push_back(name + (is_cancellation(std::current_exception()) ? " cancelled" : " failed"));
+    throw;
+  }
+}
+
+}  // namespace assay::reference::test

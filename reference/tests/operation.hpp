@@ -1,0 +1,93 @@
+// One coroutine in flight on a stock io_context: started, cancelled by hand, looked at afterwards.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "reference/core/exception_group.hpp"
+
+namespace assay::reference::test {
+
+namespace asio = boost::asio;
+
+/// Runs all that can run now, without waiting for anything.
+inline void settle(asio::io_context& context) {
+  context.restart();
+  while (context.poll() != 0) {
+  }
+}
+
+/// Lets everything else that is ready run once.
+inline asio::awaitable<void> yield() { co_await asio::post(asio::use_awaitable); }
+
+template <class T>
+class operation {
+  using stored = std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>;
+  struct state {
+    asio::cancellation_signal signal;
+    bool ended = false;
+    std::exception_ptr failure;
+    stored value{};
+  };
+
+ public:
+  /// Starts `work` and settles, so that it stands where it waits first.
+  operation(asio::io_context& context, asio::awaitable<T> work) : state_(std::make_shared<state>()) {
+    // The handler keeps no hold on the signal: a context that dies with the operation parked must free
+    // everything.
+    asio::co_spawn(context, run(std::move(work), state_.get()),
+                   asio::bind_cancellation_slot(state_->signal.slot(), ending(state_.get())));
+    settle(context);
+  }
+
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) { state_->signal.emit(type); }
+  bool pending() const { return !state_->ended; }
+  bool succeeded() const { return state_->ended && !state_->failure; }
+  bool cancelled() const { return state_->ended && is_cancellation(state_->failure); }
+  std::exception_ptr failure() const { return state_->failure; }
+  auto& value() { return *state_->value; }
+
+  template <class Exception>
+  bool failed_with() const {
+    if (!state_->failure) return false;
+    try {
+      std::rethrow_exception(state_->failure);
+    } catch (const Exception&) {
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+ private:
+  static asio::awaitable<void> run(asio::awaitable<T> work, state* self) {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+      self->value = true;
+    } else {
+      self->value.emplace(co_await std::move(work));
+    }
+  }
+
+  static auto ending(state* self) {
+    return [self](std::exception_ptr failure) {
+      self->ended = true;
+      self->failure = failure;
+    };
+  }
+
+  std::shared_ptr<state> state_;
+};
+
+}  // namespace assay::reference::test
