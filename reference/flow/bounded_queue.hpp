@@ -182,6 +182,18 @@ class bounded_queue {
     return removed;
   }
 
+  /// Takes the oldest buffered item out by policy, not to be worked on: it no longer counts as unfinished (BQ-16). A
+  /// parked pusher gets its place. Nothing buffered: an empty optional.
+  [[nodiscard]] std::optional<T> remove_oldest() {
+    std::optional<T> removed;
+    if (buffer_.empty()) return removed;
+    if (!pushers_.empty() && buffer_.size() <= capacity_) admit_front_pusher();
+    removed.emplace(std::move(buffer_.front()));
+    buffer_.pop_front();
+    wake_joiners_if_finished();
+    return removed;
+  }
+
   /// Says that one item in hand is settled for good. Throws std::logic_error if none is in hand (BQ-15).
   void done() {
     if (in_hand_ == 0) throw std::logic_error("bounded_queue::done without an item in hand");
