@@ -30,7 +30,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -99,12 +98,8 @@ class task_group {
     live_.emplace_back(std::move(name), next_index_);
     const auto self = std::prev(live_.end());
     try {
-      boost::asio::co_spawn(
-          executor_, detail::run_scope(run(*this, *self, std::move(work))),
-          boost::asio::bind_cancellation_slot(self->signal.slot(),
-                                              [this, self](std::exception_ptr failure, std::monostate) {
-                                                task_ended(self, std::move(failure));
-                                              }));
+      boost::asio::co_spawn(executor_, detail::run_scope(run(*this, *self, std::move(work))),
+                            completion(*this, self));
     } catch (...) {
       live_.erase(self);
       throw;
@@ -172,6 +167,25 @@ class task_group {
     std::exception_ptr error;
   };
 
+  // The completion handler of a task. It has a cancellation slot but no executor of its own, so co_spawn
+  // hands requests on at once. With an executor (bind_cancellation_slot gives it one) a request made outside
+  // of the event loop would be posted, and might arrive at a signal that is gone.
+  class completion {
+   public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    completion(task_group& group, std::list<task>::iterator self) : group_(&group), self_(self) {}
+
+    cancellation_slot_type get_cancellation_slot() const noexcept { return self_->signal.slot(); }
+    void operator()(std::exception_ptr error, std::monostate) const {
+      group_->task_ended(self_, std::move(error));
+    }
+
+   private:
+    task_group* group_;
+    std::list<task>::iterator self_;
+  };
+
   static boost::asio::awaitable<void> run(task_group& group, task& self, boost::asio::awaitable<void> work) {
     // Only now may a request be emitted: before its first turn, co_spawn would let it escape from the event
     // loop.
@@ -181,8 +195,7 @@ class task_group {
     co_await std::move(work);
   }
 
-  // The completion handler of a task, which is destroyed by now. The record of a failed one is moved, so
-  // nothing here throws.
+  // The task's frames are destroyed by now. Its record is moved if it failed, so nothing here throws.
   void task_ended(std::list<task>::iterator self, std::exception_ptr error) {
     if (!error || is_cancellation(error)) {  // TG-6, X-16
       live_.erase(self);

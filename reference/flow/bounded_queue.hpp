@@ -98,8 +98,7 @@ class bounded_queue {
       hand_over(std::move(item));
       return true;
     }
-    if (buffer_.size() >= capacity_)
-      return false;  // BQ-1; and whoever is parked before us found it full (BQ-3, BQ-4)
+    if (buffer_.size() >= capacity_) return false;  // BQ-1; below it nobody is parked before us (BQ-3)
     buffer_.push_back(std::move(item));
     note_peak();
     return true;
