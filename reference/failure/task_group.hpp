@@ -12,20 +12,18 @@
 //
 // Promises
 // - join completes after every task, those started by tasks included, has ended (TG-1) and its frames and
-// parameters are
-//   destroyed (TG-11, X-19). A cancelled joiner asks the tasks to stop and goes on waiting for them (TG-9).
+//   parameters are destroyed (TG-11, X-19). A cancelled joiner asks the tasks to stop and goes on waiting for
+//   them (TG-9).
 // - The first failure asks all others to stop, once (TG-2); in collect mode it does not (TG-13). "Cancelled"
-// is no failure:
-//   neither a task that gives up by itself (TG-6) nor one that was asked to.
+//   is no failure: neither a task that gives up by itself (TG-6) nor one that was asked to.
 // - All failures are thrown as one exception_group, also a single one, in the order in which the tasks ended
-// (TG-3, TG-4).
-//   A failure beats a cancellation from outside (TG-5, X-18); an exit_request beats both and is thrown bare
-//   (TG-12).
+//   (TG-3, TG-4). A failure beats a cancellation from outside (TG-5, X-18); an exit_request beats both and is
+//   thrown bare (TG-12).
 // - No failure is dropped: those that cannot be thrown go to `task_group_options::unhandled`.
 //
 // Start coroutine functions with parameters: what they need belongs to their frame. The closure of a
-// capturing lambda would have to outlive its coroutine. Scope: a group belongs to one thread or strand, that
-// of its executor: spawn, join and request_cancel there.
+// capturing lambda would have to outlive its coroutine.
+// Scope: a group belongs to one thread or strand, that of its executor: spawn, join and request_cancel there.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -123,11 +121,12 @@ class task_group {
   /// Waits until every task has ended; at once if there are none (TG-10). To be called once.
   ///
   /// Outcomes: nothing; or a bare exit_request (TG-12); or an exception_group of all failures; or cancelled,
-  /// if a request reached the joiner while it waited and no task failed (TG-5). Cancellation: a request is
-  /// passed on to the tasks, and the wait continues until they have ended, however many requests follow
-  /// (TG-9). This call is exempt from X-6, for it must not abandon anybody: in a scope that is cancelled
-  /// already it asks the tasks to stop and waits (await `hold_requests` first, or Asio throws before it is
-  /// entered; run_task_group needs no such care). Throws std::logic_error if the group is joined already.
+  /// if a request reached the joiner while it waited and no task failed (TG-5).
+  /// Cancellation: a request is passed on to the tasks, and the wait continues until they have ended, however
+  /// many requests follow (TG-9). This call is exempt from X-6, for it must not abandon anybody: in a scope
+  /// that is cancelled already it asks the tasks to stop and waits (await `hold_requests` first, or Asio
+  /// throws before it is entered; run_task_group needs no such care).
+  /// Throws std::logic_error if the group is joined already.
   [[nodiscard]] boost::asio::awaitable<void> join() {
     if (std::exchange(joined_, true)) throw std::logic_error("task_group joined twice");
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
@@ -243,7 +242,8 @@ class task_group {
 /// caller's executor.
 ///
 /// Outcomes and cancellation: as task_group::join. In a scope that is cancelled already: cancelled, and
-/// nothing begins. Lifetime: `body` is kept until all tasks have ended, so it may be a closure.
+/// nothing begins.
+/// Lifetime: `body` is kept until all tasks have ended, so it may be a closure.
 template <class Body>
   requires std::is_invocable_r_v<boost::asio::awaitable<void>, Body&, task_group&>
 [[nodiscard]] boost::asio::awaitable<void> run_task_group(Body body, task_group_options options) {

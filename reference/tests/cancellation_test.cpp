@@ -151,7 +151,7 @@ TEST(cancellation, of_oneself_without_a_suspension_ends_the_scope_normally) {  /
   bool ended = false;
   asio::co_spawn(context, detail::run_scope(cancel_oneself(signal)),
                  asio::bind_cancellation_slot(
-                     signal.slot(), [&ended](std::exception_ptr, std::monostate) { ended = true; }));
+                     signal.slot(), [&ended](const std::exception_ptr&, std::monostate) { ended = true; }));
   settle(context);
   EXPECT_TRUE(ended);
 }

@@ -48,7 +48,7 @@ class operation {
     cancellation_slot_type get_cancellation_slot() const noexcept { return self->signal.slot(); }
     void operator()(std::exception_ptr failure) const {
       self->ended = true;
-      self->failure = failure;
+      self->failure = std::move(failure);
     }
     state* self;
   };
@@ -65,7 +65,7 @@ class operation {
   bool succeeded() const { return state_->ended && !state_->failure; }
   bool cancelled() const { return state_->ended && is_cancellation(state_->failure); }
   std::exception_ptr failure() const { return state_->failure; }
-  auto& value() { return *state_->value; }
+  auto& value() { return state_->value.value(); }  // NOLINT(bugprone-unchecked-optional-access): it throws
 
   template <class Exception>
   bool failed_with() const {
