@@ -9,7 +9,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -256,14 +255,20 @@ class trial::watch_guard {
 
 // ---- implementation of the templates
 
+/// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by
+/// bind_cancellation_slot has an executor as far as Asio can tell, and then a request is posted instead of made.
 template <class T>
-struct completion {
+struct completion_slot {
+  using cancellation_slot_type = boost::asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return state->signal().slot(); }
   std::shared_ptr<operation_state<T>> state;
+};
+template <class T>
+struct completion : completion_slot<T> {
   void operator()(std::exception_ptr failure, T value);
 };
 template <>
-struct completion<void> {
-  std::shared_ptr<operation_state<void>> state;
+struct completion<void> : completion_slot<void> {
   void operator()(std::exception_ptr failure);
 };
 
@@ -286,10 +291,7 @@ struct start_op final : detail::ready_op {
       return;
     }
     self->state->started_ = true;
-    const auto slot = self->state->signal().slot();
-    completion<T> done{self->state};
-    boost::asio::co_spawn(self->executor, std::move(self->work),
-                          boost::asio::bind_cancellation_slot(slot, std::move(done)));
+    boost::asio::co_spawn(self->executor, std::move(self->work), completion<T>{{self->state}});
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;
@@ -298,8 +300,8 @@ struct start_op final : detail::ready_op {
 
 template <class T>
 void completion<T>::operator()(std::exception_ptr failure, T value) {
-  if (!failure) state->value_.emplace(std::move(value));
-  state->finish(std::move(failure));
+  if (!failure) this->state->value_.emplace(std::move(value));
+  this->state->finish(std::move(failure));
 }
 
 inline void completion<void>::operator()(std::exception_ptr failure) {
