@@ -363,17 +363,17 @@ void trial::final_checks() {
 }
 
 void trial::check_operations() {
-  if (foreground_left()) {
-    blame(failure_kind::deadlock,
-          "deadlock: nothing can happen any more, and these have not ended: " + blocked());
+  if (scenario_->done() && scenario_->failure()) {
+    try {
+      std::rethrow_exception(scenario_->failure());
+    } catch (const scenario_stopped&) {
+      // The failure that stopped it is recorded already.
+    } catch (...) {
+      blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
+    }
   }
-  if (!scenario_->done() || !scenario_->failure()) return;
-  try {
-    std::rethrow_exception(scenario_->failure());
-  } catch (const scenario_stopped&) {
-    // The failure that stopped it is recorded already.
-  } catch (...) {
-    blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
+  if (foreground_left()) {
+    blame(failure_kind::deadlock, "deadlock: nothing can happen any more, and these have not ended: " + blocked());
   }
 }
 
