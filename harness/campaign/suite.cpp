@@ -19,7 +19,9 @@ int suite::run(int argc, char** argv) {
       std::string killed;
       std::string wrong;
       for (const scenario_info& scenario : all.scenarios()) {
-        if (scenario.contract != chosen->contract() || scenario.traits.expects_termination) continue;
+        if (scenario.contract != chosen->contract() || scenario.traits.expects_termination ||
+            scenario.traits.property)
+          continue;
         const campaign_result result = run_campaign(*chosen, scenario, options);
         if (result.outcome == verdict::pass || result.outcome == verdict::skip) continue;
         bool must = false;
@@ -31,9 +33,12 @@ int suite::run(int argc, char** argv) {
         }
         for (const auto& one : chosen->traits().may_fail) expected = expected || one == result.clause;
         if (must) killed += " " + result.clause;
-        if (!expected || (!must && result.outcome == verdict::error)) wrong += "\n    " + result.scenario() + " " + std::string(to_string(result.outcome)) + ": " + result.message;
+        if (!expected || (!must && result.outcome == verdict::error))
+          wrong += "\n    " + result.scenario() + " " + std::string(to_string(result.outcome)) + ": " +
+                   result.message;
       }
-      std::cout << chosen->contract() << " " << chosen->name() << (killed.empty() ? " SURVIVES" : " killed by") << killed << wrong << '\n';
+      std::cout << chosen->contract() << " " << chosen->name()
+                << (killed.empty() ? " SURVIVES" : " killed by") << killed << wrong << '\n';
     }
     return 0;
   }
@@ -45,7 +50,7 @@ int suite::run(int argc, char** argv) {
     for (const scenario_info& scenario : all.scenarios()) {
       if (scenario.contract != chosen->contract()) continue;
       if (!only_clause.empty() && scenario.clause != only_clause) continue;
-      if (scenario.traits.expects_termination) continue;
+      if (scenario.traits.expects_termination || (scenario.traits.property && only_clause.empty())) continue;
       const campaign_result result = run_campaign(*chosen, scenario, options);
       std::cout << chosen->name() << ' ' << result.scenario() << ' ' << to_string(result.outcome) << ' '
                 << result.trials << " trials, cancels " << result.cancel_points_covered << '/'

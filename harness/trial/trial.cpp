@@ -133,6 +133,12 @@ void trial::sometimes(std::string_view label, bool holds) {
   if (holds) result_.reached.emplace(label);
 }
 
+program trial::draw_program(const grammar& rules) {
+  program drawn = draw(choices_, rules);
+  if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
+  return drawn;
+}
+
 trial::watch_guard trial::watch(std::function<std::string()> check) {
   watches_.push_back({++next_watch_, std::move(check)});
   return {*this, next_watch_};

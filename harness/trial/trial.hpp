@@ -31,6 +31,7 @@
 #include "harness/trial/item.hpp"
 #include "harness/trial/operation.hpp"
 #include "harness/trial/outcome.hpp"
+#include "harness/trial/program.hpp"
 #include "harness/trial/trace.hpp"
 
 namespace assay {
@@ -123,6 +124,9 @@ class trial {
   void fail(std::string message, std::source_location where = std::source_location::current());
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
+
+  /// Draws this trial's random program; to be called before anything else is chosen.
+  program draw_program(const grammar& rules);
 
   /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
   /// is a failure (the first one only). Declare the guard after what the check looks at.
