@@ -72,7 +72,7 @@ struct mutations {
         {"drops_what_a_cancelled_pop_holds",
          "BQ-m1: an item that was assigned to a pop goes with it when it is cancelled",
          {{"BQ-7", "the head is still the head"}},
-         {"BQ-8", "BQ-11", "BQ-4"},
+         {"BQ-8", "BQ-11", "BQ-4", "X-4"},
          &q::drops_what_a_cancelled_pop_holds,
          true},
         {"hands_back_to_the_tail",
