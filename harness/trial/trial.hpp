@@ -289,7 +289,7 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      self->work = {};
+      { const auto dropped = std::move(self->work); }  // not by assignment: Asio 1.26 leaks the old frame
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
