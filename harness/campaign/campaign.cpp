@@ -73,6 +73,11 @@ class campaign {
   }
 
  private:
+  trial_result run_one(choice_source& source, bool traced = false) {
+    if (options_.run) return options_.run(chosen_, scenario_, source, settings_, traced, observer_);
+    return run_trial(chosen_, scenario_, source, settings_, traced, observer_);
+  }
+
   void describe() {
     result_.subject = chosen_.name();
     result_.kind = chosen_.kind();
@@ -92,7 +97,7 @@ class campaign {
   // Runs the phases in turn; true if no trial failed.
   bool explore() {
     fifo_source first;
-    const trial_result baseline = run_trial(chosen_, scenario_, first, settings_, true, observer_);
+    const trial_result baseline = run_one(first, true);
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
@@ -139,8 +144,7 @@ class campaign {
 
   bool sweep(std::vector<sweep_source::deviation> plan, std::string_view phase) {
     sweep_source source(std::move(plan));
-    return judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase,
-                 order_model::fifo);
+    return judge(run_one(source), phase, order_model::fifo);
   }
 
   // Order model fifo leaves the order of tied timers open, and what the scenario itself leaves open.
@@ -161,8 +165,7 @@ class campaign {
       random_source::odds odds;
       odds.ready = permute;
       random_source source(options_.seed * 1'000'003 + i, odds);
-      if (!judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase, model))
-        return false;
+      if (!judge(run_one(source), phase, model)) return false;
     }
     return true;
   }
@@ -185,14 +188,14 @@ class campaign {
   void report(const trial_result& failing) {
     const auto again = [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
       lenient_source source(std::move(answers));
-      trial_result seen = run_trial(chosen_, scenario_, source, settings_, false, observer_);
+      trial_result seen = run_one(source);
       if (!same_failure(seen, failing)) return std::nullopt;
       return std::move(seen.choices);
     };
     shrunk least = shrink(failing.choices, options_.shrink_trials_max, again);
     result_.trials += least.trials;
-    replay_plan plan{&chosen_, &scenario_, settings_, condense(least.choices), false};
-    const trial_result shown = replay(plan, true, observer_);
+    replay_source exactly(condense(least.choices));
+    const trial_result shown = run_one(exactly, true);
     result_.message = shown.passed() ? failing.message : shown.message;
     result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices));
     result_.trace_hash = format_hash(shown.events->hash());
@@ -416,6 +419,26 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
   return token;
 }
 
+trial_settings settings_of(const replay_token& token) {
+  trial_settings settings;
+  std::string_view rest = token.settings;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    if (one == "tier=sim") {
+      settings.where = tier::sim;
+    } else if (one == "tier=io_context") {
+      settings.where = tier::io_context;
+    } else if (one == "sweep=1" || one == "sweep=0") {
+      settings.sweep = one.back() == '1';
+    } else {
+      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
+                            "'");
+    }
+  }
+  return settings;
+}
+
 replay_plan plan_replay(const replay_token& token) {
   const catalogue& all = catalogue::instance();
   replay_plan plan;
@@ -429,21 +452,7 @@ replay_plan plan_replay(const replay_token& token) {
     throw malformed_token("the token names the subject '" + token.subject + "' of " +
                           plan.scenario->contract + ", which this program does not have");
   }
-  std::string_view rest = token.settings;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    if (one == "tier=sim") {
-      plan.settings.where = tier::sim;
-    } else if (one == "tier=io_context") {
-      plan.settings.where = tier::io_context;
-    } else if (one == "sweep=1" || one == "sweep=0") {
-      plan.settings.sweep = one.back() == '1';
-    } else {
-      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
-                            "'");
-    }
-  }
+  plan.settings = settings_of(token);
   plan.plan = token.plan;
   plan.other_build = token.build != build_id();
   return plan;

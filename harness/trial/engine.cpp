@@ -30,6 +30,9 @@ class sim_engine final : public engine {
   virtual_time& time() noexcept override { return context_.time(); }
   task_id add_task() override { return context_.add_task(); }
   void set_last_task(task_id task) noexcept override { context_.set_last_task(task); }
+  void set_turns_per_instant_max(std::uint64_t turns) noexcept override {
+    context_.set_turns_per_instant_max(turns);
+  }
   bool run_turn() override { return context_.run_turn(); }
   bool release_due() override { return context_.release_due(); }
   void move_clock(std::chrono::nanoseconds instant) noexcept override { context_.move_clock(instant); }
@@ -75,6 +78,8 @@ class stock_engine final : public engine {
   virtual_time& time() noexcept override { return time_; }
   task_id add_task() override { return ++tasks_; }
   void set_last_task(task_id) noexcept override {}
+  void set_turns_per_instant_max(std::uint64_t) noexcept override {
+  }  // the trial's own bound on turns has to do
   bool run_turn() override { return context_.poll_one() > 0; }
   bool release_due() override {
     std::vector<detail::timer_op*> due;

@@ -11,7 +11,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::uint64_t turns_max = 500'000;                    // of one trial
 constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before background work alone counts as idle
 
 // The file's own name: the path that the compiler was given is not the same everywhere.
@@ -53,6 +52,7 @@ void operation_record::finish(std::exception_ptr failure) {
 
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices), settings_(settings), engine_(make_engine(settings.where, choices)) {
+  engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
   if (traced) trace_.emplace();
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
@@ -259,8 +259,9 @@ void trial::run_until_quiet() {
       blame(failure_kind::exception,
             "an exception left a turn: " + to_string(describe(std::current_exception())));
     }
-    if (result_.turns > turns_max) {
-      blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(turns_max) + " turns");
+    if (result_.turns > settings_.turns_max) {
+      blame(failure_kind::livelock,
+            "livelock: not at rest after " + std::to_string(settings_.turns_max) + " turns");
       return;
     }
     if (turns_without_foreground_ > turns_without_foreground_max) return;
@@ -379,7 +380,8 @@ void trial::check_operations() {
     }
   }
   if (foreground_left()) {
-    blame(failure_kind::deadlock, "deadlock: nothing can happen any more, and these have not ended: " + blocked());
+    blame(failure_kind::deadlock,
+          "deadlock: nothing can happen any more, and these have not ended: " + blocked());
   }
 }
 

@@ -47,13 +47,17 @@ enum class failure_kind {
   item,
   exception,
   escaped,
-  diverged
+  diverged,
+  crashed
 };
 
 /// The settings that a trial was made with; part of its token.
 struct trial_settings {
   tier where = tier::sim;
   bool sweep = true;  ///< offer cancel points on the victim and fault points on dependency calls
+  std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
+  std::uint64_t turns_per_instant_max =
+      100'000;  ///< more at one instant is a livelock (VCS-6); no part of a token
 };
 
 /// How one trial ended.
@@ -70,7 +74,9 @@ struct trial_result {
   std::optional<trace> events;  ///< if the trial was traced
   bool passed() const noexcept { return kind == failure_kind::none; }
   /// The subject or the environment did what no verdict covers: an error, not a failure.
-  bool is_error() const noexcept { return kind == failure_kind::escaped || kind == failure_kind::diverged; }
+  bool is_error() const noexcept {
+    return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed;
+  }
 };
 
 /// Options of trial::start.
@@ -289,7 +295,9 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      { const auto dropped = std::move(self->work); }  // not by assignment: Asio 1.26 leaks the old frame
+      {
+        const auto dropped = std::move(self->work);
+      }  // not by assignment: Asio 1.26 leaks the old frame
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
