@@ -72,8 +72,9 @@ trial::~trial() {
     waiting->run(waiting, false);
   }
   engine_->abandon();
-  // The frames are gone; what they referred to (signals, ledgers, kept things) goes after the context.
+  // The frames are gone. What they referred to goes now: it may hold timers, which need the context.
   kept_.clear();
+  environment_.clear();
   engine_.reset();
 }
 
@@ -186,7 +187,9 @@ std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
   if (!faults_allowed_ || !settings_.sweep) return 0;
   ++result_.fault_points;
   const std::uint32_t fault = choices_.pick(choice_kind::fault, faults + 1);
-  if (fault > 0) record(event_kind::fault, std::string(call) + " fails (" + std::to_string(fault) + ")");
+  if (fault == 0) return 0;
+  ++faults_shown_;
+  record(event_kind::fault, std::string(call) + " fails (" + std::to_string(fault) + ")");
   return fault;
 }
 

@@ -179,6 +179,11 @@ class trial {
   /// Keeps something alive until the trial's context is gone.
   void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
   bool traced() const noexcept { return trace_.has_value(); }
+  /// Turns that have ended: equal numbers mean the same turn.
+  std::uint64_t turns() const noexcept { return result_.turns; }
+  /// True once a sweep has cancelled the victim or made a dependency call fail: what the scenario foresaw may
+  /// not come any more.
+  bool disturbed() const noexcept { return faults_shown_ > 0 || victim_cancels_ > 0; }
   void record(event_kind kind, std::string text);
 
   // ---- what the campaign uses
@@ -243,6 +248,7 @@ class trial {
   std::vector<watched> watches_;
   std::uint32_t next_watch_ = 0;
   bool faults_allowed_ = false;
+  std::uint32_t faults_shown_ = 0;
   std::uint64_t turns_without_foreground_ = 0;
   trial_result result_;
   bool running_ = false;
@@ -295,9 +301,10 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
+      // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
       {
-        const auto dropped = std::move(self->work);
-      }  // not by assignment: Asio 1.26 leaks the old frame
+        const boost::asio::awaitable<T> dropped(std::move(self->work));
+      }
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
