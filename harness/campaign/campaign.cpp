@@ -28,6 +28,13 @@ std::optional<std::string> missing_feature(const subject_base& chosen, const sce
   return std::nullopt;
 }
 
+std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
+                                          tier where) {
+  if (const auto feature = missing_feature(chosen, scenario)) return "does not claim '" + *feature + "'";
+  if (scenario.traits.sim_only && where != tier::sim) return "makes sense on the simulator only";
+  return std::nullopt;
+}
+
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced, const campaign_observer* observer) {
   if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
@@ -58,14 +65,12 @@ class campaign {
         scenario_(scenario),
         options_(options),
         observer_(observer),
-        settings_{options.where, options.sweep} {}
+        settings_{options.where, options.sweep},
+        result_(blank_result(chosen, scenario, options.where)) {}
 
   campaign_result run() {
-    describe();
-    if (const auto feature = missing_feature(chosen_, scenario_)) {
-      skip("does not claim '" + *feature + "'");
-    } else if (scenario_.traits.sim_only && options_.where != tier::sim) {
-      skip("makes sense on the simulator only");
+    if (auto why = reason_to_skip(chosen_, scenario_, options_.where)) {
+      skip(std::move(*why));
     } else if (explore()) {
       check_vacuity();
     }
@@ -78,29 +83,24 @@ class campaign {
     return run_trial(chosen_, scenario_, source, settings_, traced, observer_);
   }
 
-  void describe() {
-    result_.subject = chosen_.name();
-    result_.kind = chosen_.kind();
-    result_.contract = scenario_.contract;
-    result_.clause = scenario_.clause;
-    result_.variant = scenario_.variant;
-    const clause_info* const clause = catalogue::instance().find_clause(scenario_.clause);
-    result_.level = clause == nullptr ? level::must : clause->level;
-    result_.where = options_.where;
-  }
-
   void skip(std::string why) {
     result_.outcome = result_.outcome_fifo = verdict::skip;
     result_.message = std::move(why);
   }
 
+  void enter(std::string_view phase) const {
+    if (observer_ != nullptr && observer_->phase_begins) observer_->phase_begins(phase);
+  }
+
   // Runs the phases in turn; true if no trial failed.
   bool explore() {
+    enter("fifo");
     fifo_source first;
     const trial_result baseline = run_one(first, true);
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
+    result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, "fifo", order_model::fifo)) return false;
     return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
            random_orders(baseline);
@@ -143,6 +143,7 @@ class campaign {
   }
 
   bool sweep(std::vector<sweep_source::deviation> plan, std::string_view phase) {
+    enter(phase);
     sweep_source source(std::move(plan));
     return judge(run_one(source), phase, order_model::fifo);
   }
@@ -161,6 +162,7 @@ class campaign {
   }
 
   bool random(std::uint32_t schedules, bool permute, std::string_view phase, order_model model) {
+    enter(phase);
     for (std::uint32_t i = 0; i < schedules; ++i) {
       random_source::odds odds;
       odds.ready = permute;
@@ -200,6 +202,7 @@ class campaign {
     result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices));
     result_.trace_hash = format_hash(shown.events->hash());
     result_.story = tell(*shown.events);
+    result_.trace = tell(*shown.events, telling::everything);
     if (!same_failure(shown, failing)) {
       result_.outcome = verdict::error;
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
@@ -228,6 +231,19 @@ class campaign {
 };
 
 }  // namespace
+
+campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where) {
+  campaign_result result;
+  result.subject = chosen.name();
+  result.kind = chosen.kind();
+  result.contract = scenario.contract;
+  result.clause = scenario.clause;
+  result.variant = scenario.variant;
+  const clause_info* const clause = catalogue::instance().find_clause(scenario.clause);
+  result.level = clause == nullptr ? level::must : clause->level;
+  result.where = where;
+  return result;
+}
 
 bool same_failure(const trial_result& a, const trial_result& b) {
   return a.kind == b.kind && gist(a.message) == gist(b.message);
@@ -408,13 +424,14 @@ std::string build_id() {
 }
 
 replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
-                        const trial_settings& settings, std::span<const choice> made) {
+                        const trial_settings& settings, std::span<const choice> made, run_end end) {
   replay_token token;
   token.build = build_id();
   token.subject = chosen.name();
   token.scenario = scenario.name();
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
   return token;
 }
@@ -431,7 +448,7 @@ trial_settings settings_of(const replay_token& token) {
       settings.where = tier::io_context;
     } else if (one == "sweep=1" || one == "sweep=0") {
       settings.sweep = one.back() == '1';
-    } else {
+    } else if (one != "end=cut") {
       throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
                             "'");
     }
@@ -453,13 +470,14 @@ replay_plan plan_replay(const replay_token& token) {
                           plan.scenario->contract + ", which this program does not have");
   }
   plan.settings = settings_of(token);
+  plan.cut = token.settings.find("end=cut") != std::string::npos;
   plan.plan = token.plan;
   plan.other_build = token.build != build_id();
   return plan;
 }
 
 trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
-  replay_source source(plan.plan);
+  replay_source source(plan.plan, plan.cut);
   trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
   if (const auto why = source.finish()) {
     result.kind = failure_kind::diverged;
@@ -469,10 +487,10 @@ trial_result replay(const replay_plan& plan, bool traced, const campaign_observe
   return result;
 }
 
-std::vector<std::string> tell(const trace& events) {
+std::vector<std::string> tell(const trace& events, telling how) {
   std::vector<std::string> lines;
   for (const event& one : events.events()) {
-    if (one.kind == event_kind::turn) continue;  // too many to read; they are in the trace
+    if (how == telling::story && one.kind == event_kind::turn) continue;
     std::string line = "  " + format_duration(one.at);
     line.resize(std::max<std::size_t>(line.size(), 10), ' ');
     line += std::string(to_string(one.kind));
