@@ -269,7 +269,8 @@ class shrinker {
     keep_prefix();
     bool smaller = true;
     while (smaller && left_ > 0) {
-      smaller = drop_deviations();
+      smaller = drop_steps();
+      if (drop_deviations()) smaller = true;
       if (lower_answers()) smaller = true;
     }
     return {std::move(best_), trials_max_ - left_};
@@ -327,6 +328,29 @@ class shrinker {
       if (best_[i].chosen != 0) steps.push_back(i);
     }
     return steps;
+  }
+
+  // Takes whole steps out of a random program: a verb and its two arguments, many at once first.
+  bool drop_steps() {
+    constexpr std::size_t answers_per_step = 3;
+    bool any = false;
+    for (std::size_t count = 8; count > 0 && left_ > 0; count /= 2) {
+      std::size_t begin = 0;
+      while (left_ > 0) {
+        while (begin < best_.size() && best_[begin].kind != choice_kind::program) ++begin;
+        const std::size_t end = begin + count * answers_per_step;
+        if (end > best_.size() || best_[end - 1].kind != choice_kind::program) break;
+        std::vector<std::uint32_t> answers = answers_of(best_);
+        answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(begin),
+                      answers.begin() + static_cast<std::ptrdiff_t>(end));
+        if (accept(std::move(answers))) {
+          any = true;
+        } else {
+          ++begin;
+        }
+      }
+    }
+    return any;
   }
 
   // Sets runs of deviations to 0, long runs first.

@@ -25,7 +25,7 @@ sim_context::sim_context(choice_stream& choices)
       time_(boost::asio::make_service<virtual_time>(*this)),
       tasks_(1),
       owner_(pthread_self()) {
-  time_.drive(this, &sim_context::give);
+  time_.drive(this, &sim_context::give, true);
 }
 
 sim_context::~sim_context() {
@@ -40,13 +40,9 @@ task_id sim_context::add_task() {
 }
 
 void sim_context::abandon() noexcept {
+  // Services first, as every context of Asio does it: who owns tasks learns here that they will never end.
+  if (!std::exchange(abandoned_, true)) shutdown();
   drop_all_but(last_task_);
-  // Only now the frames that services hold: handlers that wait for their strand, for one.
-  if (!std::exchange(abandoned_, true)) {
-    time_.spare(last_task_);
-    shutdown();
-    drop_all_but(last_task_);
-  }
   drop_all_but(virtual_time::nobody);
 }
 

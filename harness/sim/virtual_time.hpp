@@ -175,9 +175,11 @@ class virtual_time : public boost::asio::execution_context::service {
 
   /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
   using sink = void (*)(void* driver, detail::ready_op* op);
-  void drive(void* driver, sink give) noexcept {
+  /// A driver that `drops_waits` itself when the context goes keeps the service from doing so.
+  void drive(void* driver, sink give, bool drops_waits) noexcept {
     driver_ = driver;
     give_ = give;
+    driver_drops_waits_ = drops_waits;
   }
 
   nanoseconds now() const noexcept { return now_; }
@@ -229,10 +231,8 @@ class virtual_time : public boost::asio::execution_context::service {
   }
 
   /// Drops every wait of every task but `spared` without running it, so that a trial can be taken apart with
-  /// the scenario, who owns the subject, last. When the context shuts down, it spares the one that `spare`
-  /// named, whose waits the driver then drops itself.
+  /// the scenario, who owns the subject, last.
   static constexpr task_id nobody = std::numeric_limits<task_id>::max();
-  void spare(task_id task) noexcept { spared_ = task; }
   void abandon_waits(task_id spared) noexcept {
     while (detail::timer_op* const op = find_other_than(spared)) {
       forget(op);
@@ -266,7 +266,9 @@ class virtual_time : public boost::asio::execution_context::service {
   }
 
  private:
-  void shutdown() override { abandon_waits(spared_); }
+  void shutdown() override {
+    if (!driver_drops_waits_) abandon_waits(nobody);
+  }
 
   void forget(detail::timer_op* op) noexcept {
     if (op->parked) {
@@ -294,6 +296,7 @@ class virtual_time : public boost::asio::execution_context::service {
 
   void* driver_ = nullptr;
   sink give_ = nullptr;
+  bool driver_drops_waits_ = false;
   nanoseconds now_ = epoch;
   nanoseconds wall_offset_ = wall_epoch - epoch;
   detail::timer_heap steady_;
@@ -301,7 +304,6 @@ class virtual_time : public boost::asio::execution_context::service {
   std::vector<detail::timer_op*> parked_;
   std::uint64_t sequence_ = 0;
   task_id current_task_ = 0;
-  task_id spared_ = nobody;
 };
 
 namespace detail {

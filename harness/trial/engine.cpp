@@ -75,9 +75,8 @@ class stock_engine final : public engine {
         time_(asio::make_service<virtual_time>(context_)),
         guard_(context_.get_executor()),
         threads_before_(thread_count()) {
-    time_.drive(this, &stock_engine::give);
+    time_.drive(this, &stock_engine::give, true);
   }
-  ~stock_engine() override { abandon(); }
 
   asio::any_io_executor executor(task_id) override { return context_.get_executor(); }
   asio::io_context* stock() noexcept override { return &context_; }
@@ -131,9 +130,9 @@ class stock_engine final : public engine {
     return thread_count() > threads_before_ ? "a thread was started" : std::string();
   }
   void abandon() noexcept override {
+    // Services first, the ready handlers among them: see sim_context::abandon.
+    context_.shut_down();
     time_.abandon_waits(last_task_);
-    time_.spare(last_task_);
-    context_.shut_down();  // destroys every handler that is ready, and with it its frame
     time_.abandon_waits(virtual_time::nobody);
     context_.shut_down();  // again, for what those made ready
   }

@@ -158,6 +158,22 @@ void trial::sometimes(std::string_view label, bool holds) {
   if (holds) result_.reached.emplace(label);
 }
 
+program trial::draw_program(const grammar& rules) {
+  program drawn = draw(choices_, rules);
+  if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
+  return drawn;
+}
+
+trial::watch_guard trial::watch(std::function<std::string()> check) {
+  watches_.push_back({++next_watch_, std::move(check)});
+  return {*this, next_watch_};
+}
+
+trial::watch_guard::~watch_guard() {
+  if (owner_ != nullptr)
+    std::erase_if(owner_->watches_, [this](const watched& one) { return one.id == id_; });
+}
+
 void trial::mark(std::string label) {
   record(event_kind::mark, label);
   marks_.push_back(std::move(label));
@@ -367,6 +383,13 @@ void trial::after_step(bool turned) {
     }
     turns_without_foreground_ = background ? turns_without_foreground_ + 1 : 0;
   }
+  for (watched& one : watches_) {
+    if (!one.check) continue;
+    if (std::string what = one.check(); !what.empty()) {
+      one.check = nullptr;
+      fail(std::move(what));
+    }
+  }
   if (settings_.sweep && victim_ != nullptr && !victim_->done()) offer_cancel();
 }
 
@@ -502,6 +525,15 @@ void trial::final_checks() {
 }
 
 void trial::check_operations() {
+  if (scenario_->done() && scenario_->failure()) {
+    try {
+      std::rethrow_exception(scenario_->failure());
+    } catch (const scenario_stopped&) {
+      // The failure that stopped it is recorded already.
+    } catch (...) {
+      blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
+    }
+  }
   if (foreground_left()) {
     blame(failure_kind::deadlock,
           "deadlock: nothing can happen any more, and these have not ended: " + blocked());
@@ -510,14 +542,6 @@ void trial::check_operations() {
       if (trace_) record(event_kind::failure, to_string(one));
       result_.failures.push_back(to_string(one));
     }
-  }
-  if (!scenario_->done() || !scenario_->failure()) return;
-  try {
-    std::rethrow_exception(scenario_->failure());
-  } catch (const scenario_stopped&) {
-    // The failure that stopped it is recorded already.
-  } catch (...) {
-    blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
   }
 }
 

@@ -9,7 +9,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -32,6 +31,7 @@
 #include "harness/trial/item.hpp"
 #include "harness/trial/operation.hpp"
 #include "harness/trial/outcome.hpp"
+#include "harness/trial/program.hpp"
 #include "harness/trial/trace.hpp"
 
 namespace assay {
@@ -153,6 +153,14 @@ class trial {
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
 
+  /// Draws this trial's random program; to be called before anything else is chosen.
+  program draw_program(const grammar& rules);
+
+  /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
+  /// is a failure (the first one only). Declare the guard after what the check looks at.
+  class watch_guard;
+  [[nodiscard]] watch_guard watch(std::function<std::string()> check);
+
   /// A new item with this id, known to the ledger.
   class item item(int id) { return items_.make(id); }
   item_ledger& items() noexcept { return items_; }
@@ -256,6 +264,12 @@ class trial {
   };
   std::map<std::string, planted> planted_;
   std::vector<std::function<std::string()>> end_checks_;
+  struct watched {
+    std::uint32_t id = 0;
+    std::function<std::string()> check;
+  };
+  std::vector<watched> watches_;
+  std::uint32_t next_watch_ = 0;
   bool faults_allowed_ = false;
   std::uint64_t turns_without_foreground_ = 0;
   trial_result result_;
@@ -264,16 +278,37 @@ class trial {
   std::size_t noted_ = 0;  // choices that the trace has seen
 };
 
+/// Ends a watch when it goes.
+class trial::watch_guard {
+ public:
+  watch_guard(trial& owner, std::uint32_t id) noexcept : owner_(&owner), id_(id) {}
+  watch_guard(watch_guard&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), id_(other.id_) {}
+  watch_guard(const watch_guard&) = delete;
+  watch_guard& operator=(const watch_guard&) = delete;
+  watch_guard& operator=(watch_guard&&) = delete;
+  ~watch_guard();
+
+ private:
+  trial* owner_;
+  std::uint32_t id_;
+};
+
 // ---- implementation of the templates
 
+/// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by
+/// bind_cancellation_slot has an executor as far as Asio can tell, and then a request is posted instead of made.
 template <class T>
-struct completion {
+struct completion_slot {
+  using cancellation_slot_type = boost::asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return state->signal().slot(); }
   std::shared_ptr<operation_state<T>> state;
+};
+template <class T>
+struct completion : completion_slot<T> {
   void operator()(std::exception_ptr failure, T value);
 };
 template <>
-struct completion<void> {
-  std::shared_ptr<operation_state<void>> state;
+struct completion<void> : completion_slot<void> {
   void operator()(std::exception_ptr failure);
 };
 
@@ -290,16 +325,15 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      self->work = {};
+      {
+        const auto dropped = std::move(self->work);
+      }  // not by assignment: Asio 1.26 leaks the old frame
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
     }
     self->state->started_ = true;
-    const auto slot = self->state->signal().slot();
-    completion<T> done{self->state};
-    boost::asio::co_spawn(self->executor, std::move(self->work),
-                          boost::asio::bind_cancellation_slot(slot, std::move(done)));
+    boost::asio::co_spawn(self->executor, std::move(self->work), completion<T>{{self->state}});
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;
@@ -308,8 +342,8 @@ struct start_op final : detail::ready_op {
 
 template <class T>
 void completion<T>::operator()(std::exception_ptr failure, T value) {
-  if (!failure) state->value_.emplace(std::move(value));
-  state->finish(std::move(failure));
+  if (!failure) this->state->value_.emplace(std::move(value));
+  this->state->finish(std::move(failure));
 }
 
 inline void completion<void>::operator()(std::exception_ptr failure) {
