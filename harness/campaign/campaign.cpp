@@ -102,6 +102,9 @@ class campaign {
     result_.trace_hash = format_hash(baseline.events->hash());
     result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, "fifo", order_model::fifo)) return false;
+    // The harness checks its own determinism (VCS-9): the same choices, the same trace.
+    fifo_source first_again;
+    if (!same_run(baseline, run_one(first_again, true))) return false;
     return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
            random_orders(baseline);
   }
@@ -153,7 +156,7 @@ class campaign {
     const bool open = std::any_of(baseline.choices.begin(), baseline.choices.end(),
                                   [](const choice& one) { return one.kind != choice_kind::ready; });
     if (!open) return true;
-    return random(options_.schedules / 4, false, "random ties", order_model::fifo);
+    return random((options_.schedules + 3) / 4, false, "random ties", order_model::fifo);
   }
 
   bool random_orders(const trial_result& baseline) {
@@ -167,9 +170,26 @@ class campaign {
       random_source::odds odds;
       odds.ready = permute;
       random_source source(options_.seed * 1'000'003 + i, odds);
-      if (!judge(run_one(source), phase, model)) return false;
+      // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
+      const trial_result seen = run_one(source, i == 0);
+      if (!judge(seen, phase, model)) return false;
+      if (i > 0) continue;
+      replay_source exactly(condense(seen.choices));
+      if (!same_run(seen, run_one(exactly, true))) return false;
     }
     return true;
+  }
+
+  bool same_run(const trial_result& one, const trial_result& other) {
+    ++result_.trials;
+    result_.turns += other.turns;
+    if (one.choices == other.choices && one.events->hash() == other.events->hash()) return true;
+    result_.outcome = result_.outcome_fifo = verdict::error;
+    result_.message = "not deterministic: the same choices gave another trace";
+    if (!other.passed()) result_.message += "; the second run ended with '" + other.message + "'";
+    result_.token = encode(make_token(chosen_, scenario_, settings_, one.choices));
+    result_.trace_hash = format_hash(one.events->hash());
+    return false;
   }
 
   bool judge(const trial_result& seen, std::string_view phase, order_model model) {
@@ -265,7 +285,7 @@ class shrinker {
       : best_(std::move(failing)), left_(trials_max), trials_max_(trials_max), again_(again) {}
 
   shrunk run() {
-    cut_suffix();
+    keep_prefix();
     bool smaller = true;
     while (smaller && left_ > 0) {
       smaller = drop_steps();
@@ -304,17 +324,17 @@ class shrinker {
     return true;
   }
 
-  // The shortest prefix after which first-in-first-out still fails, by bisection (failure need not be
-  // monotone in the length, so this is a start, not a promise).
-  void cut_suffix() {
+  // The fewest first deviations after which first-in-first-out still fails, by bisection (failure need not be
+  // monotone in their number, so this is a start, not a promise).
+  void keep_prefix() {
     std::size_t low = 0;
-    std::size_t high = best_.size();
+    std::size_t high = deviations(best_);
     while (low < high && left_ > 0) {
       const std::size_t middle = low + (high - low) / 2;
       std::vector<std::uint32_t> answers = answers_of(best_);
-      if (middle < answers.size()) answers.resize(middle);
+      answers.resize(deviating_steps()[middle]);
       if (accept(std::move(answers))) {
-        high = middle;
+        high = std::min(middle, deviations(best_));
       } else {
         low = middle + 1;
       }

@@ -86,6 +86,29 @@ struct start_options {
   bool background = false;
 };
 
+/// What a live task is doing (VCS-13).
+enum class activity {
+  not_begun,  ///< started, but its first turn has not come
+  runnable,   ///< a handler of its own is ready
+  clock,      ///< waits for the trial itself (settle, advance)
+  timer,      ///< waits for a timer that has a deadline
+  parked,     ///< waits for ever, until somebody wakes or cancels it
+  elsewhere,  ///< waits for something that is no timer: a handler that somebody keeps
+};
+std::string_view to_string(activity doing) noexcept;
+
+/// One live task. Times count from the beginning of the trial.
+struct task_report {
+  std::string name;
+  activity doing{};
+  std::chrono::nanoseconds since{};             ///< of its last turn, or its start
+  std::optional<std::chrono::nanoseconds> due;  ///< the next deadline, if it waits for one
+  bool background = false;
+  std::string started_at;  ///< "file.cpp:12"; empty for the subject itself
+};
+/// "'pop 1' is parked since 5ms, started at file.cpp:12".
+std::string to_string(const task_report& task);
+
 class trial {
  public:
   using nanoseconds = std::chrono::nanoseconds;
@@ -118,6 +141,11 @@ class trial {
   nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
   /// Steps the wall clock alone (VCS-11, X-22).
   void step_wall_clock(nanoseconds by) noexcept { engine_->time().step_wall(by); }
+
+  /// Every live task (VCS-13): the operations that have not ended, and the subject if anything of its own is
+  /// ready or waits. In the order of their starts, the subject first. On tier `io_context` what is ready or
+  /// kept elsewhere cannot be told apart.
+  std::vector<task_report> tasks() const;
 
   /// Records a failure unless `holds`; the scenario goes on. True if it held.
   bool expect(bool holds, std::string_view message,
@@ -207,6 +235,9 @@ class trial {
   void finished(operation_record& record);
   void observe_operation(operation_record& record);
   void run_until_quiet();
+  bool guarded(const std::function<bool()>& doing);
+  void cancel_background();
+  bool background_alone() const;
   bool step();
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
@@ -217,6 +248,9 @@ class trial {
   void check_operations();
   void check_exceptions();
   void check_left_over();
+  void note_choices();
+  std::string recent_names() const;
+  task_report report_on(task_id task) const;
   std::string blocked() const;
   std::string task_name(task_id task) const;
   boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until);
@@ -236,7 +270,7 @@ class trial {
   std::deque<gate*> gates_;
   std::vector<std::string> marks_;
   struct planted {
-    bool raised = false;
+    std::uint32_t raised = 0;
     std::uint32_t observed = 0;
   };
   std::map<std::string, planted> planted_;
@@ -252,6 +286,8 @@ class trial {
   std::uint64_t turns_without_foreground_ = 0;
   trial_result result_;
   bool running_ = false;
+  bool turning_ = false;   // a handler is being run
+  std::size_t noted_ = 0;  // choices that the trace has seen
 };
 
 /// Ends a watch when it goes.
@@ -333,6 +369,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
                           std::source_location where) {
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
+  state->last_turn_ = now();
   operations_.push_back(state);
   record(event_kind::start, state->name());
   engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
