@@ -254,7 +254,8 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      self->work = {};
+      // Asio 1.81's move assignment of an awaitable forgets the frame that it had; a destructor frees it.
+      { const boost::asio::awaitable<T> dropped(std::move(self->work)); }
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
