@@ -68,8 +68,19 @@ class parallel_group final : public contract::task_group {
   const bool collect_;
 };
 
+// The one failure that can be reached in what && throws; in a && b && c it may be wrapped twice.
+std::exception_ptr first_of(std::exception_ptr failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const asio::multiple_exceptions& several) {
+    return first_of(several.first_exception());
+  } catch (...) {
+    return failure;
+  }
+}
+
 // awaitable_operators' && over any number of children, as `a && b && c` is. What it throws is told as it is,
-// but for the wrapper around the first of several.
+// but for the wrapper around the first of several: nothing says whose it was, or what the others were.
 class awaitable_and final : public contract::task_group {
  public:
   awaitable<void> run(std::vector<child> children) override {
@@ -81,10 +92,8 @@ class awaitable_and final : public contract::task_group {
     std::exception_ptr failure;
     try {
       co_await std::move(together);
-    } catch (const asio::multiple_exceptions& several) {
-      failure = several.first_exception();
     } catch (...) {
-      failure = std::current_exception();
+      failure = first_of(std::current_exception());
     }
     if (failure) std::rethrow_exception(failure);
   }
