@@ -65,7 +65,6 @@ class independent_core : public std::enable_shared_from_this<independent_core> {
     boost::asio::cancellation_signal signal;
     bool ended = false;
     std::exception_ptr failure;
-    std::shared_ptr<void> kept;  // for mutants
   };
   using member_ptr = std::shared_ptr<member>;
   using failure_list = std::vector<contract::aggregate_error::member>;
@@ -89,6 +88,9 @@ class independent_core : public std::enable_shared_from_this<independent_core> {
   /// Whether a child that begins while the group is stopping runs at all.
   virtual bool begins(const member&) const { return !stopping_; }
   virtual bool counts(const member&) const { return true; }
+  /// What a child is to do, before it begins; and what else there is to do after its first turn.
+  virtual work adopt(work run) { return run; }
+  virtual void started(const member_ptr&) {}
   virtual bool is_failure(const member& ended) const {
     return ended.failure && !is_cancellation(ended.failure);
   }
@@ -159,13 +161,14 @@ inline boost::asio::awaitable<void> independent_core::run(std::vector<child> chi
 inline void independent_core::start(child one) {
   const auto self = std::make_shared<member>(std::move(one.name));
   if (counts(*self)) members_.push_back(self);
-  boost::asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
+  boost::asio::co_spawn(executor_, live(shared_from_this(), self, adopt(std::move(one.run))),
                         boost::asio::bind_cancellation_slot(
                             self->signal.slot(), [core = shared_from_this(), self](std::exception_ptr) {
                               self->ended = true;
                               core->news_.push_back(self);
                               core->wake();
                             }));
+  started(self);
 }
 
 inline boost::asio::awaitable<void> independent_core::live(std::shared_ptr<independent_core> core,
