@@ -42,7 +42,6 @@ class parallel_group final : public contract::task_group {
   awaitable<void> run(std::vector<child> children) override {
     std::vector<child_operation> operations;
     for (const child& one : children) operations.push_back(start_child(executor_, one));
-    if (operations.empty()) co_return;  // a group of nothing is outside of what it is made for
     auto group = asio::experimental::make_parallel_group(std::move(operations));
     std::vector<std::size_t> order;
     std::vector<std::exception_ptr> ended;
