@@ -23,12 +23,10 @@ sim_context::sim_context(choice_stream& choices)
       time_(boost::asio::make_service<virtual_time>(*this)),
       tasks_(1),
       owner_(pthread_self()) {
-  time_.drive(this, &sim_context::give);
+  time_.drive(this, &sim_context::give, true);
 }
 
 sim_context::~sim_context() {
-  abandon();
-  shutdown();
   abandon();
   destroy();
 }
@@ -39,6 +37,8 @@ task_id sim_context::add_task() {
 }
 
 void sim_context::abandon() noexcept {
+  // Services first, as every context of Asio does it: who owns tasks learns here that they will never end.
+  shutdown();
   // A handler that goes may destroy frames, which cancel waits, which become ready: so until nothing is left.
   for (const task_id spared : {last_task_, virtual_time::nobody}) {
     bool again = true;

@@ -159,9 +159,11 @@ class virtual_time : public boost::asio::execution_context::service {
 
   /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
   using sink = void (*)(void* driver, detail::ready_op* op);
-  void drive(void* driver, sink give) noexcept {
+  /// A driver that `drops_waits` itself when the context goes keeps the service from doing so.
+  void drive(void* driver, sink give, bool drops_waits) noexcept {
     driver_ = driver;
     give_ = give;
+    driver_drops_waits_ = drops_waits;
   }
 
   nanoseconds now() const noexcept { return now_; }
@@ -244,7 +246,9 @@ class virtual_time : public boost::asio::execution_context::service {
   }
 
  private:
-  void shutdown() override { abandon_waits(nobody); }
+  void shutdown() override {
+    if (!driver_drops_waits_) abandon_waits(nobody);
+  }
 
   void forget(detail::timer_op* op) noexcept {
     if (op->parked) {
@@ -272,6 +276,7 @@ class virtual_time : public boost::asio::execution_context::service {
 
   void* driver_ = nullptr;
   sink give_ = nullptr;
+  bool driver_drops_waits_ = false;
   nanoseconds now_ = epoch;
   nanoseconds wall_offset_ = wall_epoch - epoch;
   detail::timer_heap steady_;

@@ -67,9 +67,8 @@ class stock_engine final : public engine {
         time_(asio::make_service<virtual_time>(context_)),
         guard_(context_.get_executor()),
         threads_before_(thread_count()) {
-    time_.drive(this, &stock_engine::give);
+    time_.drive(this, &stock_engine::give, false);
   }
-  ~stock_engine() override { abandon(); }
 
   asio::any_io_executor executor(task_id) override { return context_.get_executor(); }
   asio::io_context* stock() noexcept override { return &context_; }
@@ -99,7 +98,8 @@ class stock_engine final : public engine {
   std::string escaped() const override {
     return thread_count() > threads_before_ ? "a thread was started" : std::string();
   }
-  void abandon() noexcept override { time_.abandon_waits(virtual_time::nobody); }
+  // A stock context drops everything when it goes, in its own order.
+  void abandon() noexcept override {}
 
  private:
   // Owns the operation until it runs; dropping it unrun destroys it.

@@ -133,6 +133,16 @@ void trial::sometimes(std::string_view label, bool holds) {
   if (holds) result_.reached.emplace(label);
 }
 
+trial::watch_guard trial::watch(std::function<std::string()> check) {
+  watches_.push_back({++next_watch_, std::move(check)});
+  return {*this, next_watch_};
+}
+
+trial::watch_guard::~watch_guard() {
+  if (owner_ != nullptr)
+    std::erase_if(owner_->watches_, [this](const watched& one) { return one.id == id_; });
+}
+
 void trial::mark(std::string label) {
   record(event_kind::mark, label);
   marks_.push_back(std::move(label));
@@ -297,6 +307,13 @@ void trial::after_step(bool turned) {
     const task_id task = engine_->current_task();
     const bool background = task != subject_task && operations_[task - 1]->background();
     turns_without_foreground_ = background ? turns_without_foreground_ + 1 : 0;
+  }
+  for (watched& one : watches_) {
+    if (!one.check) continue;
+    if (std::string what = one.check(); !what.empty()) {
+      one.check = nullptr;
+      fail(std::move(what));
+    }
   }
   if (settings_.sweep && victim_ != nullptr && !victim_->done()) offer_cancel();
 }

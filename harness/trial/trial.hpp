@@ -125,6 +125,11 @@ class trial {
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
 
+  /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
+  /// is a failure (the first one only). Declare the guard after what the check looks at.
+  class watch_guard;
+  [[nodiscard]] watch_guard watch(std::function<std::string()> check);
+
   /// A new item with this id, known to the ledger.
   class item item(int id) { return items_.make(id); }
   item_ledger& items() noexcept { return items_; }
@@ -222,10 +227,31 @@ class trial {
   };
   std::map<std::string, planted> planted_;
   std::vector<std::function<std::string()>> end_checks_;
+  struct watched {
+    std::uint32_t id = 0;
+    std::function<std::string()> check;
+  };
+  std::vector<watched> watches_;
+  std::uint32_t next_watch_ = 0;
   bool faults_allowed_ = false;
   std::uint64_t turns_without_foreground_ = 0;
   trial_result result_;
   bool running_ = false;
+};
+
+/// Ends a watch when it goes.
+class trial::watch_guard {
+ public:
+  watch_guard(trial& owner, std::uint32_t id) noexcept : owner_(&owner), id_(id) {}
+  watch_guard(watch_guard&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), id_(other.id_) {}
+  watch_guard(const watch_guard&) = delete;
+  watch_guard& operator=(const watch_guard&) = delete;
+  watch_guard& operator=(watch_guard&&) = delete;
+  ~watch_guard();
+
+ private:
+  trial* owner_;
+  std::uint32_t id_;
 };
 
 // ---- implementation of the templates
