@@ -69,7 +69,9 @@ std::unique_ptr<mutant> adapted(std::string name, std::string text, std::vector<
 
 // ---- The standard's list
 SHUTDOWN_MUTANT(cancels_at_once, "SHD-m1: work is cancelled at once, there is no drain",
-                {{"SHD-4", "left to end"}});
+                {{"SHD-4", "left to end"}},
+                {"SHD-1", "SHD-3", "SHD-5", "SHD-6", "SHD-7", "SHD-10", "SHD-11", "SHD-13", "SHD-16", "X-7",
+                 "X-16", "X-22", "X-29"});
 SHUTDOWN_MUTANT(callbacks_in_registration_order, "SHD-m2: a pool is closed before its user",
                 {{"SHD-8", "a pool is closed after its user"}}, {"SHD-9", "SHD-10", "X-16"});
 SHUTDOWN_MUTANT(async_callback_is_dropped,
