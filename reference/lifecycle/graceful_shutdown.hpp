@@ -1,7 +1,7 @@
 // The ordered stop of a service: one coordinator that knows what runs, and takes it down in phases, each with
 // a budget (clauses SHD-1 to SHD-17 of the standard).
 //
-//     void handle(graceful_shutdown& shutdown, request r) { shutdown.admit("request", answer(std::move(r))); }
+//     void handle(graceful_shutdown& shutdown, request r) { shutdown.admit("request", answer(r)); }
 //
 //     graceful_shutdown shutdown(executor, options);
 //     shutdown.add_resource("pool", open_pool, close_pool);       // opened by run(), closed in reverse order

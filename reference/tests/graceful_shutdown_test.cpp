@@ -237,6 +237,7 @@ TEST_F(graceful_shutdown_test, budgets_beyond_the_total_are_refused) {
   options.budgets.pre_stop = -1ns;
   EXPECT_THROW(graceful_shutdown(context.get_executor(), options), std::invalid_argument);
   EXPECT_NO_THROW(graceful_shutdown(context.get_executor(), graceful_shutdown_options()));
+  EXPECT_LT(shutdown_budgets().total, 30s);  // what Kubernetes grants by default
 }
 
 TEST_F(graceful_shutdown_test, a_stop_during_the_start_cleans_what_was_started) {
@@ -385,8 +386,8 @@ TEST_F(graceful_shutdown_test, an_execution_context_that_goes_frees_everything) 
   EXPECT_EQ(violations.count(), 0);
 }
 
-// ---- SHD-15: a real process that gets real signals. It tells through a pipe where it stands; nothing waits for a
-// clock, except the alarm that ends a child that hangs.
+// ---- SHD-15: a real process that gets real signals. It tells through a pipe where it stands; nothing waits
+// for a clock, except the alarm that ends a child that hangs.
 
 struct child_process {
   pid_t id = -1;

@@ -870,8 +870,6 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-11", must,
   config.pre_stop = 0s;
   t.expect(accepts(make, config), "without it they fit");
   t.expect(accepts(make, {}), "the defaults fit");
-  const auto defaults = assay::contract::graceful_shutdown_config();
-  t.expect(defaults.total < 30s, "the default total stays below the 30 s of Kubernetes");
   co_return;
 }
 
