@@ -91,6 +91,7 @@ ASSAY_CLAUSE(
   co_await t.advance(1s);
   t.expect_eq(w.processed, (ids{1, 2, 3}), "the item that was put back is the next one to be taken");
   t.expect(parked.done(), "the parked submit went on");
+  parked.cancel();
   co_await stop(w, second);
   account(*worker, w);
 }
@@ -113,6 +114,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-2", "swept", .features = {"requeue"}, .swe
   co_await t.advance(1s);
   t.expect_eq(w.processed, (ids{1, 2, 3}), "the item that was put back is the next one to be taken");
   t.expect(third.done(), "the parked submit went on");
+  third.cancel();
   co_await stop(w, second);
   account(*worker, w);
 }
@@ -218,6 +220,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-4", "swept", .features = {"dead_letter"}, 
   auto second = t.start("second run", worker->run());
   co_await t.advance(1s);
   t.expect(other.done(), "the queue goes on");
+  other.cancel();
   co_await stop(w, second);
   t.sometimes("the letter is written", !w.letters.empty());
   t.expect(w.losses.empty(), "the item is not given up for lost");
@@ -403,24 +406,26 @@ ASSAY_CLAUSE(resilient_worker, "RWK-8", must,
              "is counted off exactly once; putting it back changes nothing.",
              .features = {"requeue", "join"}) {
   world w(t);
-  auto worker = make();
+  auto worker = make({.capacity = 1});
   connect(*worker, w);
   co_await submit(*worker, w, 1, 10ms);
   auto first = t.start("run", worker->run());
   auto join = t.start("join", worker->join());
   co_await t.advance(5ms);
+  co_await submit(*worker, w, 2, 10ms);  // fills the queue
   first.cancel();
   co_await t.settle();
   t.expect(join.pending(), "an item that was put back is unfinished");
   auto second = t.start("second run", worker->run());
   co_await t.advance(5ms);
-  co_await submit(*worker, w, 2, 10ms);
   auto third = t.start("third run", worker->run());
   co_await t.advance(6ms);
   t.expect(w.was_processed(1) && !w.was_processed(2), "item 1 is processed, item 2 in hand");
   t.expect(join.pending(), "an item in hand is unfinished");
   co_await t.advance(1s);
+  t.expect(w.was_processed(1) && w.was_processed(2), "both items are settled");
   t.expect(join.done(), "join ends when every item is settled");
+  join.cancel();
   second.cancel();
   co_await stop(w, third);
   account(*worker, w);
@@ -444,8 +449,9 @@ ASSAY_SCENARIO(resilient_worker, "RWK-8", "dead_letter", .features = {"dead_lett
   auto again = t.start("second join", worker->join());
   co_await t.advance(100s);
   t.expect_eq(again.done(), w.losses_of(2) == 1, "join ends when the item is reported as lost");
-  co_await stop(w, run);
+  join.cancel();
   again.cancel();
+  co_await stop(w, run);
   account(*worker, w);
 }
 
@@ -468,6 +474,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-8", "swept", .features = {"requeue", "join
   auto second = t.start("second run", worker->run());
   co_await t.advance(1s);
   t.expect(join.done(), "join ends when every item is settled");
+  join.cancel();
   co_await stop(w, second);
   account(*worker, w);
 }
