@@ -102,6 +102,12 @@ class resilient_worker {
             const std::exception_ptr& unwritten);
 
  private:
+  /// The ledger takes an item's first fate. One that was processed may come again, and then has another: a worker that
+  /// could not say in time that it is done works at least once (RWK-7). Scenarios see that in what was called.
+  static bool is_unsettled(const item_ledger* ledger, int id) {
+    return ledger != nullptr && ledger->state(id) == item_state::given;
+  }
+
   callbacks outside_;
 };
 
@@ -123,9 +129,7 @@ inline boost::asio::awaitable<void> resilient_worker::submit(item one) {
 inline std::vector<item> resilient_worker::take_back() {
   std::vector<item> remaining = do_take_back();
   for (const item& one : remaining) {
-    // One that was processed may come back: a worker that could not say so in time works at least once (RWK-7).
-    item_ledger* const ledger = one.ledger();
-    if (ledger != nullptr && ledger->state(one.id()) == item_state::given) ledger->give_back(one.id());
+    if (is_unsettled(one.ledger(), one.id())) one.ledger()->give_back(one.id());
   }
   return remaining;
 }
@@ -134,10 +138,7 @@ inline boost::asio::awaitable<void> resilient_worker::process(const item& one, s
   item_ledger* const ledger = one.ledger();
   const int id = one.id();
   co_await outside_.process(id, attempt);
-  // Only the first time: reprocessing is legal, and scenarios see it in the numbers of attempts.
-  if (ledger != nullptr && ledger->state(id) == item_state::given) {
-    ledger->settle(id, item_state::delivered);
-  }
+  if (is_unsettled(ledger, id)) ledger->settle(id, item_state::delivered);
 }
 
 inline boost::asio::awaitable<void> resilient_worker::dead_letter(item& one, std::exception_ptr cause,
@@ -145,12 +146,12 @@ inline boost::asio::awaitable<void> resilient_worker::dead_letter(item& one, std
   given_up letter(one.id(), describe(cause), attempts);
   co_await outside_.dead_letter(std::move(letter));
   const item gone = std::move(one);
-  if (gone.ledger() != nullptr) gone.ledger()->dead_letter(gone.id());
+  if (is_unsettled(gone.ledger(), gone.id())) gone.ledger()->dead_letter(gone.id());
 }
 
 inline void resilient_worker::lost(item one, const std::exception_ptr& cause, std::uint32_t attempts,
                                    const std::exception_ptr& unwritten) {
-  if (one.ledger() != nullptr) one.ledger()->drop(one.id());
+  if (is_unsettled(one.ledger(), one.id())) one.ledger()->drop(one.id());
   outside_.lost(given_up(one.id(), describe(cause), attempts), describe(unwritten));
 }
 

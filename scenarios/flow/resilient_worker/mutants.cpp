@@ -267,14 +267,14 @@ struct mutant {
 const mutant requeues_by_a_waiting_push(
     defect::requeues_by_a_waiting_push, "requeues_by_a_waiting_push",
     "RWK-m1, BQ-m4: puts a cancelled item back by a push that waits for room, so that the dying worker parks",
-    {{"RWK-2", "a cancelled worker ends at once"}});
+    {{"RWK-2", "a cancelled worker ends at once"}}, {"RWK-8"});
 const mutant requeues_to_the_tail(defect::requeues_to_the_tail, "requeues_to_the_tail",
                                   "RWK-m1, BQ-m5: puts a cancelled item back behind those that wait",
                                   {{"RWK-2", "is the next one to be taken"}});
 const mutant unshielded_write_loses(
     defect::unshielded_write_loses, "unshielded_write_loses",
     "RWK-m2: a cancellation ends the write of a dead letter, and the item is counted off all the same",
-    {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5"});
+    {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5", "RWK-9"});
 const mutant pushes_or_loses_then_counts_off(
     defect::pushes_or_loses_then_counts_off, "pushes_or_loses_then_counts_off",
     "RWK-m3: pushes a cancelled item again and counts it off in a finally, also when the queue was full",
@@ -282,16 +282,20 @@ const mutant pushes_or_loses_then_counts_off(
 const mutant loses_what_it_was_cancelled_at(defect::loses_what_it_was_cancelled_at,
                                             "loses_what_it_was_cancelled_at",
                                             "RWK-m4: does not handle a cancellation that meets processing",
-                                            {{"RWK-1", "item 3 was lost"}, {"RWK-2"}});
+                                            {{"RWK-1", "item 3 was lost"},
+                                             {"RWK-2", "the next one to be taken"}},
+                                            {"RWK-3", "RWK-5", "RWK-6", "RWK-7", "RWK-8", "RWK-9", "X-8"});
 const mutant hand_gap(defect::hand_gap, "hand_gap",
                       "RWK-m5: suspends between the pop and the guard, where a recorded cancellation throws",
                       {{"RWK-6", "item 1 was lost"}});
 const mutant requeues_after_a_pause(
     defect::requeues_after_a_pause, "requeues_after_a_pause",
     "puts a cancelled item back only after a wait, which a second cancellation ends",
-    {{"RWK-2", "a cancelled worker ends at once"}});
+    {{"RWK-2", "a cancelled worker ends at once"}},
+    {"RWK-1", "RWK-5", "RWK-6", "RWK-7", "RWK-8", "RWK-9", "X-8"});
 const mutant dies_of_a_failure(defect::dies_of_a_failure, "dies_of_a_failure",
-                               "a failure of processing ends the worker", {{"RWK-3", "the worker lives on"}});
+                               "a failure of processing ends the worker", {{"RWK-3", "the worker lives on"}},
+                               {"RWK-4", "RWK-5", "RWK-8", "X-17"});
 const mutant attempts_not_told(
     defect::attempts_not_told, "attempts_not_told", "says of every attempt that it is the first",
     {{"RWK-7", "a further attempt has a higher number"}, {"RWK-3", "number of attempts"}}, {"RWK-9"});
@@ -301,13 +305,15 @@ const mutant unshielded_write_gives_up(
     {{"RWK-4", "not given up for lost"}}, {"RWK-5"});
 const mutant dies_of_a_failing_sink(defect::dies_of_a_failing_sink, "dies_of_a_failing_sink",
                                     "a dead-letter sink that fails ends the worker",
-                                    {{"RWK-5", "the worker lives on"}});
+                                    {{"RWK-5", "the worker lives on"}}, {"RWK-4", "RWK-8", "X-17"});
 const mutant drops_what_the_sink_refuses(defect::drops_what_the_sink_refuses, "drops_what_the_sink_refuses",
                                          "drops an item that the dead-letter sink refuses, without a word",
-                                         {{"RWK-5", "was lost"}});
+                                         {{"RWK-5", "was lost"}}, {"RWK-1", "RWK-4", "RWK-8", "X-17"});
 const mutant patience_without_end(defect::patience_without_end, "patience_without_end",
                                   "waits for the dead-letter sink as long as it takes",
-                                  {{"RWK-5", "goes on when the sink"}, {"RWK-4"}});
+                                  {{"RWK-5", "goes on when the sink"},
+                                   {"RWK-4", "within the sink's patience"}},
+                                  {"RWK-1"});
 const mutant patience_of_twenty_ms(defect::patience_of_twenty_ms, "patience_of_twenty_ms",
                                    "the sink's patience is a constant, whatever was configured",
                                    {{"RWK-5", "is not given up"}});
@@ -317,9 +323,12 @@ const mutant cause_replaced_by_the_sinks_failure(defect::cause_replaced_by_the_s
                                                  {{"X-17", "does not replace the cause"}});
 const mutant settles_before_processing(defect::settles_before_processing, "settles_before_processing",
                                        "counts an item off when it takes it: at most once",
-                                       {{"RWK-7", "was lost"}, {"RWK-1"}});
+                                       {{"RWK-7", "is processed by the next run"}, {"RWK-1", "was lost"}},
+                                       {"RWK-2", "RWK-3", "RWK-4", "RWK-5", "RWK-8", "RWK-9", "X-3", "X-8",
+                                        "X-17"});
 const mutant processes_again(defect::processes_again, "processes_again",
-                             "puts an item back although it was processed", {{"RWK-7", "is processed once"}});
+                             "puts an item back although it was processed", {{"RWK-7", "is processed once"}},
+                             {"RWK-1"});
 const mutant counts_off_twice(defect::counts_off_twice, "counts_off_twice", "counts a settled item off twice",
                               {{"RWK-8", "an item in hand is unfinished"}});
 const mutant counts_off_nothing_that_is_buried(defect::counts_off_nothing_that_is_buried,
@@ -334,11 +343,14 @@ const mutant attempt_capped_at_two(defect::attempt_capped_at_two, "attempt_cappe
                                    {{"RWK-9", "begun again while it has attempts left"}});
 const mutant buries_what_was_cancelled(defect::buries_what_was_cancelled, "buries_what_was_cancelled",
                                        "M-X8: takes a cancellation of processing for a failure of the item",
-                                       {{"X-8", "a cancellation is no failure"}, {"RWK-2"}});
+                                       {{"X-8", "a cancellation is no failure"},
+                                        {"RWK-2", "the next one to be taken"}},
+                                       {"RWK-3", "RWK-7", "RWK-8", "RWK-9"});
 const mutant ends_normally_when_cancelled(defect::ends_normally_when_cancelled,
                                           "ends_normally_when_cancelled",
                                           "M-X8: swallows the cancellation once the item is put back",
-                                          {{"X-8", "ends as cancelled"}, {"RWK-2"}});
+                                          {{"X-8", "ends as cancelled"},
+                                           {"RWK-2", "ends at once, as cancelled"}});
 
 }  // namespace
 }  // namespace assay
