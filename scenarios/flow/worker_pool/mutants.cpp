@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
 #include "reference/core/cancellation.hpp"
+#include "reference/core/parked_waiter.hpp"
 #include "scenarios/flow/worker_pool/reference.hpp"
 
 ASSAY_PART(worker_pool_mutants)
@@ -264,11 +266,19 @@ class workers_outlive_drain final : public reference_pool {
  public:
   using reference_pool::reference_pool;
   awaitable<void> drain() override {
-    const bool idle = pool().running() == 0 && pool().queued() == 0;
     co_await reference_pool::drain();
     const auto executor = co_await asio::this_coro::executor;
-    if (idle) asio::co_spawn(executor, sleep_for_ever(), [](std::exception_ptr) {});
+    if (!used_) asio::co_spawn(executor, sleep_for_ever(), [](std::exception_ptr) {});
   }
+
+ protected:
+  awaitable<void> run_job(std::shared_ptr<item> job) override {
+    used_ = true;
+    co_await reference_pool::run_job(std::move(job));
+  }
+
+ private:
+  bool used_ = false;
 };
 const auto m13 = mutant<workers_outlive_drain>(
     "an_idle_worker_outlives_the_drain", "a worker that waits for a job is never told that none will come",
@@ -447,20 +457,63 @@ const auto m25 =
 const auto m26 = mutant<other_capacity<-1>>("the_queue_takes_one_too_few", "the last place is never used",
                                             {{"WPL-7", "a submit is accepted while the queue has room"}});
 
-class parked_submits_are_forgotten final : public reference_pool {
+// Waits for room beside the reference's own line of submitters.
+class submits_wait_aside : public reference_pool {
  public:
   using reference_pool::reference_pool;
+  awaitable<void> drain() override {
+    pool().close();
+    while (!parked_.empty()) parked_.front().wake();
+    co_await reference_pool::drain();
+  }
+
+ protected:
+  bool must_wait() { return pool().is_accepting() && pool().queued() >= pool().queue_capacity(); }
+  awaitable<void> wait_aside() {
+    reference::waiter self(co_await asio::this_coro::executor);
+    const reference::park_result result = co_await reference::park(parked_, self);
+    if (result != reference::park_result::woken) contract::throw_cancelled();
+  }
+  void wake_one() {
+    if (!parked_.empty()) parked_.front().wake();
+  }
+
+ private:
+  reference::waiter_list<reference::waiter> parked_;
+};
+
+class room_is_not_told final : public submits_wait_aside {
+ public:
+  using submits_wait_aside::submits_wait_aside;
 
  protected:
   awaitable<void> do_submit(item job, worker_pool_request how) override {
-    const bool full = pool().is_accepting() && pool().queued() >= pool().queue_capacity();
-    while (full && pool().is_accepting()) co_await sleep(1ms);
+    if (must_wait()) co_await wait_aside();
     co_await reference_pool::do_submit(std::move(job), how);
   }
 };
-const auto m27 = mutant<parked_submits_are_forgotten>("room_is_told_to_nobody",
-                                                      "whoever waits for room hears of the end only",
-                                                      {{"WPL-7", "a submit that waits is accepted"}});
+const auto m27 =
+    mutant<room_is_not_told>("room_is_told_to_nobody", "whoever waits for room hears of the end only",
+                             {{"WPL-7", "a submit that waits is accepted"}});
+
+class submits_barge final : public submits_wait_aside {
+ public:
+  using submits_wait_aside::submits_wait_aside;
+
+ protected:
+  awaitable<void> do_submit(item job, worker_pool_request how) override {
+    while (must_wait()) co_await wait_aside();
+    co_await reference_pool::do_submit(std::move(job), how);
+  }
+  awaitable<void> run_job(std::shared_ptr<item> job) override {
+    wake_one();
+    co_await reference_pool::run_job(std::move(job));
+  }
+};
+const auto m28 =
+    mutant<submits_barge>("newcomers_overtake_parked_submits",
+                          "M-X13: who is woken looks again, and goes to the back if a newcomer was faster",
+                          {{"X-13", "a newcomer does not overtake a submit that waits"}});
 
 class cancelled_submit_keeps_place final : public reference_pool {
  public:
@@ -468,36 +521,25 @@ class cancelled_submit_keeps_place final : public reference_pool {
 
  protected:
   awaitable<void> do_submit(item job, worker_pool_request how) override {
-    const std::size_t place = next_++;
-    while (pool().is_accepting() && (place != served_ || pool().queued() >= pool().queue_capacity())) {
-      co_await sleep(1ms);
-    }
-    ++served_;
-    co_await reference_pool::do_submit(std::move(job), how);
+    const int id = job.id();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await reference::shield(reference_pool::do_submit(std::move(job), how));
+    const auto requests = co_await asio::this_coro::cancellation_state;
+    if (requests.cancelled() == asio::cancellation_type::none) co_return;
+    cancelled_.insert(id);
+    contract::throw_cancelled();
+  }
+  awaitable<void> run_job(std::shared_ptr<item> job) override {
+    if (cancelled_.contains(job->id())) co_return;
+    co_await reference_pool::run_job(std::move(job));
   }
 
  private:
-  std::size_t next_ = 0;
-  std::size_t served_ = 0;
+  std::set<int> cancelled_;
 };
-const auto m28 = mutant<cancelled_submit_keeps_place>(
-    "a_cancelled_submit_keeps_its_place", "the place in line of a cancelled submit is never passed on",
+const auto m29 = mutant<cancelled_submit_keeps_place>(
+    "a_cancelled_submit_keeps_its_place", "a submit that was cancelled stays in line and takes the room",
     {{"X-4", "passes the room on to the next one"}});
-
-class submits_barge final : public reference_pool {
- public:
-  using reference_pool::reference_pool;
-
- protected:
-  awaitable<void> do_submit(item job, worker_pool_request how) override {
-    while (pool().is_accepting() && pool().queued() >= pool().queue_capacity()) co_await sleep(1ms);
-    co_await reference_pool::do_submit(std::move(job), how);
-  }
-};
-const auto m29 =
-    mutant<submits_barge>("newcomers_overtake_parked_submits",
-                          "M-X13: who waits for room looks again from time to time; newcomers look at once",
-                          {{"X-13", "a newcomer does not overtake a submit that waits"}});
 
 // ---- starting and draining more than once
 
