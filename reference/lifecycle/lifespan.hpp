@@ -253,7 +253,8 @@ class lifespan {
       ending = std::make_shared<activity>(executor_, std::move(top.name), id);
       launch(ending, call(std::move(top.stop)));
     }
-    if (const bool in_time = co_await ends_within(ending, options_.stop_limit)) co_return;
+    const bool in_time = co_await ends_within(ending, options_.stop_limit);
+    if (in_time) co_return;
     timed_out_.push_back(ending->name);
     note(ending->name, id, std::make_exception_ptr(timed_out()));
     if (top.kind == entry_kind::user) co_return;
