@@ -160,12 +160,21 @@ class bent_lifespan final : public contract::lifespan {
     }
     if (is(defect::partial_start_leaks) && !in_body_) co_return;
     if (is(defect::stops_what_never_started)) started_ = resources_.size();
-    if (is(defect::cleanup_throws_at_once)) {
-      co_await stop_all();
-      co_return;
-    }
     co_await reference::hold_requests;
-    if (is(defect::request_interrupts_the_stop)) {
+    co_await stop_shielded_or_not();
+    co_await reference::hold_requests;
+    for (auto& each : resources_) co_await reference::shield(join_users(*each));
+  }
+
+  awaitable<void> stop_shielded_or_not() {
+    if (is(defect::cleanup_throws_at_once)) {
+      co_await asio::this_coro::throw_if_cancelled(true);
+      try {
+        co_await stop_all();
+      } catch (...) {
+        note("stop", std::current_exception());
+      }
+    } else if (is(defect::request_interrupts_the_stop)) {
       co_await stop_all();
     } else {
       co_await reference::shield(stop_all());
@@ -251,7 +260,8 @@ class bent_lifespan final : public contract::lifespan {
 
   awaitable<void> stop_all() {
     std::vector<resource*> order;
-    for (std::size_t i = 0; i < started_; ++i) order.push_back(resources_[i].get());
+    for (std::size_t i = 0; i < std::min(started_, resources_.size()); ++i)
+      order.push_back(resources_[i].get());
     if (!is(defect::closes_in_start_order)) std::reverse(order.begin(), order.end());
     while (!transients_.empty() && !is(defect::transient_outlives_the_run)) {
       step remove = std::move(transients_.back().second);
@@ -259,18 +269,17 @@ class bent_lifespan final : public contract::lifespan {
       co_await stop_one("transient", std::move(remove));
     }
     if (is(defect::stops_all_at_once)) {
-      for (resource* const each : order) co_await stop_users(*each);
+      for (resource* const each : order) co_await reference::shield(stop_users(*each));
       co_await stop_all_at_once(order);
       co_return;
     }
     bool skip = false;
     for (resource* const each : order) {
-      if (!is(defect::user_is_stopped_last)) co_await stop_users(*each);
+      if (!is(defect::user_is_stopped_last)) co_await reference::shield(stop_users(*each));
       const std::size_t before = failures_.size();
       if (!skip) co_await stop_one(each->name, each->stop);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
     }
-    for (resource* const each : order) co_await join_users(*each);
   }
 
   awaitable<void> stop_all_at_once(std::vector<resource*> order) {
@@ -397,71 +406,124 @@ void add_misbounded(const char* name, limit_defect wrong, subject_traits traits)
 const int registered = [] {
   add_bent("plain", defect::none, {});  // what the others differ from
   add_bent("error_skips_all_closing", defect::error_skips_all_closing,
-           {.defect = "LIF-m1: nothing protects the body, so its error skips all closing"});
+           {.defect = "LIF-m1: nothing protects the body, so its error skips all closing",
+            .must_fail = {{"LIF-3", "everything is stopped if the body"}},
+            .may_fail = {"X-7", "X-17", "X-18"}});
   add_bent("partial_start_leaks", defect::partial_start_leaks,
-           {.defect = "LIF-m5: what was started before a failing start is never stopped"});
+           {.defect = "LIF-m5: what was started before a failing start is never stopped",
+            .must_fail = {{"LIF-2", "what was started before the failure is stopped"},
+                          {"LIF-6", "what was started before the cancellation is stopped"}}});
   add_bent("closes_in_start_order", defect::closes_in_start_order,
-           {.defect = "LIF-m2: closes in the order of starting"});
-  add_bent("starts_all_at_once", defect::starts_all_at_once, {.defect = "starts the resources concurrently"});
-  add_bent("stops_all_at_once", defect::stops_all_at_once, {.defect = "stops the resources concurrently"});
+           {.defect = "LIF-m2: closes in the order of starting",
+            .must_fail = {{"LIF-1", "stop in reverse order"}}});
+  add_bent("starts_all_at_once", defect::starts_all_at_once,
+           {.defect = "starts the resources concurrently",
+            .must_fail = {{"LIF-1", "resources start in order"}},
+            .may_fail = {"LIF-2", "LIF-6", "X-5"}});
+  add_bent("stops_all_at_once", defect::stops_all_at_once,
+           {.defect = "stops the resources concurrently", .must_fail = {{"LIF-1", "stop in reverse order"}}});
   add_bent("stops_what_never_started", defect::stops_what_never_started,
-           {.defect = "a failed start stops all resources, also those never started"});
+           {.defect = "a failed start stops all resources, also those never started",
+            .must_fail = {{"LIF-2", "and nothing else"}, {"LIF-6", "and nothing else"}}});
   add_bent("stops_the_step_that_failed", defect::stops_the_step_that_failed,
-           {.defect = "a resource whose start failed is stopped, too"});
+           {.defect = "a resource whose start failed is stopped, too",
+            .must_fail = {{"LIF-2", "and nothing else"}}});
   add_bent("stops_the_step_that_was_cancelled", defect::stops_the_step_that_was_cancelled,
-           {.defect = "a resource whose start was cancelled is stopped, too"});
+           {.defect = "a resource whose start was cancelled is stopped, too",
+            .must_fail = {{"LIF-6", "and nothing else"}}});
   add_bent("cancelled_start_is_abandoned", defect::cancelled_start_is_abandoned,
-           {.defect = "a cancelled start is left to itself while others are stopped"});
+           {.defect = "a cancelled start is left to itself while others are stopped",
+            .must_fail = {{"LIF-6", "nothing is stopped"}},
+            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-4", "LIF-5"}});
   add_bent("body_runs_after_a_failed_start", defect::body_runs_after_a_failed_start,
-           {.defect = "goes on with the body although a start failed"});
+           {.defect = "goes on with the body although a start failed",
+            .must_fail = {{"LIF-2", "the body does not run"}},
+            .may_fail = {"LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
   add_bent("cancellation_is_swallowed", defect::cancellation_is_swallowed,
-           {.defect = "a cancelled run ends well"});
+           {.defect = "a cancelled run ends well",
+            .must_fail = {{"LIF-3", "ends cancelled"}, {"LIF-6", "ends cancelled"}},
+            .may_fail = {"X-5", "X-7"}});
   add_bent("first_close_error_skips_the_rest", defect::first_close_error_skips_the_rest,
-           {.defect = "LIF-m4: the first stop that fails skips the others"});
+           {.defect = "LIF-m4: the first stop that fails skips the others",
+            .must_fail = {{"LIF-4", "a stop that fails skips no other"}}});
   add_bent("close_errors_are_dropped", defect::close_errors_are_dropped,
-           {.defect = "failures of stops are swallowed"});
+           {.defect = "failures of stops are swallowed",
+            .must_fail = {{"LIF-4", "the failure of the stop is reported once"}},
+            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}});
   add_bent("close_error_replaces_the_first", defect::close_error_replaces_the_first,
-           {.defect = "the failure of a stop replaces the failure before it"});
+           {.defect = "the failure of a stop replaces the failure before it",
+            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+            .may_fail = {"LIF-1", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
   add_bent("close_errors_come_first", defect::close_errors_come_first,
-           {.defect = "the failures of stops are put before the primary one"});
+           {.defect = "the failures of stops are put before the primary one",
+            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+            .may_fail = {"LIF-4"}});
   add_bent("cancellation_beats_failure", defect::cancellation_beats_failure,
-           {.defect = "a cancelled run reports no failure of its stops"});
+           {.defect = "a cancelled run reports no failure of its stops",
+            .must_fail = {{"X-18", "a failure beats the cancellation"}},
+            .may_fail = {"LIF-2", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
   add_bent("cleanup_throws_at_once", defect::cleanup_throws_at_once,
-           {.defect = "the stops are awaited in the cancelled scope, where they throw at once"});
+           {.defect = "the stops are awaited in the cancelled scope, where they throw at once",
+            .must_fail = {{"LIF-3", "everything is stopped if the body is cancelled"},
+                          {"LIF-6", "what was started before the cancellation is stopped"}},
+            .may_fail = {"X-7", "X-9", "X-18"}});
   add_bent("request_interrupts_the_stop", defect::request_interrupts_the_stop,
-           {.defect = "stops are not shielded"});
+           {.defect = "stops are not shielded",
+            .must_fail = {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}},
+            .may_fail = {"X-7"}});
   add_bent("deferred_request_is_forgotten", defect::deferred_request_is_forgotten,
-           {.defect = "M-X9: the shield erases the request instead of deferring it"});
+           {.defect = "M-X9: the shield erases the request instead of deferring it",
+            .must_fail = {{"X-9", "shows at the first suspension"}}});
   add_bent("cancellation_stays_disabled", defect::cancellation_stays_disabled,
-           {.defect = "M-X10: the switch that the shield set is not given back"});
-  add_bent("ignored_request_is_forgotten", defect::ignored_request_is_forgotten,
-           {.defect = "a request that a step ignored is forgotten"});
-  add_bent("entry_is_not_checked", defect::entry_is_not_checked, {.defect = "a cancelled scope is entered"});
-  add_bent("runs_twice", defect::runs_twice, {.defect = "a second run starts everything again"});
+           {.defect = "M-X10: the switch that the shield set is not given back",
+            .must_fail = {{"X-10", "restores the caller's cancellation state"}},
+            .may_fail = {"X-9"}});
+  add_bent(
+      "ignored_request_is_forgotten", defect::ignored_request_is_forgotten,
+      {.defect = "a request that a step ignored is forgotten", .must_fail = {{"X-5", "is not forgotten"}}});
+  add_bent("entry_is_not_checked", defect::entry_is_not_checked,
+           {.defect = "a cancelled scope is entered", .must_fail = {{"X-6", "reports cancelled"}}});
+  add_bent("runs_twice", defect::runs_twice,
+           {.defect = "a second run starts everything again", .must_fail = {{"LIF-8", "is refused"}}});
   add_bent("user_is_not_awaited", defect::user_is_not_awaited,
-           {.defect = "LIF-m3: users are cancelled, not awaited, and then their resource is closed"});
+           {.defect = "LIF-m3: users are cancelled, not awaited, and then their resource is closed",
+            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
   add_bent("user_is_stopped_last", defect::user_is_stopped_last,
-           {.defect = "users are stopped when the resources are"});
+           {.defect = "users are stopped when the resources are",
+            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
   add_bent("user_failure_is_dropped", defect::user_failure_is_dropped,
-           {.defect = "the failure of a user is swallowed"});
+           {.defect = "the failure of a user is swallowed",
+            .must_fail = {{"LIF-5", "the failure of a user is reported once"}}});
   add_bent("released_stays_registered", defect::released_stays_registered,
-           {.defect = "LIF-m6: the set of transient things only grows"});
+           {.defect = "LIF-m6: the set of transient things only grows",
+            .must_fail = {{"LIF-9", "is forgotten when it is released"}}});
   add_bent("transient_outlives_the_run", defect::transient_outlives_the_run,
-           {.defect = "transient things are not removed when the run ends"});
+           {.defect = "transient things are not removed when the run ends",
+            .must_fail = {{"LIF-9", "nothing is registered after the run"}}});
   add_bent("cancelled_release_leaks", defect::cancelled_release_leaks,
-           {.defect = "a release that is cancelled leaves the thing half removed and forgotten"});
+           {.defect = "a release that is cancelled leaves the thing half removed and forgotten",
+            .must_fail = {{"LIF-9", "removed once, cancelled or not"}}});
   add_misbounded("stop_is_not_bounded", limit_defect::stop_is_not_bounded,
-                 {.defect = "a stop has all the time it wants"});
+                 {.defect = "a stop has all the time it wants",
+                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
+                  .may_fail = {"X-11"}});
   add_misbounded("limit_is_a_constant", limit_defect::limit_is_a_constant,
-                 {.defect = "the stop limit is 10 ms, whatever is configured"});
+                 {.defect = "the stop limit is 10 ms, whatever is configured",
+                  .must_fail = {{"LIF-7", "is not interrupted before its limit"}},
+                  .may_fail = {"LIF-5"}});
   add_misbounded("waits_for_whoever_ignores_it", limit_defect::waits_for_whoever_ignores_it,
-                 {.defect = "a stop that ignores its request delays the others for ever"});
+                 {.defect = "a stop that ignores its request delays the others for ever",
+                  .must_fail = {{"LIF-7", "although a stop ignores its request"}}});
   add_misbounded("stop_is_not_asked", limit_defect::stop_is_not_asked,
-                 {.defect = "a stop that has outlasted its limit is not asked to stop"});
+                 {.defect = "a stop that has outlasted its limit is not asked to stop",
+                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
+                  .may_fail = {"X-11"}});
   add_misbounded("timeouts_are_not_reported", limit_defect::timeouts_are_not_reported,
-                 {.defect = "nobody learns what timed out"});
-  add_misbounded("everything_in_time_is_reported", limit_defect::everything_in_time_is_reported,
-                 {.defect = "every resource is reported as timed out"});
+                 {.defect = "nobody learns what timed out",
+                  .must_fail = {{"LIF-7", "the stack reports what timed out"}}});
+  add_misbounded(
+      "everything_in_time_is_reported", limit_defect::everything_in_time_is_reported,
+      {.defect = "every resource is reported as timed out", .must_fail = {{"LIF-7", "before its limit"}}});
   return 0;
 }();
 
