@@ -28,6 +28,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/role.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -393,12 +394,17 @@ std::pair<basic_memory_stream<Executor>, basic_memory_stream<Executor>> connect(
 
 // How Beast's websocket streams close what they sit on; found by argument-dependent lookup.
 
-template <class Role, class Executor>
-void teardown(Role, basic_memory_stream<Executor>& stream, boost::system::error_code& error) {
+template <class Executor>
+void beast_close_socket(basic_memory_stream<Executor>& stream) {
+  stream.close();
+}
+template <class Executor>
+void teardown(boost::beast::role_type, basic_memory_stream<Executor>& stream,
+              boost::system::error_code& error) {
   stream.close(error);
 }
-template <class Role, class Executor, class Handler>
-void async_teardown(Role, basic_memory_stream<Executor>& stream, Handler&& handler) {
+template <class Executor, class Handler>
+void async_teardown(boost::beast::role_type, basic_memory_stream<Executor>& stream, Handler&& handler) {
   stream.close();
   boost::asio::post(stream.get_executor(), [handler = std::forward<Handler>(handler)]() mutable {
     std::move(handler)(boost::system::error_code());
