@@ -25,12 +25,20 @@ std::string_view to_string(verdict value) noexcept;
 enum class order_model { fifo, any };
 std::string_view to_string(order_model value) noexcept;
 
+struct campaign_observer;
+
+/// Runs one trial, here or elsewhere; see run_trial and run_forked_trial.
+using trial_runner =
+    std::function<trial_result(const subject_base&, const scenario_info&, choice_source&,
+                               const trial_settings&, bool traced, const campaign_observer*)>;
+
 struct campaign_options {
   std::uint32_t schedules = 100;  ///< random schedules under order model `any`; a quarter of it under `fifo`
   std::uint64_t seed = 1;
   tier where = tier::sim;
   bool sweep = true;  ///< the cancellation and fault sweeps, and random cancels and faults
   std::uint32_t shrink_trials_max = 400;
+  trial_runner run;  ///< run_trial if empty
 };
 
 /// What a campaign found, in plain values.
@@ -106,6 +114,9 @@ enum class run_end { whole, cut };
 replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
                         const trial_settings& settings, std::span<const choice> made,
                         run_end end = run_end::whole);
+
+/// The trial settings that a token names. Throws malformed_token for one that is not known.
+trial_settings settings_of(const replay_token& token);
 
 /// What a token asks for, looked up in the catalogue.
 struct replay_plan {

@@ -230,7 +230,7 @@ int do_mutants(const command_line& line) {
   std::vector<job> jobs;
   for (const subject_base* const mutant : mutants) {
     for (const scenario_info& scenario : all.scenarios()) {
-      if (scenario.contract != mutant->contract()) continue;
+      if (scenario.contract != mutant->contract() || scenario.traits.property) continue;
       job asked;
       asked.chosen = mutant;
       asked.scenario = &scenario;
