@@ -206,8 +206,14 @@ class campaign {
     return false;
   }
 
-  // Shrinks the failing trial and tells its story.
+  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand.
   void report(const trial_result& failing) {
+    if (failing.kind == failure_kind::escaped) {
+      result_.message = failing.message;
+      result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
+      if (failing.events) result_.story = tell(*failing.events);
+      return;
+    }
     const auto again = [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
       lenient_source source(std::move(answers));
       trial_result seen = run_one(source);

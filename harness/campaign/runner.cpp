@@ -179,7 +179,7 @@ class runner {
       result = worker.obituary(settings_.hang_after);
       lost = true;
     }
-    if (lost) one.worker.reset();
+    if (lost || worker.spent()) one.worker.reset();
     if (!result) return;
     if (std::optional<task> next = following(one.current, *result)) {
       waiting.push_front(std::move(*next));

@@ -88,9 +88,10 @@ int serve_jobs(int socket, int mirror_descriptor) {
       result.message = "leaked memory (LeakSanitizer's report is on stderr)";
     }
     std::cout.flush();
-    if (!send_line(socket, encode(result))) return 0;
-    // What has leaked once would be reported with every later job as well.
-    if (leaked) ::_exit(0);
+    // What has leaked once would be reported with every later job as well; and who escaped the scheduler, by a thread
+    // for example, is still there.
+    const bool spent = leaked || result.outcome == verdict::error;
+    if (!send_line(socket, (spent ? '!' : '=') + encode(result))) return 0;
   }
 }
 
@@ -159,10 +160,11 @@ std::optional<campaign_result> worker_process::read_result() {
   const job asked = std::move(*job_);
   job_.reset();
   try {
-    return decode_result(*line);
+    spent_ = !line->starts_with('=');
+    return decode_result(line->substr(1));
   } catch (const std::exception& failure) {
     // Somebody else wrote to the socket; whatever this process says from now on is worth nothing.
-    kill();
+    spent_ = true;
     campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
     result.outcome = result.outcome_fifo = verdict::error;
     result.message = std::string("the worker's answer cannot be read: ") + failure.what();

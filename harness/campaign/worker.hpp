@@ -36,6 +36,8 @@ class worker_process {
   void begin(job asked);
   /// Reads what has come; the result if the current job has ended with one.
   std::optional<campaign_result> read_result();
+  /// True if its last job left something behind: a thread, a leak. It must not be given another one.
+  bool spent() const noexcept { return spent_; }
   void read_errors();
 
   /// True once the process has ended, by itself or by kill().
@@ -59,6 +61,7 @@ class worker_process {
   int process_ = -1;
   std::optional<int> status_;
   std::optional<job> job_;
+  bool spent_ = false;
   std::string received_;
   std::deque<std::string> error_lines_;
   std::string error_rest_;

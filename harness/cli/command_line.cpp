@@ -168,6 +168,11 @@ class reader {
                 [this](const std::string& text) { line_.output = text; });
   }
 
+  void isolate_flags(CLI::App* verb, const std::string& about, const std::string& about_not) {
+    verb->add_flag_callback("--isolate", [this] { isolate_ = true; }, about);
+    verb->add_flag_callback("--no-isolate", [this] { isolate_ = false; }, about_not);
+  }
+
   void campaign_group(CLI::App* verb, const std::string& schedules) {
     number_option(verb, "--schedules", "Random schedules per scenario (" + schedules + ")", 0, 100'000'000,
                   [this](std::uint64_t n) { line_.options.schedules = static_cast<std::uint32_t>(n); });
@@ -181,8 +186,8 @@ class reader {
       line_.processes.workers = static_cast<unsigned>(n);
       jobs_given_ = true;
     });
-    verb->add_flag("--isolate,!--no-isolate", isolate_,
-                   "Run everything (or nothing) in worker processes; by default third parties and mutants");
+    isolate_flags(verb, "Run everything in worker processes; by default third parties and mutants are",
+                  "Run everything in this process, for a debugger");
     number_option(verb, "--hang-after", "Seconds of real time without a new trial that are a hang (30)", 1,
                   86'400, [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
   }
@@ -222,7 +227,8 @@ class reader {
                 [this](const std::string& text) {
                   line_.options.where = text == "sim" ? tier::sim : tier::io_context;
                 });
-    v->add_flag("!--no-sweep", line_.options.sweep, "Neither cancellation nor fault sweep");
+    v->add_flag_callback(
+        "--no-sweep", [this] { line_.options.sweep = false; }, "Neither cancellation nor fault sweep");
     word_option(v, "--order", "Which order model decides (any)", {"fifo", "any"},
                 [this](const std::string& text) {
                   line_.gate = text == "fifo" ? order_model::fifo : order_model::any;
@@ -257,8 +263,7 @@ class reader {
                  "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token");
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
-    v->add_flag("--isolate,!--no-isolate", isolate_,
-                "Run the trial in a worker process, or (for a debugger) here");
+    isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
     format_option(v, {"text", "json"});

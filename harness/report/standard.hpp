@@ -14,7 +14,7 @@ namespace assay {
 void write_list_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,
                      const text_style& style);
 void write_list_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
-/// One line per subject and clause, for the build: SUBJECT CONTRACT CLAUSE KIND.
+/// One line per subject and clause that applies to it, for the build: SUBJECT CONTRACT CLAUSE KIND.
 void write_list_tests(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
 
 void write_standard_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,

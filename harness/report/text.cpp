@@ -85,18 +85,26 @@ class text_writer {
 
   // Which features a subject does not claim, once per subject and not once per clause.
   void skips() {
+    constexpr std::string_view unclaimed = "does not claim '";
     std::map<std::string, std::map<std::string, std::size_t>> reasons;
     for (const campaign_result& one : report_.results) {
-      if (report_.judged(one) == verdict::skip) ++reasons[one.subject + " " + one.contract][one.message];
+      if (report_.judged(one) == verdict::skip) ++reasons[one.contract + ", " + one.subject][one.message];
     }
     if (reasons.empty()) return;
     out_ << bold("Skipped") << '\n';
     for (const auto& [who, why] : reasons) {
-      std::string text = who + ": ";
+      std::string features;
+      std::string others;
       for (const auto& [reason, times] : why) {
-        text += (text.back() == ' ' ? "" : ", ") + reason + " (" + std::to_string(times) + ")";
+        const bool feature = reason.starts_with(unclaimed);
+        const std::string what =
+            feature ? reason.substr(unclaimed.size(), reason.size() - unclaimed.size() - 1) : reason;
+        std::string& text = feature ? features : others;
+        text += (text.empty() ? "" : ", ") + what + " (" + std::to_string(times) + ")";
       }
-      out_ << wrap(text, 2, style_.width) << '\n';
+      if (!features.empty()) features = "does not claim " + features;
+      if (!features.empty() && !others.empty()) features += "; ";
+      out_ << wrap(who + ": " + features + others, 2, style_.width) << '\n';
     }
     out_ << '\n';
   }
