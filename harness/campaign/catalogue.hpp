@@ -50,8 +50,9 @@ struct scenario_traits {
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
-  bool sim_only = false;                   ///< makes no sense on a stock io_context
-  std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
+  bool property = false;  ///< runs a random program: for properties and fuzzing, no part of a verdict
+  bool sim_only = false;  ///< makes no sense on a stock io_context
+  std::string why = {};   ///< how the scenario checks the clause, if that is not plain
 };
 
 class subject_base;

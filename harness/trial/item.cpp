@@ -103,6 +103,7 @@ void item_ledger::settle(int id, item_state fate) {
 void item_ledger::destroyed(int id) noexcept {
   entry* const e = find(id);
   if (e == nullptr) return;
+  if (e->objects == 0) violations_.push_back("item " + std::to_string(id) + " was destroyed twice");
   if (e->objects > 0) --e->objects;
   if (e->state == item_state::given && e->where.empty()) {
     if (subject_going_) {

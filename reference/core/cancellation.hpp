@@ -6,11 +6,10 @@
 // resetting forgets it, and after throw_if_cancelled(false) only the operation in flight hears of it. This
 // header turns the event into a level.
 //
-//   check_cancelled(state)   first line of every suspending operation: refuses to begin in a cancelled scope
-//   scope(work)              runs `work` with a cancellation state of its own that remembers every request
-//   shield(work, deadline)   runs `work` where no request reaches it; the request waits for it outside
-//   hold_requests            awaited inside a scope: from here on, cleanup can be awaited although a request
-//   is there
+//     check_cancelled(state)  begins every suspending operation: refused in a cancelled scope
+//     scope(work)             runs `work` with a cancellation state of its own that remembers every request
+//     shield(work, deadline)  runs `work` where no request reaches it; the request waits outside
+//     hold_requests           awaited inside a scope: cleanup can be awaited although a request is there
 //
 // Cleanup that suspends, whichever way the work ended:
 //
@@ -28,8 +27,9 @@
 //       if (failure) std::rethrow_exception(failure);
 //     }
 //
-// This is the only file that may call reset_cancellation_state. Scope: one thread or strand; cancellation
-// signals are emitted on the executor of the coroutine that they reach.
+// This is the only file that may call reset_cancellation_state.
+// Scope: one thread or strand; cancellation signals are emitted on the executor of the coroutine that they
+// reach.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -153,9 +153,10 @@ class scope_deadline {
 /// own.
 ///
 /// Requests that the caller's state lets through reach the scope, where they are remembered whatever follows
-/// them. What the work does to its cancellation state ends with the scope. Outcomes: that
-/// of `work`. In a scope that is cancelled already: cancelled, and `work` is never begun. Lifetime:
-/// when it completes, the frames and parameters of `work` are gone.
+/// them. What the work does to its cancellation state ends with the scope.
+/// Outcomes: that of `work`. In a scope that is cancelled already: cancelled, and `work` is never begun
+///
+/// Lifetime: when it completes, the frames and parameters of `work` are gone.
 template <class T>
 [[nodiscard]] boost::asio::awaitable<T> scope(boost::asio::awaitable<T> work) {
   check_cancelled(co_await boost::asio::this_coro::cancellation_state);
@@ -173,8 +174,10 @@ template <class T>
 /// else co_await throws, as everywhere.
 ///
 /// `deadline` is a point in time of the monotonic clock. When it passes, `work` is asked to stop, and
-/// waited for. Outcomes: that of `work`; timed_out if it ended cancelled because of the deadline. Note: a
-/// request is recorded as reliably as the caller's state does it; inside a scope none is ever forgotten.
+/// waited for.
+/// Outcomes: that of `work`; timed_out if it ended cancelled because of the deadline.
+/// Note: a request is recorded as reliably as the caller's state does it; inside a scope none is ever
+/// forgotten.
 template <class T>
 [[nodiscard]] boost::asio::awaitable<T> shield(boost::asio::awaitable<T> work,
                                                time_point deadline = no_deadline) {
@@ -200,7 +203,9 @@ template <class T>
   co_await boost::asio::this_coro::throw_if_cancelled(throwing);
   if (expired && is_cancellation(failure)) throw timed_out();
   if (failure) std::rethrow_exception(failure);
-  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+  if constexpr (!std::is_void_v<T>)
+    co_return std::move(
+        *result);  // NOLINT(bugprone-unchecked-optional-access): no failure, so there is a value
 }
 
 }  // namespace assay::reference

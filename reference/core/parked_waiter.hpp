@@ -11,16 +11,15 @@
 //
 // Promises
 // - One commit point. A waiter that was woken reports `woken`, whatever else happened in the same turn:
-// cancellation,
-//   expiry, both (X-3: delivery wins). One that was not woken took part in nothing.
+//   cancellation, expiry, both (X-3: delivery wins). One that was not woken took part in nothing.
 // - A waiter whose cancellation or expiry is under way stays in its place until it runs again; a delivery
-// until then wins.
+//   until then wins.
 // - `wake` resumes nobody inside the call: the continuation is posted. It does not throw and does not
-// allocate.
+//   allocate.
 // - A woken waiter never touches its primitive again, so the primitive may be destroyed right after waking
-// everybody.
+//   everybody.
 // - If the list goes first, its waiters are let go: they stay suspended and are freed with their execution
-// context.
+//   context.
 //
 // Scope: everything here runs on one thread or strand.
 #pragma once
@@ -139,8 +138,8 @@ class waiter_list : public waiter_list_base {
 /// Parks `self` at the end of `list` until it is woken, cancelled, or its deadline passes.
 ///
 /// Cancellation: every type that the caller's scope lets through ends the wait (total: nothing happened). It
-/// is reported as a result, not thrown, for the primitive to say what it means. Lifetime: `self` outlives the
-/// wait; `list` may be destroyed while somebody is parked, see above.
+/// is reported as a result, not thrown, for the primitive to say what it means.
+/// Lifetime: `self` outlives the wait; `list` may be destroyed while somebody is parked, see above.
 inline boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self) {
   self.link(list);
   boost::system::error_code ended;

@@ -12,25 +12,22 @@
 //
 // Promises
 // - join completes after every task, those started by tasks included, has ended (TG-1) and its frames and
-// parameters are
-//   destroyed (TG-11, X-19). A cancelled joiner asks the tasks to stop and goes on waiting for them (TG-9).
+//   parameters are destroyed (TG-11, X-19). A cancelled joiner asks the tasks to stop and goes on waiting for
+//   them (TG-9).
 // - The first failure asks all others to stop, once (TG-2); in collect mode it does not (TG-13). "Cancelled"
-// is no failure:
-//   neither a task that gives up by itself (TG-6) nor one that was asked to.
+//   is no failure: neither a task that gives up by itself (TG-6) nor one that was asked to.
 // - All failures are thrown as one exception_group, also a single one, in the order in which the tasks ended
-// (TG-3, TG-4).
-//   A failure beats a cancellation from outside (TG-5, X-18); an exit_request beats both and is thrown bare
-//   (TG-12).
+//   (TG-3, TG-4). A failure beats a cancellation from outside (TG-5, X-18); an exit_request beats both and is
+//   thrown bare (TG-12).
 // - No failure is dropped: those that cannot be thrown go to `task_group_options::unhandled`.
 //
 // Start coroutine functions with parameters: what they need belongs to their frame. The closure of a
-// capturing lambda would have to outlive its coroutine. Scope: a group belongs to one thread or strand, that
-// of its executor: spawn, join and request_cancel there.
+// capturing lambda would have to outlive its coroutine.
+// Scope: a group belongs to one thread or strand, that of its executor: spawn, join and request_cancel there.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -99,12 +96,8 @@ class task_group {
     live_.emplace_back(std::move(name), next_index_);
     const auto self = std::prev(live_.end());
     try {
-      boost::asio::co_spawn(
-          executor_, detail::run_scope(run(*this, *self, std::move(work))),
-          boost::asio::bind_cancellation_slot(self->signal.slot(),
-                                              [this, self](std::exception_ptr failure, std::monostate) {
-                                                task_ended(self, std::move(failure));
-                                              }));
+      boost::asio::co_spawn(executor_, detail::run_scope(run(*this, *self, std::move(work))),
+                            completion(*this, self));
     } catch (...) {
       live_.erase(self);
       throw;
@@ -121,18 +114,21 @@ class task_group {
   void request_cancel() {
     if (stopping_) return;
     stopping_ = true;
+    asking_ = true;  // until the end of the loop no task leaves the list, see run
     for (task& each : live_)
       if (each.begun) each.signal.emit(boost::asio::cancellation_type::terminal);
+    asking_ = false;
   }
 
   /// Waits until every task has ended; at once if there are none (TG-10). To be called once.
   ///
   /// Outcomes: nothing; or a bare exit_request (TG-12); or an exception_group of all failures; or cancelled,
-  /// if a request reached the joiner while it waited and no task failed (TG-5). Cancellation: a request is
-  /// passed on to the tasks, and the wait continues until they have ended, however many requests follow
-  /// (TG-9). This call is exempt from X-6, for it must not abandon anybody: in a scope that is cancelled
-  /// already it asks the tasks to stop and waits (await `hold_requests` first, or Asio throws before it is
-  /// entered; run_task_group needs no such care). Throws std::logic_error if the group is joined already.
+  /// if a request reached the joiner while it waited and no task failed (TG-5).
+  /// Cancellation: a request is passed on to the tasks, and the wait continues until they have ended, however
+  /// many requests follow (TG-9). This call is exempt from X-6, for it must not abandon anybody: in a scope
+  /// that is cancelled already it asks the tasks to stop and waits (await `hold_requests` first, or Asio
+  /// throws before it is entered; run_task_group needs no such care).
+  /// Throws std::logic_error if the group is joined already.
   [[nodiscard]] boost::asio::awaitable<void> join() {
     if (std::exchange(joined_, true)) throw std::logic_error("task_group joined twice");
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
@@ -172,17 +168,47 @@ class task_group {
     std::exception_ptr error;
   };
 
+  // The completion handler of a task. It has a cancellation slot but no executor of its own, so co_spawn
+  // hands requests on at once. With an executor (bind_cancellation_slot gives it one) a request made outside
+  // of the event loop would be posted, and might arrive at a signal that is gone.
+  class completion {
+   public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    completion(task_group& group, std::list<task>::iterator self) : group_(&group), self_(self) {}
+
+    cancellation_slot_type get_cancellation_slot() const noexcept { return self_->signal.slot(); }
+    void operator()(std::exception_ptr error, std::monostate) const {
+      group_->task_ended(self_, std::move(error));
+    }
+
+   private:
+    task_group* group_;
+    std::list<task>::iterator self_;
+  };
+
   static boost::asio::awaitable<void> run(task_group& group, task& self, boost::asio::awaitable<void> work) {
     // Only now may a request be emitted: before its first turn, co_spawn would let it escape from the event
     // loop.
     self.begun = true;
     co_await boost::asio::post(boost::asio::use_awaitable);
     if (group.stopping_) throw_cancelled();
-    co_await std::move(work);
+    std::exception_ptr failure;
+    try {
+      co_await std::move(work);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (group.asking_) {
+      // What the task waited for completed inside the request. The task ends in a later turn, or it would be
+      // gone while request_cancel still walks over it.
+      co_await hold_requests;
+      co_await boost::asio::post(boost::asio::use_awaitable);
+    }
+    if (failure) std::rethrow_exception(failure);
   }
 
-  // The completion handler of a task, which is destroyed by now. The record of a failed one is moved, so
-  // nothing here throws.
+  // The task's frames are destroyed by now. Its record is moved if it failed, so nothing here throws.
   void task_ended(std::list<task>::iterator self, std::exception_ptr error) {
     if (!error || is_cancellation(error)) {  // TG-6, X-16
       live_.erase(self);
@@ -223,6 +249,7 @@ class task_group {
   std::size_t next_index_ = 0;
   bool closed_ = false;
   bool stopping_ = false;
+  bool asking_ = false;  // request_cancel is walking over live_
   bool joined_ = false;
 };
 
@@ -230,7 +257,8 @@ class task_group {
 /// caller's executor.
 ///
 /// Outcomes and cancellation: as task_group::join. In a scope that is cancelled already: cancelled, and
-/// nothing begins. Lifetime: `body` is kept until all tasks have ended, so it may be a closure.
+/// nothing begins.
+/// Lifetime: `body` is kept until all tasks have ended, so it may be a closure.
 template <class Body>
   requires std::is_invocable_r_v<boost::asio::awaitable<void>, Body&, task_group&>
 [[nodiscard]] boost::asio::awaitable<void> run_task_group(Body body, task_group_options options) {

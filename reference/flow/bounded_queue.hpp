@@ -7,15 +7,13 @@
 //
 // Promises
 // - First in, first out; waiters of one kind are served in the order in which they parked, and no newcomer
-// overtakes them
-//   (BQ-2, BQ-3). Whoever can go on has been told so: a push never waits beside a free place, nor a pop
-//   beside an item (BQ-4).
+//   overtakes them (BQ-2, BQ-3). Whoever can go on has been told so: a push never waits beside a free place,
+//   nor a pop beside an item (BQ-4).
 // - The queue takes an item at the moment the push succeeds. After any other outcome (closed, cancelled,
-// timed out, out of
-//   memory) the caller's item is as it was: that is how a refused item is handed back (BQ-6, BQ-10).
+//   timed out, out of memory) the caller's item is as it was: that is how a refused item is handed back
+//   (BQ-6, BQ-10).
 // - A pop that meets a cancellation or its deadline when an item was assigned to it already returns the item
-// . The
-//   caller's next co_await reports the request, so put the item under a guard first.
+//   . The caller's next co_await reports the request, so put the item under a guard first.
 // - A parked pusher or popper continues in a later turn, never inside the call that made it possible.
 // - Parking does not allocate a node; every operation is O(1), close and close_now O(what they release).
 //
@@ -75,8 +73,10 @@ class bounded_queue {
   /// Appends `item`, and waits for room as long as it takes.
   ///
   /// Outcomes: the item is moved into the queue; or `closed` is thrown (BQ-10), or the cancelled outcome;
-  /// then it is untouched. Cancellation: terminal, partial and total; a cancelled push did not happen.
-  /// Refused at once in a cancelled scope. Lifetime: `item` and the queue outlive the call.
+  /// then it is untouched.
+  /// Cancellation: terminal, partial and total; a cancelled push did not happen. Refused at once in a
+  /// cancelled scope.
+  /// Lifetime: `item` and the queue outlive the call.
   [[nodiscard]] boost::asio::awaitable<void> push(T& item) { return push_until(item, no_deadline); }
 
   /// As push; throws `timed_out` when `deadline` passes first, and then the item is untouched (BQ-8). With
@@ -98,8 +98,7 @@ class bounded_queue {
       hand_over(std::move(item));
       return true;
     }
-    if (buffer_.size() >= capacity_)
-      return false;  // BQ-1; and whoever is parked before us found it full (BQ-3, BQ-4)
+    if (buffer_.size() >= capacity_) return false;  // BQ-1; below it nobody is parked before us (BQ-3)
     buffer_.push_back(std::move(item));
     note_peak();
     return true;
@@ -109,8 +108,9 @@ class bounded_queue {
   /// unpop().
   ///
   /// Outcomes: the item; or `closed` is thrown once the queue is closed and empty (BQ-11); or the cancelled
-  /// outcome. Cancellation: terminal, partial and total; a cancelled pop took nothing (BQ-7). Refused at once
-  /// in a cancelled scope, even beside an item.
+  /// outcome.
+  /// Cancellation: terminal, partial and total; a cancelled pop took nothing (BQ-7). Refused at once in a
+  /// cancelled scope, even beside an item.
   [[nodiscard]] boost::asio::awaitable<T> pop() { return pop_until(no_deadline); }
 
   /// As pop; throws `timed_out` when `deadline` passes first, and then it took nothing (BQ-8). If there is an
@@ -178,6 +178,18 @@ class bounded_queue {
     close();
     std::deque<T> removed;
     removed.swap(buffer_);
+    wake_joiners_if_finished();
+    return removed;
+  }
+
+  /// Takes the oldest buffered item out by policy, not to be worked on: it no longer counts as unfinished (BQ-16). A
+  /// parked pusher gets its place. Nothing buffered: an empty optional.
+  [[nodiscard]] std::optional<T> remove_oldest() {
+    std::optional<T> removed;
+    if (buffer_.empty()) return removed;
+    if (!pushers_.empty() && buffer_.size() <= capacity_) admit_front_pusher();
+    removed.emplace(std::move(buffer_.front()));
+    buffer_.pop_front();
     wake_joiners_if_finished();
     return removed;
   }

@@ -24,9 +24,15 @@ void put(queue& q, int id) {
   ASSERT_TRUE(q.try_push(one));
 }
 
-int take(queue& q) {
+/// The next item in hand, or none.
+item take_out(queue& q) {
   auto taken = q.try_pop();
-  return taken ? **taken : -1;
+  return taken ? std::move(*taken) : item();
+}
+
+int take(queue& q) {
+  const item taken = take_out(q);
+  return taken ? *taken : -1;
 }
 
 TEST(bounded_queue, keeps_the_order_of_pushes_and_of_parked_pushers) {  // BQ-1, BQ-2
@@ -195,7 +201,7 @@ TEST(bounded_queue, delivers_when_delivery_and_deadline_meet) {  // BQ-8
   queue q(1);
   int got = 0;
   asio::co_spawn(context, pop_then_deliver_at_expiry(q, got),
-                 [](std::exception_ptr failure) { EXPECT_FALSE(failure); });
+                 [](const std::exception_ptr& failure) { EXPECT_FALSE(failure); });
   context.poll_one();
   ASSERT_EQ(q.statistics().parked_poppers, 1u);
   put(q, 5);
@@ -207,10 +213,10 @@ TEST(bounded_queue, takes_an_item_back_to_the_head_beyond_its_capacity) {  // BQ
   asio::io_context context;
   queue q(1);
   put(q, 1);
-  auto in_hand = q.try_pop();
+  item in_hand = take_out(q);
   put(q, 2);
   EXPECT_EQ(q.unfinished(), 2u);
-  q.unpop(std::move(*in_hand));
+  q.unpop(std::move(in_hand));
   EXPECT_EQ(q.unfinished(), 2u);
   EXPECT_EQ(q.size(), 2u);
   EXPECT_EQ(q.statistics().size_peak, 2u);
@@ -228,9 +234,9 @@ TEST(bounded_queue, gives_an_item_handed_back_to_a_parked_popper) {  // BQ-4, BQ
   asio::io_context context;
   queue q(1);
   put(q, 1);
-  auto in_hand = q.try_pop();
+  item in_hand = take_out(q);
   operation pop(context, q.pop());
-  q.unpop(std::move(*in_hand));
+  q.unpop(std::move(in_hand));
   settle(context);
   EXPECT_EQ(*pop.value(), 1);
   EXPECT_EQ(q.unfinished(), 1u);
@@ -346,8 +352,10 @@ TEST(bounded_queue, may_be_destroyed_right_after_it_woke_everybody) {
 
 asio::awaitable<void> own_a_queue_with_waiters(asio::io_context& context) {
   queue q(1);
-  asio::co_spawn(context, q.pop(), [](std::exception_ptr, item) { FAIL() << "nobody resumes"; });
-  asio::co_spawn(context, q.pop(), [](std::exception_ptr, item) { FAIL() << "nobody resumes"; });
+  asio::co_spawn(context, q.pop(),
+                 [](const std::exception_ptr&, const item&) { FAIL() << "nobody resumes"; });
+  asio::co_spawn(context, q.pop(),
+                 [](const std::exception_ptr&, const item&) { FAIL() << "nobody resumes"; });
   item forever = co_await q.pop();
 }
 

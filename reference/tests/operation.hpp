@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -41,13 +40,23 @@ class operation {
     stored value{};
   };
 
+  // It has a slot but no executor, so that a request takes effect within cancel(), in the turn the test
+  // wants.
+  struct completion {
+    using cancellation_slot_type = asio::cancellation_slot;
+    explicit completion(state* operation_state) : self(operation_state) {}
+    cancellation_slot_type get_cancellation_slot() const noexcept { return self->signal.slot(); }
+    void operator()(std::exception_ptr failure) const {
+      self->ended = true;
+      self->failure = std::move(failure);
+    }
+    state* self;
+  };
+
  public:
   /// Starts `work` and settles, so that it stands where it waits first.
-  operation(asio::io_context& context, asio::awaitable<T> work) : state_(std::make_shared<state>()) {
-    // The handler keeps no hold on the signal: a context that dies with the operation parked must free
-    // everything.
-    asio::co_spawn(context, run(std::move(work), state_.get()),
-                   asio::bind_cancellation_slot(state_->signal.slot(), ending(state_.get())));
+  operation(asio::io_context& context, asio::awaitable<T> work) : state_(std::make_unique<state>()) {
+    asio::co_spawn(context, run(std::move(work), state_.get()), completion(state_.get()));
     settle(context);
   }
 
@@ -56,7 +65,7 @@ class operation {
   bool succeeded() const { return state_->ended && !state_->failure; }
   bool cancelled() const { return state_->ended && is_cancellation(state_->failure); }
   std::exception_ptr failure() const { return state_->failure; }
-  auto& value() { return *state_->value; }
+  auto& value() { return state_->value.value(); }  // NOLINT(bugprone-unchecked-optional-access): it throws
 
   template <class Exception>
   bool failed_with() const {
@@ -80,14 +89,7 @@ class operation {
     }
   }
 
-  static auto ending(state* self) {
-    return [self](std::exception_ptr failure) {
-      self->ended = true;
-      self->failure = failure;
-    };
-  }
-
-  std::shared_ptr<state> state_;
+  std::unique_ptr<state> state_;
 };
 
 }  // namespace assay::reference::test

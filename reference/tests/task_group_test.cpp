@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -116,6 +117,45 @@ TEST_F(task_group_test, never_runs_a_task_inside_spawn) {
   EXPECT_TRUE(join.succeeded());
 }
 
+asio::awaitable<void> spawn_and_look(task_group& group, trail& log, std::size_t& seen) {
+  EXPECT_TRUE(group.spawn("child", note(log, "ran")));
+  seen = log.size();
+  co_return;
+}
+
+TEST_F(task_group_test, never_runs_a_task_inside_spawn_called_by_a_task) {
+  std::size_t seen = 1;
+  EXPECT_TRUE(group.spawn("parent", spawn_and_look(group, log, seen)));
+  operation join(context, group.join());
+  EXPECT_EQ(seen, 0u);
+  EXPECT_EQ(log, (trail{"ran"}));
+}
+
+TEST_F(task_group_test, refuses_tasks_while_it_is_stopping) {  // TG-7
+  gate cleanup;
+  EXPECT_TRUE(group.spawn("lingers", linger_when_cancelled(a, cleanup, log)));
+  settle(context);
+  group.request_cancel();
+  EXPECT_FALSE(group.is_accepting());
+  EXPECT_FALSE(group.spawn("refused", note(log, "ran")));
+  operation join(context, group.join());
+  EXPECT_TRUE(join.pending());
+  cleanup.open();
+  settle(context);
+  EXPECT_TRUE(join.succeeded());
+  EXPECT_EQ(log, (trail{"work cancelled", "cleanup done"}));
+}
+
+TEST_F(task_group_test, may_be_asked_to_stop_from_outside_the_loop_when_a_task_is_about_to_end) {
+  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
+  settle(context);
+  a.open();
+  group.request_cancel();
+  operation join(context, group.join());
+  EXPECT_TRUE(join.succeeded());
+  EXPECT_EQ(log, (trail{"waits done"}));
+}
+
 TEST_F(task_group_test, stops_the_siblings_at_the_first_failure_and_tells_all) {  // TG-2, TG-3, TG-7
   EXPECT_TRUE(group.spawn("waits", visit(b, log, "waits")));
   EXPECT_TRUE(group.spawn("fails later", fail_while_stopping(b, "second")));
@@ -192,6 +232,21 @@ TEST_F(task_group_test, keeps_waiting_however_often_it_is_cancelled) {  // TG-9
   EXPECT_EQ(log, (trail{"work cancelled", "cleanup done"}));
 }
 
+asio::awaitable<void> join_and_look(task_group& group, bool& throwing) {
+  try {
+    co_await group.join();
+  } catch (const exception_group&) {
+  }
+  throwing = co_await asio::this_coro::throw_if_cancelled();
+}
+
+TEST_F(task_group_test, gives_the_switch_back_when_it_is_joined) {
+  bool throwing = false;
+  EXPECT_TRUE(group.spawn("fails", fail_at_once("broken")));
+  operation join(context, join_and_look(group, throwing));
+  EXPECT_TRUE(throwing);
+}
+
 asio::awaitable<void> observe(task_group& group, std::shared_ptr<int>& owned, long& uses) {
   co_await group.join();
   uses = owned.use_count();
@@ -254,6 +309,31 @@ TEST_F(task_group_test, ends_normally_when_a_task_asks_the_group_to_stop) {  // 
   operation join(context, group.join());
   EXPECT_TRUE(join.succeeded());
   EXPECT_EQ(log, (trail{"waits cancelled"}));
+}
+
+// Ends when it is asked to, inside the request: Asio does not forbid an operation to do so.
+asio::awaitable<void> end_inside_the_request() {
+  auto initiation = [](auto handler) {
+    auto held = std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
+    asio::get_associated_cancellation_slot(**held).assign([held](asio::cancellation_type) {
+      auto taken = std::move(**held);
+      held->reset();
+      std::move(taken)(asio::error::operation_aborted);
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
+      std::move(initiation), asio::use_awaitable);
+}
+
+TEST_F(task_group_test, survives_tasks_that_end_inside_the_request) {  // TG-2, TG-11
+  for (const char* const name : {"one", "two", "three"})
+    EXPECT_TRUE(group.spawn(name, end_inside_the_request()));
+  EXPECT_TRUE(group.spawn("fails", fail_at(a, "first")));
+  operation join(context, group.join());
+  a.open();
+  settle(context);
+  EXPECT_EQ(failures_in(join.failure()), (trail{"fails: first"}));
+  EXPECT_EQ(group.size(), 0u);
 }
 
 TEST_F(task_group_test, does_not_begin_tasks_that_were_cancelled_before_the_loop_ran) {

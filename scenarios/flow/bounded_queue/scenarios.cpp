@@ -1,44 +1,1046 @@
 // The clauses of bounded_queue, each beside the scenario that checks it.
-#include "scenarios/flow/bounded_queue/contract.hpp"
-
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/trial/trial.hpp"
+#include "scenarios/flow/bounded_queue/contract.hpp"
 
 ASSAY_PART(bounded_queue_scenarios)
 
 namespace {
 
+namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using assay::item;
+using assay::trial;
+using assay::contract::bounded_queue;
 
-ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close");
+// ---- what several scenarios do
 
-ASSAY_CLAUSE(
-    bounded_queue, "BQ-6", must,
-    "A cancelled pending push leaves no item and no lost slot; the next parked pusher keeps its place.",
-    .swept = true) {
-  auto queue = make({.capacity = 1});
-  co_await queue->push(t.item(1));
-  auto second = t.start("push 2", queue->push(t.item(2)));
-  t.victim(second);
+asio::awaitable<void> push_each(trial& t, bounded_queue& queue, std::vector<int> ids) {
+  for (const int id : ids) co_await queue.push(t.item(id));
+}
+
+// No coroutine itself: g++ 12 cannot have a braced list beside co_await.
+template <class... Ids>
+asio::awaitable<void> push_all(trial& t, bounded_queue& queue, Ids... ids) {
+  std::vector<int> all = {ids...};
+  return push_each(t, queue, std::move(all));
+}
+
+// Pops what is there without waiting for more. A pop that gets nothing although the queue says that it has something
+// is taken back; the caller sees the item missing.
+asio::awaitable<std::vector<int>> pop_what_is_there(trial& t, bounded_queue& queue) {
+  std::vector<int> ids;
   co_await t.settle();
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
-  t.expect(third.pending(), "a push into a full queue waits");
-  second.cancel();
-  co_await t.settle();
-  t.expect(second.cancelled(), "the cancelled push ends as cancelled");
-  auto first = co_await queue->pop();
-  t.expect_eq(first.id(), 1, "the first item is still the first");
-  co_await t.settle();
-  t.expect(third.done(), "the next parked pusher gets the slot");
-  auto next = co_await queue->pop();
-  t.expect_eq(next.id(), 3, "the cancelled push left no item");
-  t.expect_eq(queue->size(), 0U, "nothing else is in the queue");
+  while (queue.size() > 0) {
+    auto next = t.start("pop the rest", queue.pop());
+    co_await t.settle();
+    if (!next.done()) {
+      next.cancel();
+      co_await t.settle();
+      break;
+    }
+    ids.push_back(next.value().id());
+  }
+  co_return ids;
+}
+
+// Waits for `delay`, then pushes or pops: for ties with a deadline.
+asio::awaitable<void> push_after(trial& t, bounded_queue& queue, std::chrono::nanoseconds delay, int id) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, delay);
+  co_await timer.async_wait(asio::use_awaitable);
+  co_await queue.push(t.item(id));
+}
+
+asio::awaitable<int> pop_after(bounded_queue& queue, std::chrono::nanoseconds delay) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, delay);
+  co_await timer.async_wait(asio::use_awaitable);
+  const item got = co_await queue.pop();
+  co_return got.id();
+}
+
+std::vector<int> sorted(std::vector<int> ids) {
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::vector<int> without(std::vector<int> ids, int taken) {
+  std::erase(ids, taken);
+  return ids;
 }
 
 }  // namespace
+
+ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close");
+
+// ---- capacity and order
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-1", must,
+    "Buffered items never exceed capacity, except by items handed back (BQ-9), whenever settled and, in "
+    "process, at every turn boundary; no push commits until the size is below capacity.") {
+  for (const std::int64_t capacity : {1, 3}) {
+    auto queue = make({.capacity = capacity});
+    const auto limit = static_cast<std::size_t>(capacity);
+    const int base = static_cast<int>(capacity) * 100;
+    std::vector<assay::operation<void>> pushes;
+    for (int i = 1; i <= static_cast<int>(capacity) + 4; ++i) {
+      pushes.push_back(t.start("push " + std::to_string(base + i), queue->push(t.item(base + i))));
+    }
+    co_await t.settle();
+    std::size_t done = 0;
+    for (const auto& push : pushes) done += push.done() ? 1U : 0U;
+    t.expect_eq(done, limit, "as many pushes commit as there is room for");
+    t.expect_eq(queue->size(), limit, "the queue is full");
+    const item first = co_await queue->pop();
+    t.expect(static_cast<bool>(first), "a full queue has an item");
+    co_await t.settle();
+    std::size_t after = 0;
+    for (const auto& push : pushes) after += push.done() ? 1U : 0U;
+    t.expect_eq(after, limit + 1, "one pop makes room for one push");
+    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+    t.expect_eq(rest.size(), limit + 3, "every item comes out");
+  }
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-2", must,
+    "FIFO: items leave in the order their pushes committed. With `fair`, parked pushers commit in park "
+    "order.") {
+  auto queue = make({.capacity = 3});
+  co_await push_all(t, *queue, 1, 2, 3);
+  const std::vector<int> got = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(got, std::vector<int>({1, 2, 3}), "items leave in the order in which they came");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-2", "parked pushers", .features = {"fair"}) {
+  auto queue = make({.capacity = 1});
+  std::vector<assay::operation<void>> pushes;
+  for (int id = 1; id <= 4; ++id) {
+    pushes.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
+    co_await t.settle();
+  }
+  std::vector<int> got;
+  for (int i = 0; i < 4; ++i) {
+    const item one = co_await queue->pop();
+    got.push_back(one.id());
+  }
+  t.expect_eq(got, std::vector<int>({1, 2, 3, 4}), "parked pushers commit in park order");
+  co_await t.settle();
+  t.expect(pushes[3].done(), "every push has ended");
+}
+
+// A pusher that was woken and finds the queue full again keeps its place.
+ASSAY_SCENARIO(bounded_queue, "BQ-2", "pushers that race", .features = {"fair", "try"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto second = t.start("push 2", queue->push(t.item(2)));
+  co_await t.settle();
+  auto third = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  const item first = queue->try_pop();
+  t.expect_eq(first.id(), 1, "the first item comes out");
+  item late = t.item(4);
+  const bool overtook = queue->try_push(late);
+  t.expect(!overtook, "a newcomer does not take the place of a parked pusher");
+  co_await t.settle();
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest, std::vector<int>({2, 3}), "parked pushers commit in park order");
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-3", must,
+    "Parked poppers are served in park order; a newcomer or `try_pop` never overtakes them; same for "
+    "pushers/`try_push`.",
+    .features = {"fair"}) {
+  auto queue = make({.capacity = 2});
+  auto first = t.start("pop a", queue->pop());
+  co_await t.settle();
+  auto second = t.start("pop b", queue->pop());
+  co_await t.settle();
+  co_await push_all(t, *queue, 1, 2);
+  co_await t.settle();
+  t.expect_eq(first.value().id(), 1, "who parked first is served first");
+  t.expect_eq(second.value().id(), 2, "who parked second is served second");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-3", "try_pop", .features = {"fair", "try"}) {
+  auto queue = make({.capacity = 1});
+  auto parked = t.start("pop", queue->pop());
+  co_await t.settle();
+  item one = t.item(1);
+  const bool pushed = queue->try_push(one);
+  t.expect(pushed, "an empty queue takes an item");
+  const item stolen = queue->try_pop();
+  t.expect(!stolen, "try_pop does not overtake a parked popper");
+  co_await t.settle();
+  t.expect(parked.done(), "the parked popper gets the item");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-3", "newcomer", .features = {"fair"}) {
+  auto queue = make({.capacity = 1});
+  auto parked = t.start("parked pop", queue->pop());
+  co_await t.settle();
+  auto newcomer = t.start("push, then pop at once", [](trial& tt, bounded_queue& q) -> asio::awaitable<int> {
+    co_await q.push(tt.item(1));
+    const item got = co_await q.pop();
+    co_return got.id();
+  }(t, *queue));
+  co_await t.settle();
+  t.expect(parked.done(), "a newcomer does not overtake a parked popper");
+  t.expect(newcomer.pending(), "the newcomer waits for the next item");
+  newcomer.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-4", must,
+    "No idle meeting: once settled, no pop is pending while the size is above 0, and no push is pending "
+    "while it is below capacity.") {
+  auto queue = make({.capacity = 2});
+  auto first = t.start("pop a", queue->pop());
+  auto second = t.start("pop b", queue->pop());
+  co_await t.settle();
+  auto one = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  t.expect(one.done(), "a push is not pending beside a free place");
+  t.expect(first.done() != second.done(), "one of the parked pops has the item");
+  t.expect_eq(queue->size(), 0U, "no item waits beside a pending pop");
+  auto two = t.start("push 2", queue->push(t.item(2)));
+  auto three = t.start("push 3", queue->push(t.item(3)));
+  auto four = t.start("push 4", queue->push(t.item(4)));
+  auto five = t.start("push 5", queue->push(t.item(5)));
+  co_await t.settle();
+  t.expect(first.done() && second.done(), "no pop is pending while items come");
+  t.expect_eq(queue->size(), 2U, "the queue is full");
+  const int done =
+      (two.done() ? 1 : 0) + (three.done() ? 1 : 0) + (four.done() ? 1 : 0) + (five.done() ? 1 : 0);
+  t.expect_eq(done, 3, "one push waits, the others went through");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest.size(), 3U, "all items come out");
+}
+
+// A wake-up that meets a cancel is passed on (X-4).
+ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled popper", .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop a", queue->pop());
+  t.victim(victim);
+  co_await t.settle();
+  auto other = t.start("pop b", queue->pop());
+  co_await t.settle();
+  auto push = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  t.expect(push.done(), "the push goes through");
+  t.expect(victim.done() || other.done(), "a pop is not pending beside an item");
+  t.expect_eq(queue->size(), 0U, "no item waits beside a pending pop");
+  victim.cancel();
+  other.cancel();
+  co_await t.settle();
+  t.sometimes("the victim was cancelled", victim.cancelled());
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled pusher", .swept = true) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto victim = t.start("push 2", queue->push(t.item(2)));
+  t.victim(victim);
+  co_await t.settle();
+  auto other = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  const item first = co_await queue->pop();
+  t.expect_eq(first.id(), 1);
+  co_await t.settle();
+  t.expect(victim.done() || other.done(), "a push is not pending beside a free place");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  const std::size_t expected = (victim.done() ? 1U : 0U) + (other.done() ? 1U : 0U);
+  t.expect_eq(rest.size(), expected, "what was pushed comes out");
+  t.expect(other.done(), "the other pusher gets a place in the end");
+}
+
+ASSAY_CLAUSE(bounded_queue, "BQ-5", must,
+             "Capacity 0 is either rejected (`reject_zero`) or a rendezvous (`rendezvous`: push completes "
+             "when taken); "
+             "negative is rejected.",
+             .features = {"rendezvous"}) {
+  auto queue = make({.capacity = 0});
+  auto push = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  t.expect(push.pending(), "a rendezvous push waits until it is taken");
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  t.expect(push.done(), "the push completes when its item is taken");
+  t.expect_eq(pop.value().id(), 1);
+  auto waiting = t.start("pop again", queue->pop());
+  co_await t.settle();
+  auto second = t.start("push 2", queue->push(t.item(2)));
+  co_await t.settle();
+  t.expect(second.done(), "a push that meets a parked pop completes");
+  t.expect_eq(waiting.value().id(), 2);
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-5", "zero is rejected", .features = {"reject_zero"}) {
+  bool rejected = false;
+  try {
+    auto queue = make({.capacity = 0});
+  } catch (const assay::contract::rejected_error&) {
+    rejected = true;
+  }
+  t.expect(rejected, "capacity 0 is rejected");
+  co_return;
+}
+
+namespace {
+
+bool rejects_negative(const assay::maker<bounded_queue>& make) {
+  try {
+    auto queue = make({.capacity = -1});
+  } catch (const assay::contract::rejected_error&) {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(bounded_queue, "BQ-5", "negative, with rendezvous", .features = {"rendezvous"}) {
+  t.expect(rejects_negative(make), "a negative capacity is rejected");
+  co_return;
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-5", "negative, with reject_zero", .features = {"reject_zero"}) {
+  t.expect(rejects_negative(make), "a negative capacity is rejected");
+  co_return;
+}
+
+// ---- cancellation
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-6", must,
+    "A cancelled pending push leaves no item and no lost slot; the next parked pusher keeps its place.") {
+  auto queue = make({.capacity = 1});
+  co_await queue->push(t.item(1));
+  auto second = t.start("push 2", queue->push(t.item(2)));
+  co_await t.settle();
+  auto third = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  t.expect(second.pending(), "a push into a full queue waits");
+  second.cancel();
+  co_await t.settle();
+  t.expect(second.cancelled(), "the cancelled push ends as cancelled");
+  const item first = co_await queue->pop();
+  t.expect_eq(first.id(), 1, "the first item is still the first");
+  co_await t.settle();
+  t.expect(third.done(), "the next parked pusher gets the slot");
+  const item next = co_await queue->pop();
+  t.expect_eq(next.id(), 3, "the cancelled push left no item");
+  t.expect_eq(queue->size(), 0U, "nothing else is in the queue");
+  co_await queue->push(t.item(4));
+  t.expect_eq(queue->size(), 1U, "no slot was lost");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-6", "swept", .swept = true) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto victim = t.start("push 2", queue->push(t.item(2)));
+  t.victim(victim);
+  co_await t.settle();
+  auto third = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  const std::vector<int> got = co_await pop_what_is_there(t, *queue);
+  std::vector<int> expected = {1, 2, 3};
+  if (victim.cancelled()) expected = {1, 3};
+  t.expect(victim.done() || victim.cancelled(), "the push ended with a value or cancelled");
+  t.expect_eq(sorted(got), expected, "an item is in the queue exactly if its push succeeded");
+  if (make.claims("fair")) t.expect_eq(got, expected, "the survivors keep their order");
+  co_await push_all(t, *queue, 4);
+  t.expect_eq(queue->size(), 1U, "no slot was lost");
+  t.sometimes("the victim was cancelled", victim.cancelled());
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-7", must,
+    "A cancelled pending pop takes no item. If the item was already assigned, either pop returns it, or the "
+    "item goes back to the *head* before pop reports cancelled - even if the buffer is momentarily full "
+    "(X-3). No drop, no reorder.",
+    .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop", queue->pop());
+  t.victim(victim);
+  co_await t.settle();
+  auto seventh = t.start("push 7", queue->push(t.item(7)));
+  co_await t.settle();
+  auto eighth = t.start("push 8", queue->push(t.item(8)));
+  co_await t.settle();
+  auto ninth = t.start("push 9", queue->push(t.item(9)));
+  co_await t.settle();
+  t.expect(victim.done() || victim.cancelled(), "the pop ended with a value or cancelled");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  std::vector<int> expected;
+  if (seventh.done()) expected.push_back(7);
+  if (eighth.done()) expected.push_back(8);
+  if (ninth.done()) expected.push_back(9);
+  if (victim.done()) expected = without(expected, victim.value().id());
+  if (!expected.empty())
+    t.expect_eq(rest.empty() ? 0 : rest.front(), expected.front(), "the head is still the head");
+  const std::vector<int> in_order = make.claims("fair") ? rest : sorted(rest);
+  t.expect_eq(in_order, expected, "what the pop did not take is still there, in order");
+  t.sometimes("the victim was cancelled", victim.cancelled());
+  seventh.cancel();
+  eighth.cancel();
+  ninth.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-7", "alone") {
+  auto queue = make({.capacity = 1});
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  pop.cancel();
+  co_await t.settle();
+  t.expect(pop.cancelled(), "the cancelled pop ends as cancelled");
+  auto push = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  t.expect(push.done(), "after a cancelled pop the queue is as it was: a push finds its place");
+  auto again = t.start("pop again", queue->pop());
+  co_await t.settle();
+  t.expect(again.done(), "and the next pop its item");
+  push.cancel();
+  again.cancel();
+  co_await t.settle();
+}
+
+// The item that was assigned comes back to a buffer that has been filled meanwhile.
+ASSAY_SCENARIO(bounded_queue, "BQ-7", "pushed in one turn", .features = {"try"}, .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop", queue->pop());
+  t.victim(victim);
+  co_await t.settle();
+  item seven = t.item(7);
+  item eight = t.item(8);
+  const bool first = queue->try_push(seven);
+  const bool second = queue->try_push(eight);
+  std::vector<int> expected;
+  if (first) expected.push_back(7);
+  if (second) expected.push_back(8);
+  co_await t.settle();
+  if (victim.done()) expected = without(expected, victim.value().id());
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest, expected, "what the pop did not take is still there, in order");
+  victim.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-8", must,
+    "A timed pop that times out took nothing; a timed push that times out put nothing (decided inside the "
+    "queue at one commit point, not by racing two finished operations).",
+    .features = {"timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    const int id = static_cast<int>(patience.count());
+    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    auto push = t.start("push exactly then", push_after(t, *queue, patience, id));
+    co_await t.advance(patience);
+    t.expect(pop.pending(), "a timed pop does not end early");
+    co_await t.settle();
+    t.expect(pop.done() || pop.timed_out(), "the timed pop ends at its deadline");
+    t.sometimes("the deadline won", pop.timed_out());
+    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+    std::vector<int> expected;
+    if (push.done() && !pop.done()) expected.push_back(id);
+    t.expect_eq(rest, expected, "a timed pop that timed out took nothing");
+    push.cancel();
+    co_await t.settle();
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-8", "push", .features = {"timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    const int base = 10 * static_cast<int>(patience.count());
+    co_await push_all(t, *queue, base + 1);
+    auto push =
+        t.start("push for " + assay::format_duration(patience), queue->push_for(t.item(base + 2), patience));
+    auto pop = t.start("pop exactly then", pop_after(*queue, patience));
+    co_await t.advance(patience);
+    t.expect(push.pending(), "a timed push does not end early");
+    co_await t.settle();
+    t.expect_eq(pop.value(), base + 1, "the pop gets the first item");
+    t.expect(push.done() || push.timed_out(), "the timed push ends at its deadline");
+    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+    std::vector<int> expected;
+    if (push.done()) expected.push_back(base + 2);
+    t.expect_eq(rest, expected, "an item is in the queue exactly if its timed push succeeded");
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-8", "alone", .features = {"timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    co_await t.advance(patience);
+    t.expect(pop.pending(), "a timed pop does not end early");
+    co_await t.settle();
+    t.expect(pop.timed_out(), "a timed pop ends at its deadline");
+    const int id = static_cast<int>(patience.count());
+    auto late = t.start("push", queue->push(t.item(id)));
+    co_await t.settle();
+    t.expect(late.done(), "the queue goes on after a timeout");
+    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+    t.expect_eq(rest, std::vector<int>({id}), "who timed out takes nothing afterwards");
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-8", "cancelled", .features = {"timed"}, .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop for 10ms", queue->pop_for(10ms));
+  t.victim(victim);
+  auto push = t.start("push exactly then", push_after(t, *queue, 10ms, 1));
+  co_await t.advance(20ms);
+  t.expect(victim.done() || victim.cancelled() || victim.timed_out(),
+           "it ended with a value, cancelled or timed out");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  std::vector<int> expected;
+  if (push.done() && !victim.done()) expected.push_back(1);
+  t.expect_eq(rest, expected, "the item is where the outcome says");
+  push.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(bounded_queue, "BQ-9", must,
+             "Hand-back (`unpop`/requeue to head) never suspends and never fails for lack of capacity.",
+             .features = {"hand_back"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  item first = co_await queue->pop();
+  co_await push_all(t, *queue, 2);
+  auto third = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  queue->hand_back(std::move(first));
+  t.expect_eq(queue->size(), 2U, "an item is handed back although the queue is full");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest, std::vector<int>({1, 2, 3}), "the item that was handed back is the first again");
+  t.expect(third.done(), "the parked pusher goes on");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-9", "to a parked popper", .features = {"hand_back"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  item first = co_await queue->pop();
+  auto parked = t.start("pop", queue->pop());
+  co_await t.settle();
+  queue->hand_back(std::move(first));
+  co_await t.settle();
+  t.expect_eq(parked.value().id(), 1, "a parked popper gets what is handed back");
+}
+
+// ---- close
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-10", must,
+    "After `close`: new pushes fail \"closed\"; parked pushers are all woken with \"closed\" and their items "
+    "returned to them (asyncio 3.13; the Kotlin rule - parked sends still complete - is declared by "
+    "`close_completes_parked`); buffered items can still be popped.",
+    .features = {"close"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto second = t.start("push 2", queue->push(t.item(2)));
+  auto third = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  queue->close();
+  co_await t.settle();
+  if (!make.claims("close_completes_parked")) {
+    t.expect(second.closed() && third.closed(), "parked pushers are woken with closed");
+  }
+  auto late = t.start("push 4", queue->push(t.item(4)));
+  co_await t.settle();
+  t.expect(late.closed(), "a push after close fails as closed");
+  std::vector<int> expected = {1};
+  if (make.claims("close_completes_parked")) expected = {1, 2, 3};
+  std::vector<int> got;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    auto pop = t.start("pop", queue->pop());
+    co_await t.settle();
+    got.push_back(pop.value().id());
+  }
+  t.expect_eq(sorted(got), expected, "what was buffered can still be popped");
+  t.expect(second.ended() && third.ended(), "no pusher is left parked");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-10", "try_push", .features = {"close", "try"}) {
+  auto queue = make({.capacity = 1});
+  queue->close();
+  item one = t.item(1);
+  bool closed = false;
+  try {
+    const bool pushed = queue->try_push(one);
+    t.expect(!pushed, "try_push after close puts nothing");
+  } catch (const assay::contract::closed_error&) {
+    closed = true;
+  }
+  t.expect(closed, "try_push after close says closed");
+  t.expect_eq(one.id(), 1, "the item is still the caller's");
+  co_return;
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-11", must,
+    "Pops after close return buffered items first, then \"closed\"; poppers parked at close are woken with "
+    "\"closed\".",
+    .features = {"close"}) {
+  auto queue = make({.capacity = 2});
+  co_await push_all(t, *queue, 1, 2);
+  queue->close();
+  auto first = t.start("pop a", queue->pop());
+  co_await t.settle();
+  t.expect(first.done(), "a buffered item is delivered after close");
+  auto second = t.start("pop b", queue->pop());
+  co_await t.settle();
+  auto third = t.start("pop c", queue->pop());
+  co_await t.settle();
+  t.expect_eq(first.value().id(), 1);
+  t.expect_eq(second.value().id(), 2);
+  t.expect(third.closed(), "once empty, a closed queue says closed");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-11", "parked poppers", .features = {"close"}) {
+  auto queue = make({.capacity = 1});
+  auto first = t.start("pop a", queue->pop());
+  auto second = t.start("pop b", queue->pop());
+  co_await t.settle();
+  queue->close();
+  co_await t.settle();
+  t.expect(first.closed() && second.closed(), "poppers parked at close are woken with closed");
+  first.cancel();
+  second.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-11", "swept", .features = {"close"}, .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop", queue->pop());
+  t.victim(victim);
+  co_await t.settle();
+  auto push = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  queue->close();
+  co_await t.settle();
+  t.expect(victim.done() || victim.cancelled(), "the pop got the item or was cancelled");
+  auto last = t.start("pop the rest", queue->pop());
+  co_await t.settle();
+  const int deliveries = (last.done() ? 1 : 0) + (victim.done() ? 1 : 0);
+  t.expect_eq(deliveries, push.done() ? 1 : 0, "an item that was pushed before close is delivered");
+  t.expect(last.done() || last.closed(), "an empty closed queue says closed");
+  push.cancel();
+  last.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-12", must,
+    "`close_now` (immediate) empties the buffer, returns the removed items to the caller for accounting, "
+    "wakes everyone.",
+    .features = {"close_now"}) {
+  auto queue = make({.capacity = 2});
+  co_await push_all(t, *queue, 1, 2);
+  auto parked = t.start("push 3", queue->push(t.item(3)));
+  co_await t.settle();
+  const std::vector<item> removed = queue->close_now();
+  std::vector<int> ids;
+  for (const item& one : removed) ids.push_back(one.id());
+  t.expect_eq(ids, std::vector<int>({1, 2}), "the removed items are returned, in order");
+  co_await t.settle();
+  t.expect(parked.closed(), "parked pushers are woken with closed");
+  t.expect_eq(queue->size(), 0U, "the buffer is empty");
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  t.expect(pop.closed(), "a pop after close_now says closed");
+  pop.cancel();
+  parked.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-12", "parked poppers", .features = {"close_now"}) {
+  auto queue = make({.capacity = 1});
+  auto parked = t.start("pop", queue->pop());
+  co_await t.settle();
+  const std::vector<item> removed = queue->close_now();
+  t.expect(removed.empty(), "there was nothing to remove");
+  co_await t.settle();
+  t.expect(parked.closed(), "parked poppers are woken with closed");
+  parked.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-13", must,
+    "Close is idempotent, non-suspending, and wakes in park order (where outcomes are equal, their order is "
+    "not observable and not checked: X-14).",
+    .features = {"close"}) {
+  auto queue = make({.capacity = 2});
+  co_await push_all(t, *queue, 1, 2);
+  queue->close();
+  auto first = t.start("pop a", queue->pop());
+  co_await t.settle();
+  const bool drains = first.done();  // if it does not, BQ-11 says so
+  queue->close();
+  auto second = t.start("pop b", queue->pop());
+  co_await t.settle();
+  const bool drains_still = second.done();
+  t.expect(drains_still || !drains, "a second close changes nothing: what is buffered can still be popped");
+  queue->close();
+  auto last = t.start("pop c", queue->pop());
+  co_await t.settle();
+  t.expect(last.closed(), "a closed queue stays closed");
+  t.expect(!first.pending() && !second.pending(), "no pop is left parked");
+  first.cancel();
+  second.cancel();
+  last.cancel();
+  co_await t.settle();
+}
+
+// ---- work accounting
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-14", must,
+    "`join` completes when every pushed item is marked done; items still buffered or in hand keep it parked.",
+    .features = {"join"}) {
+  auto queue = make({.capacity = 2});
+  co_await push_all(t, *queue, 1, 2);
+  auto join = t.start("join", queue->join());
+  co_await t.settle();
+  t.expect(join.pending(), "buffered items keep join parked");
+  const item first = co_await queue->pop();
+  const item second = co_await queue->pop();
+  co_await t.settle();
+  t.expect(join.pending(), "items in hand keep join parked");
+  queue->done();
+  co_await t.settle();
+  t.expect(join.pending(), "one of two items done keeps join parked");
+  queue->done();
+  co_await t.settle();
+  t.expect(join.done(), "join completes when every item is done");
+  join.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-14", "swept", .features = {"join"}, .swept = true) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto victim = t.start("join", queue->join());
+  t.victim(victim);
+  co_await t.settle();
+  auto other = t.start("another join", queue->join());
+  const item first = co_await queue->pop();
+  queue->done();
+  co_await t.settle();
+  t.expect(victim.done() || victim.cancelled(), "a join ends done or cancelled");
+  t.expect(other.done(), "cancelling one join leaves the other alone");
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-15", must,
+    "`done` more often than pushed is detected; requeue of an in-hand item keeps the count unchanged (one "
+    "atomic operation, not push + done).",
+    .features = {"join"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  const item first = co_await queue->pop();
+  queue->done();
+  bool detected = false;
+  try {
+    queue->done();
+  } catch (const assay::contract::rejected_error&) {
+    detected = true;
+  }
+  t.expect(detected, "one done too many is detected");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-15", "requeue", .features = {"join", "requeue"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  item first = co_await queue->pop();
+  auto join = t.start("join", queue->join());
+  co_await t.settle();
+  queue->requeue(std::move(first));
+  co_await t.settle();
+  t.expect(join.pending(), "an item that was requeued is still unfinished");
+  const item again = co_await queue->pop();
+  t.expect_eq(again.id(), 1, "the item that was requeued comes back");
+  queue->done();
+  co_await t.settle();
+  t.expect(join.done(), "requeue left the count as it was");
+  join.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(bounded_queue, "BQ-16", must,
+             "Dropped/evicted (`removal`) and close_now-removed items are taken off the join count.",
+             .features = {"join", "close_now"}) {
+  auto queue = make({.capacity = 3});
+  co_await push_all(t, *queue, 1, 2, 3);
+  const item first = co_await queue->pop();
+  auto join = t.start("join", queue->join());
+  co_await t.settle();
+  const std::vector<item> removed = queue->close_now();
+  t.expect_eq(removed.size(), 2U, "two items were buffered");
+  co_await t.settle();
+  t.expect(join.pending(), "the item in hand still counts");
+  queue->done();
+  co_await t.settle();
+  t.expect(join.done(), "what close_now removed no longer counts");
+  join.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-16", "dropped", .features = {"join", "removal"}) {
+  auto queue = make({.capacity = 2});
+  co_await push_all(t, *queue, 1, 2);
+  auto join = t.start("join", queue->join());
+  co_await t.settle();
+  const bool dropped = queue->drop_oldest();
+  t.expect(dropped, "the oldest item is dropped");
+  const item left = co_await queue->pop();
+  t.expect_eq(left.id(), 2, "the item after it is the oldest now");
+  queue->done();
+  co_await t.settle();
+  t.expect(join.done(), "what was dropped no longer counts");
+  const bool again = queue->drop_oldest();
+  t.expect(!again, "an empty queue has nothing to drop");
+  join.cancel();
+  co_await t.settle();
+}
+
+ASSAY_CLAUSE(
+    bounded_queue, "BQ-17", must,
+    "Join on a never-used queue completes at once, and callers must not mistake that for \"all produced work "
+    "is done\".",
+    .features = {"join"}) {
+  auto queue = make({.capacity = 1});
+  auto join = t.start("join", queue->join());
+  co_await t.settle();
+  t.expect(join.done(), "join on a queue that was never used completes at once");
+  join.cancel();
+  co_await t.settle();
+}
+
+// ---- the rest
+
+ASSAY_CLAUSE(bounded_queue, "BQ-18", must,
+             "Move-only items supported; an item's value is destroyed exactly once.",
+             .features = {"move_only", "lifetime"}) {
+  {
+    auto queue = make({.capacity = 2});
+    co_await push_all(t, *queue, 1, 2);
+    auto third = t.start("push 3", queue->push(t.item(3)));
+    co_await t.settle();
+    {
+      const item first = co_await queue->pop();
+    }
+    co_await t.settle();
+    t.expect(third.done(), "the parked push got its place");
+    t.expect_eq(t.items().entries()[0].objects, 0U, "an item that was popped and dropped is gone");
+    t.expect_eq(t.items().entries()[1].objects, 1U, "a buffered item exists once");
+  }
+  for (const auto& entry : t.items().entries()) t.expect_eq(entry.objects, 0U, "nothing outlives the queue");
+}
+
+ASSAY_CLAUSE(bounded_queue, "BQ-19", should, "Size/peak/parked counts available (Trio statistics).",
+             .features = {"statistics"}) {
+  auto queue = make({.capacity = 2});
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  t.expect_eq(queue->statistics().parked_poppers, 1U, "parked poppers are counted");
+  co_await push_all(t, *queue, 1, 2, 3);
+  auto push = t.start("push 4", queue->push(t.item(4)));
+  co_await t.settle();
+  const auto full = queue->statistics();
+  t.expect_eq(full.size, 2U, "buffered items are counted");
+  t.expect_eq(full.parked_pushers, 1U, "parked pushers are counted");
+  t.expect_eq(full.parked_poppers, 0U, "who was served no longer counts as parked");
+  t.expect(pop.done(), "the parked pop was served");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest.size(), 3U);
+  const auto empty = queue->statistics();
+  t.expect_eq(empty.size, 0U, "nothing is buffered any more");
+  t.expect_eq(empty.size_peak, 2U, "the peak is remembered");
+  t.expect(push.done(), "the parked push went through");
+}
+
+// ---- cross-cutting
+
+namespace {
+
+// Is cancelled while it waits, swallows that, and then makes a call inside the cancelled scope.
+asio::awaitable<void> push_when_cancelled(trial& t, bounded_queue& queue, int id) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await queue.push(t.item(id));
+}
+
+asio::awaitable<int> pop_when_cancelled(bounded_queue& queue) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  const item got = co_await queue.pop();
+  co_return got.id();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(bounded_queue, "X-2", "push", .swept = true) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto victim = t.start("push 2", queue->push(t.item(2)));
+  t.victim(victim);
+  co_await t.settle();
+  const item first = co_await queue->pop();
+  t.expect_eq(first.id(), 1);
+  co_await t.settle();
+  if (victim.cancelled()) {
+    t.expect_eq(queue->size(), 0U, "a cancelled push did not happen");
+    auto next = t.start("push 3", queue->push(t.item(3)));
+    co_await t.settle();
+    t.expect(next.done(), "the place that it waited for is free");
+  }
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest.size(), 1U, "one more item comes out");
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-3", "deadline", .features = {"timed"}) {
+  auto queue = make({.capacity = 1});
+  auto pop = t.start("pop for 10ms", queue->pop_for(10ms));
+  auto push = t.start("push exactly then", push_after(t, *queue, 10ms, 1));
+  co_await t.advance(10ms);
+  co_await t.settle();
+  t.expect(pop.done() || pop.timed_out(), "the pop ended with the item or timed out");
+  if (push.done() && !pop.done()) {
+    t.expect_eq(queue->size(), 1U, "an effect is reported or undone: the item is not gone");
+  }
+  push.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-4", "", .swept = true) {
+  auto queue = make({.capacity = 1});
+  auto victim = t.start("pop a", queue->pop());
+  t.victim(victim);
+  co_await t.settle();
+  auto other = t.start("pop b", queue->pop());
+  co_await t.settle();
+  auto push = t.start("push 1", queue->push(t.item(1)));
+  co_await t.settle();
+  t.expect(!victim.cancelled() || other.done(), "the next one in line gets what it held");
+  t.expect(push.done(), "the push went through");
+  victim.cancel();
+  other.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
+  auto queue = make({.capacity = 2});
+  auto push = t.start("push in a cancelled scope", push_when_cancelled(t, *queue, 1));
+  co_await t.settle();
+  push.cancel();
+  co_await t.settle();
+  t.expect(push.cancelled(), "a push that enters a cancelled scope reports cancelled");
+  t.expect_eq(queue->size(), 0U, "and has no effect");
+  co_await push_all(t, *queue, 2);
+  auto pop = t.start("pop in a cancelled scope", pop_when_cancelled(*queue));
+  co_await t.settle();
+  pop.cancel();
+  co_await t.settle();
+  t.expect(pop.cancelled(), "a pop that enters a cancelled scope reports cancelled");
+  t.expect_eq(queue->size(), 1U, "and takes nothing");
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-7", "") {
+  auto queue = make({.capacity = 1});
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  pop.request(asio::cancellation_type::partial);
+  co_await t.settle();
+  pop.request(asio::cancellation_type::terminal);
+  co_await t.settle();
+  t.expect(pop.cancelled(), "a stronger request gets through after a weaker one");
+  pop.cancel();
+  co_await t.settle();
+  t.expect(pop.cancelled(), "one more request changes nothing");
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-12", "", .features = {"posted_wakeups", "try"}, .sim_only = true) {
+  auto queue = make({.capacity = 1});
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  item one = t.item(1);
+  const bool pushed = queue->try_push(one);
+  t.expect(pushed, "an empty queue takes an item");
+  t.expect(pop.pending(), "no continuation runs inside the call that woke it");
+  co_await t.settle();
+  t.expect(pop.done(), "it runs in a later turn");
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
+  auto queue = make({.capacity = 1});
+  auto pop = t.start("pop", queue->pop());
+  co_await t.settle();
+  queue.reset();
+  t.fail("a queue with a parked popper was destroyed and nobody noticed");
+  pop.cancel();
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-25", "", .features = {"timed"}) {
+  for (const auto patience : {0ms, -5ms}) {
+    auto queue = make({.capacity = 1});
+    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    co_await t.settle();
+    t.expect(pop.timed_out(), "a deadline that has passed ends the wait at this instant");
+    t.expect_eq(t.elapsed(), 0ns, "no time has passed");
+    pop.cancel();
+    co_await t.settle();
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-28", "", .features = {"statistics"}) {
+  auto queue = make({.capacity = 1});
+  co_await push_all(t, *queue, 1);
+  auto push = t.start("push 2", queue->push(t.item(2)));
+  co_await t.settle();
+  const auto before = queue->statistics();
+  const auto after = queue->statistics();
+  t.expect(before.size == after.size && before.parked_pushers == after.parked_pushers &&
+               before.size_peak == after.size_peak,
+           "looking changes nothing");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest, std::vector<int>({1, 2}), "looking disturbs nobody");
+  t.expect(push.done(), "the parked push went through");
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-23", "", .features = {"timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    co_await t.advance(patience);
+    t.expect(pop.pending(), "a timer never fires before its deadline");
+    co_await t.settle();
+    t.expect(pop.timed_out(), "it is due when its deadline is reached");
+    pop.cancel();
+    co_await t.settle();
+  }
+}

@@ -1,7 +1,11 @@
-// Boost.Asio's experimental channels as bounded queues.
+// Boost.Asio's experimental channels as bounded queues. They claim what their reference documentation promises:
+// buffering up to a bound, try_send and try_receive, close; and, since it is what everybody writes, a timed receive
+// made of `async_receive || timer`.
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
+#include <memory>
+#include <utility>
 
 #include "harness/campaign/catalogue.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
@@ -14,11 +18,23 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// The channel's own words for the contract's outcomes.
-[[noreturn]] void translate(const boost::system::system_error& error) {
-  if (error.code() == asio::experimental::error::channel_cancelled) contract::throw_cancelled();
-  if (error.code() == asio::experimental::error::channel_closed) throw contract::closed_error();
-  throw error;
+// Rethrows a failure in the contract's words. The channel says channel_cancelled, and operator|| wraps what it
+// reports when it is cancelled from outside.
+[[noreturn]] void rethrow_translated(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const asio::multiple_exceptions& several) {
+    rethrow_translated(several.first_exception());
+  } catch (const boost::system::system_error& error) {
+    if (error.code() == asio::experimental::error::channel_cancelled) contract::throw_cancelled();
+    if (error.code() == asio::experimental::error::channel_closed) throw contract::closed_error();
+    throw;
+  }
+}
+
+std::size_t checked_capacity(const contract::bounded_queue_config& config) {
+  if (config.capacity < 0) throw contract::rejected_error("a channel's size is a std::size_t");
+  return static_cast<std::size_t>(config.capacity);
 }
 
 template <class Channel>
@@ -26,41 +42,111 @@ class channel_queue final : public contract::bounded_queue {
  public:
   channel_queue(asio::any_io_executor executor, std::size_t capacity)
       : channel_(std::move(executor), capacity) {}
-  std::size_t size() const override { return buffered_; }
+
+  /// The channel does not say how much it holds: sends that have ended, less receives that have.
+  std::size_t size() const override { return sent_ - received_; }
   void close() override { channel_.close(); }
 
  protected:
   awaitable<void> do_push(item one) override {
+    std::exception_ptr failure;
     try {
       co_await channel_.async_send(error_code(), std::move(one), asio::use_awaitable);
-      ++buffered_;
-    } catch (const boost::system::system_error& error) {
-      translate(error);
+    } catch (...) {
+      failure = std::current_exception();
     }
+    if (failure) rethrow_translated(failure);
+    ++sent_;
   }
+
   awaitable<item> do_pop() override {
+    std::exception_ptr failure;
+    item got;
     try {
-      item got = co_await channel_.async_receive(asio::use_awaitable);
-      --buffered_;
-      co_return got;
-    } catch (const boost::system::system_error& error) {
-      translate(error);
+      got = co_await channel_.async_receive(asio::use_awaitable);
+    } catch (...) {
+      failure = std::current_exception();
     }
+    if (failure) rethrow_translated(failure);
+    ++received_;
+    co_return got;
+  }
+
+  awaitable<void> do_push_for(item one, nanoseconds patience) override {
+    using namespace asio::experimental::awaitable_operators;
+    asio::steady_timer timer(co_await asio::this_coro::executor, patience);
+    std::exception_ptr failure;
+    bool sent = false;
+    try {
+      const auto first = co_await (channel_.async_send(error_code(), std::move(one), asio::use_awaitable) ||
+                                   timer.async_wait(asio::use_awaitable));
+      sent = first.index() == 0;
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) rethrow_translated(failure);
+    if (!sent) throw contract::timed_out_error();
+    ++sent_;
+  }
+
+  awaitable<item> do_pop_for(nanoseconds patience) override {
+    using namespace asio::experimental::awaitable_operators;
+    asio::steady_timer timer(co_await asio::this_coro::executor, patience);
+    std::exception_ptr failure;
+    item got;
+    try {
+      auto first =
+          co_await (channel_.async_receive(asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
+      if (first.index() == 0) got = std::move(std::get<0>(first));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) rethrow_translated(failure);
+    if (!got) throw contract::timed_out_error();
+    ++received_;
+    co_return got;
+  }
+
+  bool do_try_push(item& one) override {
+    if (!channel_.is_open()) throw contract::closed_error();
+    if (!channel_.try_send(error_code(), std::move(one))) return false;
+    ++sent_;
+    return true;
+  }
+
+  item do_try_pop() override {
+    item got;
+    const bool received = channel_.try_receive([&got](error_code, item one) { got = std::move(one); });
+    if (received && got) ++received_;
+    if (!received && !channel_.is_open()) throw contract::closed_error();
+    return got;
   }
 
  private:
   Channel channel_;
-  std::size_t buffered_ = 0;  // the channel does not say: sends that have ended less receives that have
+  std::size_t sent_ = 0;
+  std::size_t received_ = 0;
 };
 
-using plain_channel = asio::experimental::channel<void(error_code, item)>;
+template <class Channel>
+std::unique_ptr<contract::bounded_queue> make_channel(environment& env,
+                                                      const contract::bounded_queue_config& config) {
+  return std::make_unique<channel_queue<Channel>>(env.executor(), checked_capacity(config));
+}
+
+subject_traits channel_traits(const char* page) {
+  return {.features = {"try", "timed", "close", "rendezvous"},
+          .cites = std::string("Boost 1.81, Asio reference, ") + page};
+}
 
 const detail::registrar plain(std::make_unique<subject<contract::bounded_queue>>(
-    "asio_channel", subject_kind::third_party, subject_traits{.features = {"try", "timed", "close"}},
-    [](environment& env, const contract::bounded_queue_config& config) {
-      return std::make_unique<channel_queue<plain_channel>>(env.executor(),
-                                                            static_cast<std::size_t>(config.capacity));
-    }));
+    "asio_channel", subject_kind::third_party, channel_traits("experimental::basic_channel"),
+    make_channel<asio::experimental::channel<void(error_code, item)>>));
+
+const detail::registrar concurrent(std::make_unique<subject<contract::bounded_queue>>(
+    "asio_concurrent_channel", subject_kind::third_party,
+    channel_traits("experimental::basic_concurrent_channel"),
+    make_channel<asio::experimental::concurrent_channel<void(error_code, item)>>));
 
 }  // namespace
 }  // namespace assay
