@@ -4,25 +4,26 @@
 //     using worker = resilient_worker<order>;
 //     worker::queue orders(16);
 //     worker::options how;
-//     how.process = [&](const worker::job& one) { return ship(warehouse, one); };       // co_awaits, may throw
-//     how.dead_letter = [&](worker::job& one) { return buried.push(one); };             // another queue, say
-//     how.lost = [&](worker::job one, std::exception_ptr why) noexcept { log(one, why); };
+//     how.process = [&](const worker::job& one) { return ship(warehouse, one); };  // a coroutine; may throw
+//     how.dead_letter = [&](worker::job& one) { return buried.push(one); };        // another queue, say
+//     how.lost = [&](worker::job one, std::exception_ptr why) { log(one, why); };
 //     worker shipping(orders, how);
 //     group.spawn("shipping", shipping.run());
 //
 // Promises
-// - A job that was popped is in hand until its fate is known, and then exactly one of: done, back at the head of
-//   the queue, with the dead-letter sink, reported as lost (RWK-1). It is under a guard before the worker
+// - A job that was popped is in hand until its fate is known, and then exactly one of: done, back at the head
+//   of the queue, with the dead-letter sink, reported as lost (RWK-1). It is under a guard before the worker
 //   suspends again, so a cancellation between the pop and the processing hands it back too (RWK-6).
-// - Cancelled while it processes, the worker hands the job back without suspending, beyond the queue's capacity
-//   if it must be, and ends cancelled (RWK-2).
-// - A job that fails goes to the sink with its cause and its number of attempts, and the worker goes on (RWK-3).
-//   That write is shielded from cancellation and bounded by `dead_letter_patience` (RWK-4). If it fails or takes
-//   too long, the job goes back to the head of the queue while it has attempts left, else it is reported as
-//   lost (RWK-5).
+// - Cancelled while it processes, the worker hands the job back without suspending, beyond the queue's
+//   capacity if it must be, and ends cancelled (RWK-2).
+// - A job that fails goes to the sink with its cause and its number of attempts, and the worker goes on
+//   (RWK-3). That write is shielded from cancellation and bounded by `dead_letter_patience` (RWK-4). If it
+//   fails or takes too long, the job goes back to the head of the queue while it has attempts left, else it
+//   is reported as lost (RWK-5).
 // - At least once: a job that was handed back is processed again, with a higher number of attempts (RWK-7).
 // - bounded_queue::done is called exactly once for each job, when it is done, buried or lost (RWK-8).
-// - No job is begun more often than `attempts_max` times; one that comes back again is buried instead (RWK-9).
+// - No job is begun more often than `attempts_max` times; one that comes back again is buried instead
+//   (RWK-9).
 //
 // An attempt is a beginning: one that ended because the worker was cancelled counts as well, since a job that
 // stalls its worker until somebody stops it is poison too.
@@ -57,7 +58,8 @@ struct attempts_exhausted : error {
 template <class T>
 class resilient_worker {
  public:
-  /// What the queue holds. In a dead letter `failure` is the cause; pushed into a queue again, it is a job again.
+  /// What the queue holds. In a dead letter `failure` is the cause; pushed into a queue again, it is a job
+  /// again.
   struct job {
     explicit job(T one) noexcept : item(std::move(one)) {}
 
@@ -70,20 +72,22 @@ class resilient_worker {
 
   struct options {
     /// Processes a job: throws if it fails, and then the item must still be usable. It runs as a scope of its
-    /// own (see cancellation.hpp). A cancellation that nobody asked of the worker is a failure like any other.
+    /// own (see cancellation.hpp). A cancellation that nobody asked of the worker is a failure like any
+    /// other.
     std::function<boost::asio::awaitable<void>(const job&)> process;
     /// Takes a job for good; if it throws, the job is untouched. Retries belong in here. It is asked to stop,
     /// and waited for, when `dead_letter_patience` has passed.
     std::function<boost::asio::awaitable<void>(job&)> dead_letter;
-    /// Told of a job that could neither be processed nor be buried, with the sink's failure; `job::failure` is
-    /// the cause. It must not throw.
+    /// Told of a job that could neither be processed nor be buried, with the sink's failure; `job::failure`
+    /// is the cause. It must not throw.
     std::function<void(job, std::exception_ptr)> lost;
     /// Beginnings that a job may have; at least 1.
     std::size_t attempts_max = 5;
     std::chrono::nanoseconds dead_letter_patience = std::chrono::seconds(5);
   };
 
-  /// The queue outlives the worker. Throws std::invalid_argument if a function is missing or attempts_max is 0.
+  /// The queue outlives the worker. Throws std::invalid_argument if a function is missing or attempts_max is
+  /// 0.
   resilient_worker(queue& jobs, options how) : jobs_(jobs), how_(std::move(how)) {
     if (!how_.process || !how_.dead_letter || !how_.lost || how_.attempts_max == 0)
       throw std::invalid_argument("resilient_worker: incomplete options");
@@ -94,11 +98,11 @@ class resilient_worker {
 
   /// Works until the queue is closed and empty. Several runs at once are several workers on one queue.
   ///
-  /// Outcomes: nothing, once the queue is closed and empty; cancelled; a bare exit_request that processing threw
-  /// (TG-12), its job handed back. Cancellation: terminal, partial and total; while it waits for a job nothing
-  /// has happened; while it processes, processing is asked to stop and what it then says decides: cancelled hands
-  /// the job back, a value is done, a failure is buried. A write to the dead-letter sink is finished first.
-  /// Lifetime: the worker and the queue outlive the run.
+  /// Outcomes: nothing, once the queue is closed and empty; cancelled; a bare exit_request that processing
+  /// threw (TG-12), its job handed back. Cancellation: terminal, partial and total; while it waits for a job
+  /// nothing has happened; while it processes, processing is asked to stop and what it then says decides:
+  /// cancelled hands the job back, a value is done, a failure is buried. A write to the dead-letter sink is
+  /// finished first. Lifetime: the worker and the queue outlive the run.
   [[nodiscard]] boost::asio::awaitable<void> run() { return scope(work()); }
 
  private:
@@ -137,8 +141,8 @@ class resilient_worker {
   };
 
   boost::asio::awaitable<void> work() {
-    // From here on a request makes no co_await of this loop throw by itself: pop and scope refuse to begin, and
-    // between a job and its fate nothing else does.
+    // From here on a request makes no co_await of this loop throw by itself: pop and scope refuse to begin,
+    // and between a job and its fate nothing else does.
     co_await hold_requests;
     const auto executor = co_await boost::asio::this_coro::executor;
     const shutdown_watch watch(executor);
@@ -159,8 +163,8 @@ class resilient_worker {
     }
   }
 
-  /// Whether the job is done; if not, it is to be buried, and its failure says why. Throws what ends the worker;
-  /// then the guard hands the job back.
+  /// Whether the job is done; if not, it is to be buried, and its failure says why. Throws what ends the
+  /// worker; then the guard hands the job back.
   boost::asio::awaitable<bool> process(in_hand& held) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);  // not begun: no attempt
     if (held->attempts >= how_.attempts_max) {                             // RWK-9

@@ -1,6 +1,7 @@
-// A second conforming worker, deliberately unlike the reference: it owes its callers the core profile alone. Once it
-// has begun an item it finishes it, whatever is asked of it meanwhile; it has no dead-letter sink and reports what
-// failed at once; its queue is a list with one bell for everybody who waits, not a bounded_queue.
+// A second conforming worker, deliberately unlike the reference: it owes its callers the core profile alone.
+// Once it has begun an item it finishes it, whatever is asked of it meanwhile; it has no dead-letter sink and
+// reports what failed at once; its queue is a list with one bell for everybody who waits, not a
+// bounded_queue.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>

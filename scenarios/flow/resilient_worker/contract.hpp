@@ -1,13 +1,14 @@
-// The contract of a resilient worker: it takes items from a queue of its own, has each processed, and loses none
-// when processing fails or the worker is cancelled.
+// The contract of a resilient worker: it takes items from a queue of its own, has each processed, and loses
+// none when processing fails or the worker is cancelled.
 //
-// What it stands on are two callbacks that suspend, processing and the dead-letter sink, and one that does not,
-// for items given up. They speak in ids, numbers and outcomes, so that queue and worker may live in another
-// process.
+// What it stands on are two callbacks that suspend, processing and the dead-letter sink, and one that does
+// not, for items given up. They speak in ids, numbers and outcomes, so that queue and worker may live in
+// another process.
 //
-// Features: requeue (a cancelled item goes back to the head of the queue), dead_letter, attempts (an item's number
-// of attempts is told), attempt_cap, join. A member that belongs to a feature is called only on subjects that claim
-// it. A subject without `requeue` may finish what it has in hand before it ends, or keep it for take_back.
+// Features: requeue (a cancelled item goes back to the head of the queue), dead_letter, attempts (an item's
+// number of attempts is told), attempt_cap, join. A member that belongs to a feature is called only on
+// subjects that claim it. A subject without `requeue` may finish what it has in hand before it ends, or keep
+// it for take_back.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -56,13 +57,13 @@ class resilient_worker {
 
   /// What surrounds the worker.
   struct callbacks {
-    /// Processes the item with this id. Ends with a value when it is processed; throws if it failed, and honours
-    /// cancellation. `attempt` is 1 at first, then higher each time.
+    /// Processes the item with this id. Ends with a value when it is processed; throws if it failed, and
+    /// honours cancellation. `attempt` is 1 at first, then higher each time.
     std::function<awaitable<void>(int id, std::uint32_t attempt)> process;
     /// `dead_letter`: takes the item for good, unless it throws.
     std::function<awaitable<void>(given_up letter)> dead_letter;
-    /// The item is given up for good, explicitly: nobody else has it. `unwritten` is what the sink failed with, or
-    /// `value` if there is no sink or none was asked.
+    /// The item is given up for good, explicitly: nobody else has it. `unwritten` is what the sink failed
+    /// with, or `value` if there is no sink or none was asked.
     std::function<void(given_up letter, outcome unwritten)> lost;
   };
 
@@ -77,8 +78,8 @@ class resilient_worker {
   void connect(callbacks outside) { outside_ = std::move(outside); }
   /// Ends with a value once the item is in the queue; else the item is the caller's again.
   awaitable<void> submit(item one);
-  /// The worker: takes items in the order of their submits until it is cancelled, and then ends as cancelled. May
-  /// be run again, and several times at once.
+  /// The worker: takes items in the order of their submits until it is cancelled, and then ends as cancelled.
+  /// May be run again, and several times at once.
   virtual awaitable<void> run() = 0;
   /// When no run is left: all that is neither processed nor given up, the oldest first.
   std::vector<item> take_back();
@@ -102,8 +103,9 @@ class resilient_worker {
             const std::exception_ptr& unwritten);
 
  private:
-  /// The ledger takes an item's first fate. One that was processed may come again, and then has another: a worker that
-  /// could not say in time that it is done works at least once (RWK-7). Scenarios see that in what was called.
+  /// The ledger takes an item's first fate. One that was processed may come again, and then has another: a
+  /// worker that could not say in time that it is done works at least once (RWK-7). Scenarios see that in
+  /// what was called.
   static bool is_unsettled(const item_ledger* ledger, int id) {
     return ledger != nullptr && ledger->state(id) == item_state::given;
   }

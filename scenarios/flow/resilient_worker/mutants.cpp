@@ -1,5 +1,5 @@
-// Resilient workers that are wrong in one way each. They are one worker, a mirror of the reference's, with the
-// defect as the only difference.
+// Resilient workers that are wrong in one way each. They are one worker, a mirror of the reference's, with
+// the defect as the only difference.
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -274,7 +274,7 @@ const mutant requeues_to_the_tail(defect::requeues_to_the_tail, "requeues_to_the
 const mutant unshielded_write_loses(
     defect::unshielded_write_loses, "unshielded_write_loses",
     "RWK-m2: a cancellation ends the write of a dead letter, and the item is counted off all the same",
-    {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5", "RWK-9"});
+    {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5"});
 const mutant pushes_or_loses_then_counts_off(
     defect::pushes_or_loses_then_counts_off, "pushes_or_loses_then_counts_off",
     "RWK-m3: pushes a cancelled item again and counts it off in a finally, also when the queue was full",
@@ -305,7 +305,7 @@ const mutant unshielded_write_gives_up(
     {{"RWK-4", "not given up for lost"}}, {"RWK-5"});
 const mutant dies_of_a_failing_sink(defect::dies_of_a_failing_sink, "dies_of_a_failing_sink",
                                     "a dead-letter sink that fails ends the worker",
-                                    {{"RWK-5", "the worker lives on"}}, {"RWK-4", "RWK-8", "X-17"});
+                                    {{"RWK-5", "the worker lives on"}}, {"RWK-4", "X-17"});
 const mutant drops_what_the_sink_refuses(defect::drops_what_the_sink_refuses, "drops_what_the_sink_refuses",
                                          "drops an item that the dead-letter sink refuses, without a word",
                                          {{"RWK-5", "was lost"}}, {"RWK-1", "RWK-4", "RWK-8", "X-17"});

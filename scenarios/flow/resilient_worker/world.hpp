@@ -1,5 +1,5 @@
-// What stands around the worker in the scenarios: processing and a dead-letter sink that do as they are told and
-// note what they were asked.
+// What stands around the worker in the scenarios: processing and a dead-letter sink that do as they are told
+// and note what they were asked.
 #pragma once
 
 #include <algorithm>
@@ -112,7 +112,8 @@ inline boost::asio::awaitable<void> submit(contract::resilient_worker& worker, w
   return worker.submit(std::move(made));
 }
 
-/// Cancels a run, and gives it time: a subject may finish what it has in hand. How it ended is X-8's business.
+/// Cancels a run, and gives it time: a subject may finish what it has in hand. How it ended is X-8's
+/// business.
 inline boost::asio::awaitable<void> stop(world& w, operation<void> run) {
   run.cancel();
   co_await w.t.advance(long_enough);
@@ -127,8 +128,8 @@ inline bool exists(const world& w, int id) {
   });
 }
 
-/// RWK-1, when no run is left: every item has exactly one fate. One that was processed may come again all the same,
-/// with any fate: the worker could not say so in time (RWK-7).
+/// RWK-1, when no run is left: every item has exactly one fate. One that was processed may come again all the
+/// same, with any fate: the worker could not say so in time (RWK-7).
 inline void account(contract::resilient_worker& worker, world& w) {
   std::map<int, int> back;
   const std::vector<item> remaining = worker.take_back();
