@@ -13,6 +13,9 @@
 // - A write waits while `capacity` bytes are on their way (backpressure).
 // - At most one read and one write of an end may be pending; one more ends with already_started.
 //
+// Under asio::ssl::stream in a trial, build with BOOST_ASIO_DISABLE_BOOST_DATE_TIME: otherwise it keeps its own
+// waits in Boost.Date_Time's timers, which virtual time does not cover, and the trial reports an escape.
+//
 // A choice stream, if given, decides at every operation how much it moves, and what else the options leave
 // open; without one the stream does what the options say and no more. Scope: both ends on one thread or
 // strand.
