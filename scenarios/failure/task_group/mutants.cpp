@@ -379,8 +379,8 @@ struct lets_an_exit_request_wait_for_nobody final : independent_core {
 struct prefers_failures_to_an_exit_request final : independent_core {
   using independent_core::independent_core;
   std::exception_ptr outcome(bool requested) override {
-    const auto fatal = std::stable_partition(failures_.begin(), failures_.end(),
-                                             [](const auto& one) { return !is_exit_request(one.failure); });
+    const auto fatal = std::partition(failures_.begin(), failures_.end(),
+                                      [](const auto& one) { return !is_exit_request(one.failure); });
     if (fatal != failures_.begin()) {
       for (auto one = fatal; one != failures_.end(); ++one) env_.report_unhandled(one->failure);
       failures_.erase(fatal, failures_.end());
