@@ -513,7 +513,7 @@ class submits_barge final : public submits_wait_aside {
 const auto m28 =
     mutant<submits_barge>("newcomers_overtake_parked_submits",
                           "M-X13: who is woken looks again, and goes to the back if a newcomer was faster",
-                          {{"X-13", "a newcomer does not overtake a submit that waits"}});
+                          {{"X-13", "submits that wait are served in the order they came"}});
 
 class cancelled_submit_keeps_place final : public reference_pool {
  public:

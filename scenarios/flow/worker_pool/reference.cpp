@@ -85,11 +85,16 @@ reference::job_options reference_pool::options_for(int id, const contract::worke
   return options;
 }
 
-boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worker_pool_request how) {
+boost::asio::awaitable<void> reference_pool::work_for(item job) {
   const int id = job.id();
   auto shared = std::make_shared<item>(std::move(job));
   items_.emplace(std::to_string(id), shared);
-  auto work = run_if_alive(alive_, this, std::move(shared));
+  return run_if_alive(alive_, this, std::move(shared));
+}
+
+boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worker_pool_request how) {
+  const int id = job.id();
+  auto work = work_for(std::move(job));
   reference::job_options options = options_for(id, how);
   std::exception_ptr failure;
   try {
@@ -99,7 +104,7 @@ boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worke
     failure = std::current_exception();
   }
   if (!failure) co_return;
-  items_.erase(std::to_string(id));
+  forget(id);
   rethrow_translated(failure);
 }
 

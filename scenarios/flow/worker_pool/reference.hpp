@@ -38,6 +38,10 @@ class reference_pool : public contract::worker_pool {
   /// The reference's options for one job.
   virtual reference::job_options options_for(int id, const contract::worker_pool_request& how) const;
 
+  /// The job that executes `job`: for the reference's submit, with options_for.
+  awaitable<void> work_for(item job);
+  /// Of a job that was not accepted.
+  void forget(int id) { items_.erase(std::to_string(id)); }
   /// The items of jobs that were not executed.
   std::vector<item> items_of(const std::vector<reference::unstarted_job>& unstarted);
 

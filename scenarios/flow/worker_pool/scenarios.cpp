@@ -759,8 +759,11 @@ ASSAY_SCENARIO(worker_pool, "WPL-6", "swept", .features = {"nested_submit"}, .sw
   co_await t.advance(10s);
   co_await t.settle();
   co_await drain_to_the_end(t, *pool, *shop);
-  t.expect_eq(shop->nested() == outcome_kind::value, shop->has_begun(2),
-              "a job that a job handed in is executed if and only if it was accepted");
+  const bool accepted = shop->nested() == outcome_kind::value;
+  ids all = {1};
+  if (accepted) all.push_back(2);
+  expect_accounted(t, *shop, all);
+  t.expect(accepted || !shop->has_begun(2), "a job that a job handed in is executed only if it was accepted");
 }
 
 // ---- the queue's bound
@@ -1026,10 +1029,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-10", "swept", .features = {"job_timeout"}, .swe
   limited.timeout_ns = nanoseconds(20ms).count();
   co_await pool->submit(t.item(1), limited);
   auto second = t.start("submit 2", pool->submit(t.item(2), limited));
-  co_await t.settle();
+  t.victim(second);
   auto third = t.start("submit 3", pool->submit(t.item(3)));
-  auto drain = t.start("drain", pool->drain());
-  t.victim(drain);
   co_await t.advance(10s);
   co_await t.settle();
   t.expect_eq(shop->cancelled().size(), second.done() ? 2U : 1U, "a job that is timed is cancelled, once");
@@ -1243,7 +1244,6 @@ ASSAY_SCENARIO(worker_pool, "X-15", "") {
 ASSAY_SCENARIO(worker_pool, "X-19", "", .features = {"lifetime"}, .swept = true) {
   auto shop = workshop::open(t);
   for (int id = 1; id <= 4; ++id) shop->takes(id, 10ms);
-  shop->fails(2, "boom");
   auto pool = make({.workers = 2});
   shop->serve(*pool);
   co_await submit_range(t, *pool, 1, 4);
