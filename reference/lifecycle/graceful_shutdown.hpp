@@ -340,7 +340,7 @@ class graceful_shutdown {
     if (phase_ < shutdown_phase::running) {
       waiting_background_.push_back(std::move(entry));
     } else {
-      start_background(std::move(entry), duration::zero());
+      start_background(entry, duration::zero());
     }
   }
 
@@ -375,7 +375,7 @@ class graceful_shutdown {
   ///
   /// Throws not_accepting before the service runs and from stop_accepting on; then none of `work` ran
   /// (SHD-4).
-  void admit(std::string name, boost::asio::awaitable<void> work) {
+  void admit(const std::string& name, boost::asio::awaitable<void> work) {
     if (!is_accepting()) throw not_accepting();
     work_.spawn(name, std::move(work), [this, name](const std::exception_ptr& error) {
       if (is_cancellation(error) && phase_ >= shutdown_phase::force_cancel) {
@@ -488,8 +488,8 @@ class graceful_shutdown {
       report_.reached_running = true;
       connections_->open = true;
       enter(shutdown_phase::running);
-      for (auto& each : std::exchange(waiting_background_, {}))
-        start_background(std::move(each), duration::zero());
+      for (const auto& each : std::exchange(waiting_background_, {}))
+        start_background(each, duration::zero());
       co_await wait_until([this] { return stop_requested_; }, no_deadline);
     }
     enter(shutdown_phase::not_ready);
@@ -607,7 +607,7 @@ class graceful_shutdown {
     if (!runners_.empty()) runners_.front().wake();
   }
 
-  void start_background(std::shared_ptr<const background_task> task, duration delay) {
+  void start_background(const std::shared_ptr<const background_task>& task, duration delay) {
     background_.spawn(task->name, call_later(task->work, delay),
                       [this, task](const std::exception_ptr& error) {
                         background_ended(task, error);
@@ -725,27 +725,24 @@ class signal_forwarder {
 class stop_signals {
  public:
   stop_signals(const boost::asio::any_io_executor& executor, graceful_shutdown& target)
-      : previous_{disposition(SIGINT), disposition(SIGTERM)},
-        signals_(executor, SIGINT, SIGTERM),
-        forwarder_(signals_, target) {}
+      : signals_(executor, SIGINT, SIGTERM), forwarder_(signals_, target) {}
   stop_signals(const stop_signals&) = delete;
   stop_signals& operator=(const stop_signals&) = delete;
-  ~stop_signals() {
-    boost::system::error_code ignored;
-    signals_.clear(ignored);
-    signals_.cancel(ignored);
-    ::sigaction(SIGINT, &previous_[0], nullptr);
-    ::sigaction(SIGTERM, &previous_[1], nullptr);
-  }
 
  private:
-  static struct sigaction disposition(int signal) {
-    struct sigaction now{};
-    ::sigaction(signal, nullptr, &now);
-    return now;
-  }
+  struct disposition {
+    explicit disposition(int which) noexcept : signal(which) { ::sigaction(signal, nullptr, &before); }
+    disposition(const disposition&) = delete;
+    disposition& operator=(const disposition&) = delete;
+    ~disposition() { ::sigaction(signal, &before, nullptr); }
 
-  const struct sigaction previous_[2];
+    int signal;
+    struct sigaction before{};
+  };
+
+  // In this order: read before anything is caught, restored after Asio has let go.
+  const disposition interrupt_{SIGINT};
+  const disposition terminate_{SIGTERM};
   boost::asio::signal_set signals_;
   signal_forwarder<boost::asio::signal_set> forwarder_;
 };

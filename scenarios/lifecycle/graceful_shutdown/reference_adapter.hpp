@@ -107,7 +107,7 @@ class reference_shutdown : public contract::graceful_shutdown {
     co_return translate(report);
   }
   void do_admit(std::string name, async_function work) override {
-    translated([&] { subject_->admit(std::move(name), work()); });
+    translated([&] { subject_->admit(name, work()); });
   }
 
   reference::graceful_shutdown& subject() noexcept { return *subject_; }
