@@ -6,10 +6,10 @@
 //     life.add("cache", [&] { return cache.connect(database); }, [&] { return cache.close(); });
 //     co_await life.run([&] { return serve(life); });      // serve may spawn users and hold temporary things
 //
-// It is one stack. A resource is pushed when its start has ended well; so are, while the body runs, background
-// users (`spawn`) and transient things (`hold`). Stopping pops everything, one after the other, newest first
-// (LIF-1). So a user, which can only have begun after the resources that it uses, has ended before they are
-// closed (LIF-5), and what was not started is not stopped (LIF-2).
+// It is one stack. A resource is pushed when its start has ended well; so are, while the body runs,
+// background users (`spawn`) and transient things (`hold`). Stopping pops everything, one after the other,
+// newest first (LIF-1). So a user, which can only have begun after the resources that it uses, has ended
+// before they are closed (LIF-5), and what was not started is not stopped (LIF-2).
 //
 // Promises
 // - Everything pushed is popped, however the start or the body ended: well, with a failure, cancelled (LIF-2,
@@ -18,9 +18,9 @@
 // - All failures are thrown as one exception_group, also a single one, in the order in which they happened:
 //   the first is the primary one, the others are marked secondary (LIF-2, X-16, X-17). A failure beats a
 //   cancellation; an exit_request beats both and is thrown bare.
-// - A stop that outlasts its limit is asked to stop and, if it does not care, left behind while the others are
-//   stopped; it is named by `stop_timeouts`, and its failure is reference::timed_out (LIF-7). It is not abandoned:
-//   run ends after it.
+// - A stop that outlasts its limit is asked to stop and, if it does not care, left behind while the others
+//   are stopped, as is a user that outlasts it; both are named by `stop_timeouts`, with the failure
+//   reference::timed_out (LIF-7). Neither is abandoned: run ends after it.
 // - The stack does not grow with what has come and gone: a user that has ended and a transient thing that was
 //   released are forgotten at once (LIF-9).
 //
@@ -80,8 +80,8 @@ class lifespan {
   lifespan(const lifespan&) = delete;
   lifespan& operator=(const lifespan&) = delete;
 
-  /// `run` must have ended if it was begun: a contract violation, unless the execution context is being
-  /// destroyed.
+  /// `run` must have ended if it was begun: a contract violation, unless the execution context is
+  /// being destroyed.
   ~lifespan() {
     if (running_ && !watch_.shutting_down()) contract_violation("lifespan destroyed before its run ended");
   }
@@ -101,9 +101,9 @@ class lifespan {
   /// resources, users and transient things, or "body"; a bare exit_request; or cancelled, if the start or the
   /// body ended cancelled and nothing failed.
   /// Cancellation: a request reaches the step of the start that is under way, or the body, and is waited for;
-  /// no further step begins, and everything is stopped (LIF-6). While things are being stopped it is deferred:
-  /// the first suspension after `run` reports it. In a scope that is cancelled already: cancelled, and
-  /// nothing begins.
+  /// no further step begins, and everything is stopped (LIF-6). While things are being stopped it is
+  /// deferred: the first suspension after `run` reports it. In a scope that is cancelled already:
+  /// cancelled, and nothing begins.
   /// Time: stopping takes at most stop_limit + force_limit for each thing, and as long as there is anything
   /// that ignores its cancellation.
   /// Throws std::logic_error if it was called before (LIF-8).
@@ -114,8 +114,8 @@ class lifespan {
   }
 
   /// Starts a background user of what has been started so far, in a later turn. It is asked to stop, and
-  /// awaited, before any of that is stopped (LIF-5). Its failure is reported when `run` ends; it stops nobody:
-  /// run a task_group in the body for that.
+  /// awaited, before any of that is stopped (LIF-5). Its failure is reported when `run` ends; it stops
+  /// nobody: run a task_group in the body for that.
   ///
   /// Throws closed, and destroys `work` unstarted, unless the resources or the body are running.
   void spawn(std::string name, boost::asio::awaitable<void> work) {
@@ -130,8 +130,8 @@ class lifespan {
     }
   }
 
-  /// Registers a transient thing (a temporary file, a handle): `remove` is called when it is released, or else
-  /// when its turn comes to be stopped (LIF-9). O(log n) in the things registered now.
+  /// Registers a transient thing (a temporary file, a handle): `remove` is called when it is released, or
+  /// else when its turn comes to be stopped (LIF-9). O(log n) in the things registered now.
   ///
   /// Throws closed unless the resources or the body are running; `remove` is not called then.
   [[nodiscard]] transient_id hold(std::string name, step remove) {
@@ -146,8 +146,8 @@ class lifespan {
   ///
   /// Outcomes: that of `remove`, whose failure is reported here and nowhere else; timed_out if it outlasted
   /// the stop limit.
-  /// Cancellation: in a scope that is cancelled already, cancelled, and the thing stays registered. Once
-  /// begun, the removal is shielded.
+  /// Cancellation: in a scope that is cancelled already, cancelled, and the thing stays registered.
+  /// Once begun, the removal is shielded.
   [[nodiscard]] boost::asio::awaitable<void> release(transient_id id) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     auto taken = stack_.extract(id);

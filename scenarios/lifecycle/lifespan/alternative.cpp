@@ -1,7 +1,7 @@
 // A lifespan of another make, that conforms to the core: one level of recursion per resource, as nested
 // `async with` blocks would have it. A request interrupts whatever step is under way, a stop as well, and is
-// spent with that; only the first failure is the outcome, those of stops beside it go to the hook for unhandled
-// ones.
+// spent with that; only the first failure is the outcome, those of stops beside it go to the hook for
+// unhandled ones.
 #include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <memory>

@@ -1,5 +1,5 @@
-// The contract of a lifespan: resources that are started in order, used by a body, and stopped in reverse order
-// whatever happens between.
+// The contract of a lifespan: resources that are started in order, used by a body, and stopped in reverse
+// order whatever happens between.
 //
 // Features: users, bounded_stop, single_use, transient; shielded_stop (a request does not interrupt what is
 // being stopped), attached_failures (the outcome of run() holds every failure, the primary one first),
@@ -64,8 +64,8 @@ class lifespan {
   /// `bounded_stop`: the names of what outlasted its limit while it was being stopped, in that order.
   virtual std::vector<std::string> stop_timeouts() const { throw unclaimed_feature("bounded_stop"); }
 
-  /// `transient`: registers a temporary thing, while the body runs. `remove` is called when it is released, or
-  /// when everything is stopped.
+  /// `transient`: registers a temporary thing, while the body runs. `remove` is called when it is released,
+  /// or when everything is stopped.
   virtual std::uint64_t hold(std::string /*name*/, step /*remove*/) { throw unclaimed_feature("transient"); }
   /// `transient`: removes it now. Outcomes: that of `remove`.
   virtual awaitable<void> release(std::uint64_t) { throw unclaimed_feature("transient"); }

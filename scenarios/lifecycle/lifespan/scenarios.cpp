@@ -162,8 +162,8 @@ bool in_order(const world& w, const std::string& first, const std::string& secon
   return place != w.log.end() && std::find(w.log.begin(), place, second) == place;
 }
 
-// Ends when the run has. A subject must not be destroyed while it runs, so that if it hangs the scenario hangs
-// with it.
+// Ends when the run has. A subject must not be destroyed while it runs, so that if it hangs the scenario
+// hangs with it.
 asio::awaitable<void> expect_ended(trial& t, const assay::operation<void>& run) {
   if (t.expect(run.ended(), "the run has ended")) co_return;
   asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
