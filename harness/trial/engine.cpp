@@ -78,6 +78,7 @@ class stock_engine final : public engine {
         threads_before_(thread_count()) {
     time_.drive(this, &stock_engine::give, true);
   }
+  ~stock_engine() override { abandon(); }
 
   asio::any_io_executor executor(task_id) override { return context_.get_executor(); }
   asio::io_context* stock() noexcept override { return &context_; }

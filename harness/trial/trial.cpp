@@ -11,6 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::uint32_t exceptions_max = 100;                   // that leave a turn, of one trial
 constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before background work alone counts as idle
 
 // The file's own name: the path that the compiler was given is not the same everywhere.
@@ -313,7 +314,7 @@ bool trial::guarded(const std::function<bool()>& doing) {
     ++result_.turns;
     blame(failure_kind::exception,
           "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
-    return true;
+    return ++exceptions_ < exceptions_max;
   }
 }
 

@@ -284,6 +284,7 @@ class trial {
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
   std::uint64_t turns_without_foreground_ = 0;
+  std::uint32_t exceptions_ = 0;
   trial_result result_;
   bool running_ = false;
   bool turning_ = false;   // a handler is being run
