@@ -323,10 +323,13 @@ class reader {
     }
     if (jobs_given_ && isolate_ && !*isolate_)
       throw usage_error("--jobs needs workers, and --no-isolate forbids them");
+    if (!line_.findings.empty() && line_.options.where != tier::sim) {
+      throw usage_error("--findings needs --tier sim: what a stock io_context shows is part of each finding");
+    }
     if (!line_.update_findings) return;
     if (line_.findings.empty())
       throw usage_error("--update-findings needs --findings FILE, which it rewrites");
-    if (!line_.wanted.is_everything() || line_.fail_fast || line_.options.where != tier::sim) {
+    if (!line_.wanted.is_everything() || line_.fail_fast || !line_.options.sweep) {
       throw usage_error(
           "--update-findings refuses a filtered run: it would forget the findings that were not run");
     }

@@ -138,8 +138,7 @@ int do_lint(const command_line& line) {
 // ---- run
 
 // What a stock io_context shows of the scenarios that third parties fail on the simulator.
-std::vector<campaign_result> cross_check(const command_line& line, const std::vector<job>& jobs,
-                                         const run_outcome& seen) {
+run_outcome cross_check(const command_line& line, const std::vector<job>& jobs, const run_outcome& seen) {
   std::vector<job> again;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& result = seen.results[i];
@@ -147,22 +146,27 @@ std::vector<campaign_result> cross_check(const command_line& line, const std::ve
     again.push_back(jobs[i]);
     again.back().options.where = tier::io_context;
   }
-  return present(run_jobs(again, line.processes).results);
+  return run_jobs(again, line.processes);
 }
 
+// An interrupted run knows too little to be compared with anything, or to be recorded.
 void compare_findings(const command_line& line, const std::vector<job>& jobs, const run_outcome& seen,
                       run_report& report) {
-  const std::vector<finding> found = findings_of(report.results, cross_check(line, jobs, seen));
+  if (report.interrupted) return;
+  run_outcome stock = cross_check(line, jobs, seen);
+  report.problems.insert(report.problems.end(), stock.problems.begin(), stock.problems.end());
+  report.interrupted = stock.interrupted;
+  if (report.interrupted) return;
+  const std::vector<finding> found = findings_of(report.results, present(std::move(stock.results)));
   std::vector<finding> recorded;
   if (!line.update_findings || std::filesystem::exists(line.findings))
     recorded = read_findings(line.findings);
-  if (line.update_findings && !seen.interrupted) {
+  if (line.update_findings) {
     recorded = updated(recorded, found);
     write_findings(line.findings, recorded);
   }
-  const bool whole = line.wanted.is_everything() && !report.interrupted && !report.stopped;
   report.compared = true;
-  report.findings = compare(recorded, found, report.results, whole);
+  report.findings = compare(recorded, found, report.results, line.wanted.is_everything() && !report.stopped);
 }
 
 void write_reports(const command_line& line, const run_report& report) {

@@ -121,6 +121,8 @@ class Usage(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "findings.json")
             self.expect_misuse(["run", "--findings", path, "--update-findings", "--contract", "*"], "filtered")
+            self.expect_misuse(["run", "--findings", path, "--update-findings", "--no-sweep"], "filtered")
+            self.expect_misuse(["run", "--findings", path, "--tier", "io_context"], "--tier")
             self.expect_misuse(["run", "--update-findings"], "--findings")
             self.assertFalse(os.path.exists(path))
 
