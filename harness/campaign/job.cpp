@@ -1,0 +1,122 @@
+#include "harness/campaign/job.hpp"
+
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <stdexcept>
+
+namespace assay {
+
+// Only for the lines between this program and its own workers; reports have a format of their own.
+BOOST_DESCRIBE_ENUM(job_kind, campaign, termination, replay)
+BOOST_DESCRIBE_ENUM(level, must, should, may)
+BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
+BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
+BOOST_DESCRIBE_ENUM(tier, sim, io_context)
+BOOST_DESCRIBE_STRUCT(campaign_options, (), (schedules, seed, where, sweep, shrink_trials_max))
+BOOST_DESCRIBE_STRUCT(campaign_result, (),
+                      (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
+                       shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
+                       cancel_points_covered, fault_points, fault_points_covered))
+
+namespace json = boost::json;
+
+namespace {
+
+campaign_result result_of(const job& asked, const trial_result& seen) {
+  campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+  result.trials = 1;
+  result.turns = seen.turns;
+  if (!seen.passed()) result.outcome = seen.is_error() ? verdict::error : verdict::fail;
+  result.outcome_fifo = result.outcome;
+  result.message = seen.message;
+  if (seen.events) {
+    result.trace_hash = format_hash(seen.events->hash());
+    result.story = tell(*seen.events);
+    result.trace = tell(*seen.events, telling::everything);
+  }
+  return result;
+}
+
+campaign_result run_termination(const job& asked, const campaign_observer* observer) {
+  fifo_source first;
+  random_source random(asked.options.seed * 1'000'003 + asked.attempt, {});
+  choice_source& source = asked.attempt == 0 ? static_cast<choice_source&>(first) : random;
+  const trial_settings settings{asked.options.where, asked.options.sweep};
+  if (observer != nullptr && observer->phase_begins) {
+    observer->phase_begins(asked.attempt == 0 ? "fifo" : "random order");
+  }
+  const trial_result seen = run_trial(*asked.chosen, *asked.scenario, source, settings, true, observer);
+  campaign_result result = result_of(asked, seen);
+  result.token = encode(make_token(*asked.chosen, *asked.scenario, settings, seen.choices));
+  result.shown_by = asked.attempt == 0 ? "fifo" : "random order";
+  if (asked.attempt != 0) result.outcome_fifo = verdict::pass;
+  if (seen.passed()) {
+    result.outcome = verdict::fail;
+    if (asked.attempt == 0) result.outcome_fifo = verdict::fail;
+    result.message = "the process was to be ended here (std::terminate or abort), and it goes on";
+  }
+  return result;
+}
+
+campaign_result run_replay(const job& asked, const campaign_observer* observer) {
+  const replay_plan plan = plan_replay(decode_token(asked.token));
+  if (observer != nullptr && observer->phase_begins) observer->phase_begins("replay");
+  const trial_result seen = replay(plan, true, observer);
+  job known = asked;
+  known.options.where = plan.settings.where;
+  campaign_result result = result_of(known, seen);
+  result.token = asked.token;
+  if (asked.scenario->traits.expects_termination && seen.passed()) {
+    result.outcome = result.outcome_fifo = verdict::fail;
+    result.message = "the process was to be ended here (std::terminate or abort), and it goes on";
+  }
+  return result;
+}
+
+}  // namespace
+
+campaign_result run_job(const job& asked, const campaign_observer* observer) {
+  switch (asked.kind) {
+    case job_kind::campaign:
+      return run_campaign(*asked.chosen, *asked.scenario, asked.options, observer);
+    case job_kind::termination:
+      return run_termination(asked, observer);
+    case job_kind::replay:
+      return run_replay(asked, observer);
+  }
+  throw std::logic_error("a job of no known kind");
+}
+
+std::string encode(const job& asked) {
+  json::object line;
+  line["kind"] = json::value_from(asked.kind);
+  line["subject"] = asked.chosen->name();
+  line["scenario"] = asked.scenario->name();
+  line["options"] = json::value_from(asked.options);
+  line["attempt"] = asked.attempt;
+  line["token"] = asked.token;
+  return json::serialize(line);
+}
+
+job decode_job(const std::string& line) {
+  const json::value read = json::parse(line);
+  const catalogue& all = catalogue::instance();
+  job asked;
+  asked.kind = json::value_to<job_kind>(read.at("kind"));
+  asked.scenario = all.find_scenario(read.at("scenario").as_string().c_str());
+  if (asked.scenario == nullptr) throw std::invalid_argument("a job names an unknown scenario");
+  asked.chosen = all.find_subject(asked.scenario->contract, read.at("subject").as_string().c_str());
+  if (asked.chosen == nullptr) throw std::invalid_argument("a job names an unknown subject");
+  asked.options = json::value_to<campaign_options>(read.at("options"));
+  asked.attempt = json::value_to<std::uint32_t>(read.at("attempt"));
+  asked.token = read.at("token").as_string().c_str();
+  return asked;
+}
+
+std::string encode(const campaign_result& result) { return json::serialize(json::value_from(result)); }
+
+campaign_result decode_result(const std::string& line) {
+  return json::value_to<campaign_result>(json::parse(line));
+}
+
+}  // namespace assay

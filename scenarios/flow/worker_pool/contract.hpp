@@ -1,0 +1,176 @@
+// The contract of a worker pool: jobs are handed in, at most so many run at once, and the pool can be drained
+// without losing one.
+//
+// A job is an item. What executing it means is a callback that suspends and speaks in ids and outcomes, so
+// that the pool may live in another process: the testee asks for a job to be run, is told how it ended, and
+// may ask for it to be cancelled.
+//
+// Features: stop_now, drain_deadline, handles (the outcome of a job can be awaited), nested_submit, bounded,
+// fair (parked submitters are admitted in the order in which they came), restartable, job_timeout, scaling,
+// priorities, lifetime. A member that belongs to a feature is called only on subjects that claim it. A
+// failure that no handle tells goes to environment::report_unhandled.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/describe.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/item.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay::contract {
+
+struct worker_pool_config {
+  /// Jobs that run at once at most; at least 1.
+  std::int64_t workers = 1;
+  /// `bounded`: accepted jobs that wait for a worker at most; at least 1. Others may ignore it.
+  std::int64_t queue_capacity = 64;
+  /// `restartable`: false leaves jobs in the queue until start().
+  bool started = true;
+};
+BOOST_DESCRIBE_STRUCT(worker_pool_config, (), (workers, queue_capacity, started))
+
+/// How a job wants to be run.
+struct worker_pool_request {
+  /// `priorities`: the larger, the more urgent.
+  std::int64_t priority = 0;
+  /// `job_timeout`: how long it may run, in nanoseconds, counted from when it begins; 0 is for ever.
+  std::int64_t timeout_ns = 0;
+};
+BOOST_DESCRIBE_STRUCT(worker_pool_request, (), (priority, timeout_ns))
+
+/// `drain_deadline`: what a drain came to.
+struct worker_pool_report {
+  std::size_t cancelled = 0;   ///< running jobs that were asked to stop when the deadline passed
+  std::size_t unstarted = 0;   ///< jobs that had not begun by then
+  std::vector<item> returned;  ///< those jobs
+};
+
+class worker_pool {
+ public:
+  static constexpr std::string_view name = "worker_pool";
+  using config = worker_pool_config;
+  using nanoseconds = std::chrono::nanoseconds;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+
+  /// What surrounds the pool.
+  struct callbacks {
+    /// Executes the job with this id: ends with a value when it is done, throws if it failed, honours
+    /// cancellation.
+    std::function<awaitable<void>(int id)> run;
+  };
+
+  worker_pool() = default;
+  worker_pool(const worker_pool&) = delete;
+  worker_pool& operator=(const worker_pool&) = delete;
+  virtual ~worker_pool() = default;
+
+  // What scenarios call. Each keeps the ledger of items and leaves the rest to the subject.
+
+  /// Before anything else, once.
+  void connect(callbacks outside) { outside_ = std::move(outside); }
+
+  /// Ends with a value once the pool has accepted the job; else the job is the caller's again and is never
+  /// executed.
+  /// Outcomes: value, cancelled, closed or rejected (full, or a drain has begun).
+  awaitable<void> submit(item job) { return hand_in(std::move(job), worker_pool_request(), 0); }
+  awaitable<void> submit(item job, worker_pool_request how) { return hand_in(std::move(job), how, 0); }
+  /// Accepts no more jobs, and ends with a value when every accepted one has ended and the workers are gone.
+  virtual awaitable<void> drain() = 0;
+
+  /// `stop_now`: accepts no more, cancels the running jobs, ends when they have ended, and returns those that
+  /// had not begun.
+  awaitable<std::vector<item>> stop_now();
+  /// `drain_deadline`: as drain; after `patience` as stop_now.
+  awaitable<worker_pool_report> drain_for(nanoseconds patience);
+  /// `handles`: ends as the job with this id did, which must have been accepted. To be asked until it was
+  /// told once.
+  /// Outcomes: value; what the job threw; timed_out; cancelled or rejected for one that was cancelled or not
+  /// executed.
+  virtual awaitable<void> outcome(int) { throw unclaimed_feature("handles"); }
+  /// `nested_submit`: submit, from within the running job `parent`.
+  awaitable<void> submit_from_job(int parent, item job) {
+    return hand_in(std::move(job), worker_pool_request(), parent);
+  }
+  /// `nested_submit`: the declaration. True: such jobs are drained too; false: refused once a drain has
+  /// begun.
+  virtual bool drains_nested() const { throw unclaimed_feature("nested_submit"); }
+  /// `restartable`: lets jobs begin, also again after a drain. Throws rejected_error if it refuses.
+  virtual void start() { throw unclaimed_feature("restartable"); }
+  /// `scaling`: changes the number of workers; at least 1.
+  virtual void scale_to(std::int64_t) { throw unclaimed_feature("scaling"); }
+
+ protected:
+  // What a subject implements.
+  virtual awaitable<void> do_submit(item job, worker_pool_request how) = 0;
+  virtual awaitable<void> do_submit_from_job(int, item job) {
+    return do_submit(std::move(job), worker_pool_request());
+  }
+  virtual awaitable<std::vector<item>> do_stop_now() { throw unclaimed_feature("stop_now"); }
+  virtual awaitable<worker_pool_report> do_drain_for(nanoseconds) {
+    throw unclaimed_feature("drain_deadline");
+  }
+
+  // What a subject calls. Each tells the ledger what it means for the job.
+
+  /// Executes `job`; outcomes as callbacks::run.
+  awaitable<void> execute(item job);
+  /// Returns a job that will not be executed, where no return value can hold it (a cancelled drain that stops
+  /// the pool).
+  void hand_back(const item& job) { give_back(job); }
+
+ private:
+  awaitable<void> hand_in(item job, worker_pool_request how, int parent);
+  static void give_back(const item& job) {
+    if (job.ledger() != nullptr) job.ledger()->give_back(job.id());
+  }
+
+  callbacks outside_;
+};
+
+inline boost::asio::awaitable<void> worker_pool::hand_in(item job, worker_pool_request how, int parent) {
+  item_ledger* const ledger = job.ledger();
+  const int id = job.id();
+  if (ledger != nullptr) ledger->give(job);
+  std::exception_ptr failure;
+  try {
+    if (parent != 0) {
+      co_await do_submit_from_job(parent, std::move(job));
+    } else {
+      co_await do_submit(std::move(job), how);
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  if (ledger != nullptr) ledger->give_back(id);
+  std::rethrow_exception(failure);
+}
+
+inline boost::asio::awaitable<std::vector<item>> worker_pool::stop_now() {
+  std::vector<item> unstarted = co_await do_stop_now();
+  for (const item& job : unstarted) give_back(job);
+  co_return unstarted;
+}
+
+inline boost::asio::awaitable<worker_pool_report> worker_pool::drain_for(nanoseconds patience) {
+  worker_pool_report report = co_await do_drain_for(patience);
+  for (const item& job : report.returned) give_back(job);
+  co_return report;
+}
+
+inline boost::asio::awaitable<void> worker_pool::execute(item job) {
+  const int id = job.id();
+  if (job.ledger() != nullptr) job.ledger()->deliver(job);
+  co_await outside_.run(id);
+}
+
+}  // namespace assay::contract
