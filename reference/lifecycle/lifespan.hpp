@@ -150,8 +150,9 @@ class lifespan {
   /// Once begun, the removal is shielded.
   [[nodiscard]] boost::asio::awaitable<void> release(transient_id id) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    auto taken = stack_.extract(id);
-    if (taken.empty()) co_return;
+    const auto found = stack_.find(id);
+    if (found == stack_.end() || found->second.kind != entry_kind::transient) co_return;
+    auto taken = stack_.extract(found);
     --held_;
     co_await shield(call(std::move(taken.mapped().stop)), deadline_after(options_.stop_limit));
   }
