@@ -261,7 +261,8 @@ TEST_P(everywhere, a_signal_may_go_before_its_wait_and_after_it) {
     two.async_wait(asio::bind_cancellation_slot(outlives.slot(), note("b")));
   }
   finish();
-  outlives.emit(asio::cancellation_type::terminal);
+  // Asio's own service would look into the timer that is gone.
+  if (GetParam() != "real") outlives.emit(asio::cancellation_type::terminal);
   EXPECT_THAT(log_, ElementsAre("a aborted", "b aborted"));
 }
 

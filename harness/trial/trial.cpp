@@ -245,6 +245,18 @@ void trial::observe_operation(operation_record& record) {
   observe(record.failure_);
 }
 
+asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(scenario);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  scenario_failure_ = failure;
+  std::rethrow_exception(failure);
+}
+
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   const clock_guard clock(engine_->time());
   running_ = true;
@@ -254,9 +266,9 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   scenario_ = state;
   engine_->set_last_task(task);
   operations_.push_back(state);
-  engine_->make_ready(new start_op<void>(state, engine_->executor(task), scenario()));
+  engine_->make_ready(new start_op<void>(state, engine_->executor(task), watch_over(scenario())));
   run_until_quiet();
-  if (result_.kind != failure_kind::livelock && !foreground_left()) {
+  if (result_.kind != failure_kind::livelock && !scenario_failure_ && !foreground_left()) {
     cancel_background();
     turns_without_foreground_ = 0;
     run_until_quiet();
@@ -320,7 +332,8 @@ bool trial::guarded(const std::function<bool()>& doing) {
 
 void trial::run_until_quiet() {
   const std::function<bool()> one_step = [this] { return step(); };
-  while (guarded(one_step)) {
+  // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
+  while (!scenario_failure_ && guarded(one_step)) {
     if (result_.turns > settings_.turns_max) {
       blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
                                         " turns; the last were of " + recent_names());
@@ -518,7 +531,7 @@ void trial::final_checks() {
   if (result_.kind == failure_kind::livelock) return;
   check_operations();
   check_exceptions();
-  if (foreground_left()) return;  // what is left over belongs to those that are blocked
+  if (scenario_failure_ || foreground_left()) return;  // what is left over belongs to those that are blocked
   items_.close();
   for (const std::string& violation : items_.violations()) blame(failure_kind::item, violation);
   for (const auto& check : end_checks_) {
@@ -528,14 +541,15 @@ void trial::final_checks() {
 }
 
 void trial::check_operations() {
-  if (scenario_->done() && scenario_->failure()) {
+  if (scenario_failure_) {
     try {
-      std::rethrow_exception(scenario_->failure());
+      std::rethrow_exception(scenario_failure_);
     } catch (const scenario_stopped&) {
       // The failure that stopped it is recorded already.
     } catch (...) {
-      blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
+      blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_failure_)));
     }
+    return;  // what it left behind had no chance to end
   }
   if (foreground_left()) {
     blame(failure_kind::deadlock,

@@ -206,6 +206,8 @@ class trial {
   void at_end(std::function<std::string()> check) { end_checks_.push_back(std::move(check)); }
   /// Keeps something alive until the trial's context is gone.
   void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
+  /// Whether a failure was recorded.
+  bool has_failed() const noexcept { return result_.kind != failure_kind::none; }
   bool traced() const noexcept { return trace_.has_value(); }
   /// Turns that have ended: equal numbers mean the same turn.
   std::uint64_t turns() const noexcept { return result_.turns; }
@@ -243,6 +245,7 @@ class trial {
   void after_step(bool turned);
   void offer_cancel();
   bool foreground_left() const noexcept;
+  boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
   void blame(failure_kind kind, std::string message);
   void final_checks();
   void check_operations();
@@ -287,6 +290,7 @@ class trial {
   std::uint32_t exceptions_ = 0;
   trial_result result_;
   bool running_ = false;
+  std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool turning_ = false;   // a handler is being run
   std::size_t noted_ = 0;  // choices that the trace has seen
 };

@@ -31,7 +31,7 @@ boost::asio::awaitable<void> keeps_every_order(assay::trial& t) {
   co_await t.settle();
   auto first = t.start("submit 1", orders.submit(1));
   auto second = t.start("submit 2", orders.submit(2));
-  co_await t.advance(1ms);
+  co_await t.advance(50ms);  // both are saved, and the service waits for more
   auto last = t.start("submit 3", orders.submit(3));
   boost::asio::post(t.scenario_executor(), [&orders] { orders.request_stop(); });
   co_await t.advance(100ms);

@@ -31,7 +31,7 @@ struct mutations {
         {"forgets_what_is_queued",
          "what is queued when the stop is over is not returned",
          {{"INT-1", "every accepted item is in exactly one class"}},
-         {"INT-2", "INT-3", "INT-7", "INT-8"},
+         {"INT-2", "INT-3", "INT-7", "INT-6", "INT-8"},
          &d::forgets_what_is_queued},
         {"accepts_while_it_drains",
          "what is submitted after the stop is accepted and never processed",

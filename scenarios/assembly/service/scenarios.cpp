@@ -50,7 +50,7 @@ struct surroundings {
   bool sink_stalls = false;
   bool sink_open = false;
   int calls_after_close = 0;
-  std::vector<int> delivered;
+  std::vector<int> delivered = {};
   std::size_t processing_now = 0;
 };
 
@@ -435,8 +435,9 @@ ASSAY_CLAUSE(
   co_await t.settle();
   subject->request_stop();
   co_await t.settle();
-  auto watch = t.watch([&subject, &run] {
-    if (run.ended()) return std::string();
+  auto watch = t.watch([&subject, &t] {
+    const bool stopped = std::find(t.marks().begin(), t.marks().end(), "stopped") != t.marks().end();
+    if (stopped) return std::string();
     if (subject->ready()) return std::string("a service that stops is not ready");
     return subject->live() ? std::string() : std::string("a service that stops is alive");
   });

@@ -84,10 +84,10 @@ class keeps_late_jobs final : public reference_pool {
  private:
   std::vector<item> late_;
 };
-const auto m1 =
-    mutant<keeps_late_jobs>("a_submit_after_the_drain_is_accepted_and_never_runs",
-                            "WPL-m2: whoever submits late is told yes, and the job is kept for ever",
-                            {{"WPL-1", "a submit after the drain has started is refused"}});
+const auto m1 = mutant<keeps_late_jobs>(
+    "a_submit_after_the_drain_is_accepted_and_never_runs",
+    "WPL-m2: whoever submits late is told yes, and the job is kept for ever",
+    {{"WPL-1", "a submit after the drain has started is refused"}}, {"WPL-4", "WPL-6", "WPL-8"});
 
 class drains_running_jobs_only final : public reference_pool {
  public:
@@ -101,7 +101,8 @@ class drains_running_jobs_only final : public reference_pool {
 };
 const auto m2 = mutant<drains_running_jobs_only>(
     "drain_forgets_the_queue", "a drain lets the running jobs end and skips the queued ones",
-    {{"WPL-1", "every accepted job is executed, once"}});
+    {{"WPL-1", "every accepted job is executed, once"}},
+    {"WPL-2", "WPL-3", "WPL-4", "WPL-5", "WPL-6", "WPL-7", "WPL-8", "WPL-9", "WPL-11", "X-15", "X-19"});
 
 class runs_cancelled_submits final : public reference_pool {
  public:
@@ -114,9 +115,9 @@ class runs_cancelled_submits final : public reference_pool {
     reference::check_cancelled(co_await asio::this_coro::cancellation_state);
   }
 };
-const auto m3 = mutant<runs_cancelled_submits>("a_cancelled_submit_runs_all_the_same",
-                                               "M-X3: a submit reports cancelled after the pool took its job",
-                                               {{"WPL-1", "if and only if its submit was accepted"}});
+const auto m3 = mutant<runs_cancelled_submits>(
+    "a_cancelled_submit_runs_all_the_same", "M-X3: a submit reports cancelled after the pool took its job",
+    {{"WPL-1", "if and only if its submit was accepted"}}, {"WPL-2", "WPL-7", "WPL-11", "X-1", "X-4"});
 
 // ---- how many run
 
@@ -130,8 +131,10 @@ class one_worker_more final : public reference_pool {
     return config;
   }
 };
-const auto m4 = mutant<one_worker_more>("one_worker_too_many", "starts one worker more than configured",
-                                        {{"WPL-2", "as many run as there are workers: expected 1, was 2"}});
+const auto m4 = mutant<one_worker_more>(
+    "one_worker_too_many", "starts one worker more than configured",
+    {{"WPL-2", "as many run as there are workers: expected 1, was 2"}},
+    {"WPL-3", "WPL-4", "WPL-5", "WPL-7", "WPL-8", "WPL-10", "WPL-11", "WPL-12", "X-13"});
 
 class one_worker_less final : public reference_pool {
  public:
@@ -144,7 +147,8 @@ class one_worker_less final : public reference_pool {
   }
 };
 const auto m5 = mutant<one_worker_less>("one_worker_too_few", "starts one worker less than configured",
-                                        {{"WPL-2", "as many run as there are workers: expected 3, was 2"}});
+                                        {{"WPL-2", "as many run as there are workers: expected 3, was 2"}},
+                                        {"WPL-3", "WPL-4", "WPL-5", "WPL-8", "WPL-10"});
 
 // ---- failures
 
@@ -162,7 +166,7 @@ class failure_kills_worker final : public reference_pool {
 const auto m6 = mutant<failure_kills_worker>(
     "a_bad_job_kills_its_worker",
     "WPL-m1: the worker that ran a throwing job takes no other, and tells nobody",
-    {{"WPL-3", "after jobs that threw, all workers are still there"}});
+    {{"WPL-3", "after jobs that threw, all workers are still there"}}, {"WPL-4", "X-15"});
 
 class failure_shrinks_pool final : public reference_pool {
  public:
@@ -191,7 +195,8 @@ class failures_are_swallowed final : public reference_pool {
 };
 const auto m8 = mutant<failures_are_swallowed>(
     "job_errors_are_swallowed", "a job that threw ends with a value",
-    {{"WPL-3", "the handle tells what the job threw"}, {"X-15", "the handle tells what its job threw"}});
+    {{"WPL-3", "the handle tells what the job threw"}, {"X-15", "the handle tells what its job threw"}},
+    {"WPL-4"});
 
 class failures_are_told_twice final : public reference_pool {
  public:
@@ -207,7 +212,8 @@ class failures_are_told_twice final : public reference_pool {
 const auto m9 = mutant<failures_are_told_twice>("errors_reach_the_handle_and_the_hook",
                                                 "a failure is told to the error hook and to the handle",
                                                 {{"WPL-3", "reaches its handle or the error hook, once"},
-                                                 {"X-15", "every failure is observed exactly once"}});
+                                                 {"X-15", "every failure is observed exactly once"}},
+                                                {"WPL-4"});
 
 class drain_raises_first_failure final : public reference_pool {
  public:
@@ -216,7 +222,7 @@ class drain_raises_first_failure final : public reference_pool {
     pool().close();
     while (!pool().has_ended()) {
       if (first_) std::rethrow_exception(std::exchange(first_, nullptr));
-      co_await sleep(1ms);
+      co_await sleep(5ms);
     }
   }
 
@@ -233,7 +239,7 @@ class drain_raises_first_failure final : public reference_pool {
 const auto m10 = mutant<drain_raises_first_failure>(
     "drain_raises_on_the_first_failure",
     "WPL-m5: gather raises on the first error while other jobs still run",
-    {{"WPL-4", "the drain waits although a job failed: others still run"}});
+    {{"WPL-4", "the drain waits although a job failed: others still run"}}, {"X-15"});
 
 // ---- drain and stop
 
@@ -248,7 +254,8 @@ class drain_forgets_running_jobs final : public reference_pool {
 const auto m11 = mutant<drain_forgets_running_jobs>(
     "drain_waits_for_the_queue_only", "a drain ends when the queue is empty, whatever still runs",
     {{"WPL-4", "the drain waits although the queue is empty: two jobs still run"},
-     {"X-19", "what the jobs held is destroyed"}});
+     {"X-19", "what the jobs held is destroyed"}},
+    {"WPL-8"});
 
 class drain_wants_one_idle_worker final : public reference_pool {
  public:
@@ -260,7 +267,7 @@ class drain_wants_one_idle_worker final : public reference_pool {
 };
 const auto m12 = mutant<drain_wants_one_idle_worker>(
     "drain_waits_for_one_idle_worker", "a drain ends when the first worker finds nothing to do",
-    {{"WPL-4", "the drain waits although one worker is idle"}});
+    {{"WPL-4", "the drain waits although one worker is idle"}}, {"X-19"});
 
 class workers_outlive_drain final : public reference_pool {
  public:
@@ -295,7 +302,7 @@ class stop_waits_for_jobs final : public reference_pool {
 };
 const auto m14 =
     mutant<stop_waits_for_jobs>("running_jobs_hear_of_no_stop", "jobs run where no request reaches them",
-                                {{"WPL-4", "the running jobs are cancelled"}});
+                                {{"WPL-4", "the running jobs are cancelled"}}, {"WPL-5", "WPL-10"});
 
 class stop_drops_unstarted final : public reference_pool {
  public:
@@ -449,13 +456,16 @@ class other_capacity final : public reference_pool {
 };
 const auto m24 = mutant<other_capacity<1000>>("the_queue_is_unbounded", "submit never waits",
                                               {{"WPL-7", "a submit into a full queue waits or is refused"},
-                                               {"X-27", "no more jobs than it is configured to"}});
+                                               {"X-27", "no more jobs than it is configured to"}},
+                                              {"X-13"});
 const auto m25 =
     mutant<other_capacity<1>>("the_queue_takes_one_too_many", "the bound is checked after the push",
                               {{"WPL-7", "a submit into a full queue waits or is refused"},
-                               {"X-27", "no more jobs than it is configured to"}});
+                               {"X-27", "no more jobs than it is configured to"}},
+                              {"X-13"});
 const auto m26 = mutant<other_capacity<-1>>("the_queue_takes_one_too_few", "the last place is never used",
-                                            {{"WPL-7", "a submit is accepted while the queue has room"}});
+                                            {{"WPL-7", "a submit is accepted while the queue has room"}},
+                                            {"WPL-4", "X-4", "X-13"});
 
 // Waits for room beside the reference's own line of submitters.
 class submits_wait_aside : public reference_pool {
@@ -492,9 +502,9 @@ class room_is_not_told final : public submits_wait_aside {
     co_await reference_pool::do_submit(std::move(job), how);
   }
 };
-const auto m27 =
-    mutant<room_is_not_told>("room_is_told_to_nobody", "whoever waits for room hears of the end only",
-                             {{"WPL-7", "a submit that waits is accepted"}});
+const auto m27 = mutant<room_is_not_told>(
+    "room_is_told_to_nobody", "whoever waits for room hears of the end only",
+    {{"WPL-7", "a submit that waits is accepted"}}, {"WPL-2", "WPL-4", "X-4", "X-13", "X-27"});
 
 class submits_barge final : public submits_wait_aside {
  public:
@@ -510,10 +520,10 @@ class submits_barge final : public submits_wait_aside {
     co_await reference_pool::run_job(std::move(job));
   }
 };
-const auto m28 =
-    mutant<submits_barge>("newcomers_overtake_parked_submits",
-                          "M-X13: who is woken looks again, and goes to the back if a newcomer was faster",
-                          {{"X-13", "submits that wait are served in the order they came"}});
+const auto m28 = mutant<submits_barge>(
+    "newcomers_overtake_parked_submits",
+    "M-X13: who is woken looks again, and goes to the back if a newcomer was faster",
+    {{"X-13", "submits that wait are served in the order they came"}}, {"WPL-4", "WPL-7", "X-4"});
 
 class cancelled_submit_keeps_place final : public reference_pool {
  public:
@@ -539,7 +549,7 @@ class cancelled_submit_keeps_place final : public reference_pool {
 };
 const auto m29 = mutant<cancelled_submit_keeps_place>(
     "a_cancelled_submit_keeps_its_place", "a submit that was cancelled stays in line and takes the room",
-    {{"X-4", "passes the room on to the next one"}});
+    {{"X-4", "passes the room on to the next one"}}, {"WPL-7"});
 
 // ---- starting and draining more than once
 
@@ -569,9 +579,9 @@ class second_drain_hangs final : public reference_pool {
  private:
   int drains_ = 0;
 };
-const auto m31 =
-    mutant<second_drain_hangs>("a_second_drain_hangs", "only one drainer is told of the end",
-                               {{"WPL-8", "the second drain ends too, or is refused"}, {"X-1", ""}});
+const auto m31 = mutant<second_drain_hangs>(
+    "a_second_drain_hangs", "only one drainer is told of the end",
+    {{"WPL-8", "the second drain ends too, or is refused"}, {"X-1", ""}}, {"X-19"});
 
 class restart_is_forgotten final : public reference_pool {
  public:
@@ -627,7 +637,7 @@ class cancelled_drain_drops_queue final : public reference_pool {
 const auto m34 = mutant<cancelled_drain_drops_queue>(
     "a_cancelled_drain_abandons_the_queue",
     "with their drainer the workers give up, and the queued jobs are lost",
-    {{"WPL-9", "an accepted job is executed or returned"}});
+    {{"WPL-9", "an accepted job is executed or returned"}}, {"WPL-6", "WPL-8", "X-19"});
 
 class cancelled_drain_is_final final : public reference_pool {
  public:
@@ -642,9 +652,9 @@ class cancelled_drain_is_final final : public reference_pool {
  private:
   bool abandoned_ = false;
 };
-const auto m35 = mutant<cancelled_drain_is_final>("a_cancelled_drain_cannot_be_repeated",
-                                                  "the end of the jobs is told to the drainer that gave up",
-                                                  {{"WPL-9", "a drain ends when every job has"}});
+const auto m35 = mutant<cancelled_drain_is_final>(
+    "a_cancelled_drain_cannot_be_repeated", "the end of the jobs is told to the drainer that gave up",
+    {{"WPL-9", "a drain ends when every job has"}}, {"WPL-6", "WPL-8", "X-19"});
 
 // ---- a job's own time
 
@@ -678,9 +688,9 @@ class timeout_keeps_worker final : public reference_pool {
     if (failure) std::rethrow_exception(failure);
   }
 };
-const auto m38 = mutant<timeout_keeps_worker>("a_timed_out_job_keeps_its_worker",
-                                              "the worker of a job that timed out is not free",
-                                              {{"WPL-10", "the timeout frees the worker for the next job"}});
+const auto m38 = mutant<timeout_keeps_worker>(
+    "a_timed_out_job_keeps_its_worker", "the worker of a job that timed out is not free",
+    {{"WPL-10", "the timeout frees the worker for the next job"}}, {"WPL-5"});
 
 class timeout_looks_cancelled final : public reference_pool {
  public:

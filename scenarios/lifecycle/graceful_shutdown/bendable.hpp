@@ -211,8 +211,8 @@ class bendable_shutdown : public contract::graceful_shutdown {
       throw contract::rejected_error("not accepting work");
     }
     if (is(shutdown_defect::registers_work_a_turn_late)) {
-      boost::asio::post(executor_, [this, name, work] {
-        if (accepting_) start_work(name, work);
+      boost::asio::post(executor_, [this, here = std::weak_ptr<bool>(alive_), name, work] {
+        if (!here.expired() && accepting_) start_work(name, work);
       });
       return;
     }
@@ -285,7 +285,11 @@ class bendable_shutdown : public contract::graceful_shutdown {
                               nanoseconds delay = nanoseconds(0)) {
     auto made = std::make_shared<task>();
     made->name = std::move(name);
-    made->ended = std::move(ended);
+    // A defect may leave a task behind that ends when its coordinator is gone.
+    made->ended = [here = std::weak_ptr<bool>(alive_),
+                   ended = std::move(ended)](const std::exception_ptr& error) {
+      if (!here.expired()) ended(error);
+    };
     where.push_back(made);
     boost::asio::co_spawn(executor_, run_task(made, std::move(work), delay), completion(made));
     return made;
@@ -512,6 +516,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
   tasks work_;
   tasks background_;
   tasks cleaning_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace assay::adapters
