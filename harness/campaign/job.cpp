@@ -1,5 +1,6 @@
 #include "harness/campaign/job.hpp"
 
+#include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <stdexcept>
@@ -73,9 +74,7 @@ campaign_result run_replay(const job& asked, const campaign_observer* observer) 
   return result;
 }
 
-}  // namespace
-
-campaign_result run_job(const job& asked, const campaign_observer* observer) {
+campaign_result run_raw(const job& asked, const campaign_observer* observer) {
   switch (asked.kind) {
     case job_kind::campaign:
       return run_campaign(*asked.chosen, *asked.scenario, asked.options, observer);
@@ -85,6 +84,50 @@ campaign_result run_job(const job& asked, const campaign_observer* observer) {
       return run_replay(asked, observer);
   }
   throw std::logic_error("a job of no known kind");
+}
+
+// How many bytes the UTF-8 character at the front of `text` has; 0 if there is none.
+std::size_t utf8_length(std::string_view text) noexcept {
+  const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and what lies beyond Unicode.
+  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0)) return 0;
+  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90)) return 0;
+  return length;
+}
+
+}  // namespace
+
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      valid += '?';
+    } else {
+      valid += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return valid;
+}
+
+campaign_result run_job(const job& asked, const campaign_observer* observer) {
+  campaign_result result = run_raw(asked, observer);
+  result.message = valid_utf8(result.message);
+  for (std::string& line : result.story) line = valid_utf8(line);
+  for (std::string& line : result.trace) line = valid_utf8(line);
+  return result;
 }
 
 std::string encode(const job& asked) {

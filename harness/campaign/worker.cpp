@@ -178,7 +178,7 @@ void worker_process::read_errors() {
   while ((count = ::read(errors_, buffer.data(), buffer.size())) > 0) {
     error_rest_.append(buffer.data(), static_cast<std::size_t>(count));
     while (const std::optional<std::string> line = take_line(error_rest_)) {
-      if (!line->empty()) error_lines_.push_back(*line);
+      if (!line->empty()) error_lines_.push_back(valid_utf8(*line));
       if (error_lines_.size() > error_lines_max) error_lines_.pop_front();
     }
   }
@@ -228,7 +228,7 @@ std::string worker_process::telling_line() const {
 
 campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
   read_errors();
-  if (!error_rest_.empty()) error_lines_.push_back(std::move(error_rest_));
+  if (!error_rest_.empty()) error_lines_.push_back(valid_utf8(error_rest_));
   const job asked = std::move(*job_);
   job_.reset();
   campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/report/names.hpp"
 
 namespace assay {
 
@@ -45,14 +46,5 @@ std::vector<const subject_base*> select_subjects(const catalogue& all, subject_k
 
 /// Throws usage_error unless every pattern matches some contract.
 void require_contracts(const catalogue& all, std::span<const std::string> patterns);
-
-bool matches(std::string_view pattern, std::string_view name);
-/// True if the list is empty or one of its patterns matches.
-bool matches_any(std::span<const std::string> patterns, std::string_view name);
-
-/// The name that is spelt most like `wrong`, or an empty string if none is near.
-std::string nearest(std::string_view wrong, std::span<const std::string> names);
-/// "; did you mean 'x'?", or nothing.
-std::string suggestion(std::string_view wrong, std::span<const std::string> names);
 
 }  // namespace assay

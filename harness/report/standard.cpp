@@ -5,7 +5,7 @@
 #include <ostream>
 #include <set>
 
-#include "harness/cli/selection.hpp"
+#include "harness/report/names.hpp"
 #include "harness/report/pretty_json.hpp"
 
 namespace assay {

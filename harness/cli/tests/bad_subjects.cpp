@@ -149,6 +149,10 @@ struct babbling final : good_probe {
     return answer_value() - 1;
   }
 };
+struct mumbling final : good_probe {
+  using good_probe::good_probe;
+  int answer() override { throw std::runtime_error("\xff\x01 no \xc3\xa9 UTF-8 \xc3"); }
+};
 struct leaking final : good_probe {
   using good_probe::good_probe;
   int answer() override {
@@ -247,6 +251,7 @@ int main(int argc, char** argv) {
   add<exiting>(suite, "exiting", third, {});
   add<hanging>(suite, "hanging", third, {});
   add<babbling>(suite, "babbling", third, {});
+  add<mumbling>(suite, "mumbling", third, {});
   add<leaking>(suite, "leaking", third, {});
   add<forking_off>(suite, "forking_off", third, {});
   add<crashing_when_permuted>(suite, "crashing_when_permuted", third, claims({"extra"}));

@@ -287,6 +287,13 @@ class BadSubjects(unittest.TestCase):
             self.assertEqual(status, 1)
             self.assertEqual(only(report)["message"], "the answer: expected 42, was 41")
 
+    def test_bytes_that_are_no_text_spoil_no_report(self):
+        for isolation in ["--isolate", "--no-isolate"]:
+            report, status = run_bad("--subject", "mumbling", "--clause", "PRB-1", isolation)
+            self.assertEqual(status, 1)
+            self.assertIn("no \u00e9 UTF-8 ?", only(report)["message"])
+        ElementTree.fromstring(bad("run", "--subject", "mumbling", "--format", "junit").out)
+
     def test_a_throwing_constructor_is_a_failure_with_its_words(self):
         result = self.one("throwing", "PRB-1", 1)
         self.assertIn("no constructor today", result["message"])
