@@ -43,12 +43,12 @@ std::vector<fs::path> inputs_in(const fs::path& folder) {
   return paths;
 }
 
-// "name=scenario;name=scenario", as the build lists them.
+// "name=scenario,name=scenario", as the build lists them.
 std::vector<std::pair<std::string, std::string>> programs() {
   std::vector<std::pair<std::string, std::string>> result;
   std::string_view rest = ASSAY_FUZZ_PROGRAMS;
   while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(';'));
+    const std::string_view one = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
     result.emplace_back(one.substr(0, one.find('=')), one.substr(one.find('=') + 1));
   }
