@@ -165,6 +165,8 @@ class trial {
   /// Keeps something alive until the trial's context is gone.
   void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
   bool traced() const noexcept { return trace_.has_value(); }
+  /// From the beginning of `run` until its final checks are done.
+  bool running() const noexcept { return running_; }
   /// Turns that have ended: equal numbers mean the same turn.
   std::uint64_t turns() const noexcept { return result_.turns; }
   /// True once a sweep has cancelled the victim or made a dependency call fail: what the scenario foresaw may
