@@ -20,15 +20,22 @@ namespace detail {
 
 /// What a trial has of GoogleTest: the reporter that turns a failed EXPECT_* on this thread into a failure of
 /// the trial, and the mocks, which may report until they are gone. Lives as long as the trial.
-class gtest_room final : private testing::ScopedFakeTestPartResultReporter {
+class gtest_room {
  public:
-  explicit gtest_room(trial& owner)
-      : ScopedFakeTestPartResultReporter(INTERCEPT_ONLY_CURRENT_THREAD, nullptr), owner_(owner) {}
-  ~gtest_room() override {
+  explicit gtest_room(trial& owner) : reporter_(std::make_unique<reporter>(owner)) {}
+  gtest_room(const gtest_room&) = delete;
+  gtest_room& operator=(const gtest_room&) = delete;
+  ~gtest_room() {
     // The verdict is out; what a mock finds while it goes follows from how the trial ended.
-    closing_ = true;
+    reporter_->silent = true;
     for (const std::function<void()>& settle : settle_) settle();
     while (!mocks_.empty()) mocks_.pop_back();
+    const std::vector<testing::TestPartResult> late = std::move(reporter_->late);
+    reporter_.reset();
+    for (const testing::TestPartResult& one : late) {
+      testing::internal::AssertHelper(one.type(), one.file_name(), one.line_number(), one.message()) =
+          testing::Message();
+    }
   }
 
   static gtest_room& of(trial& t) {
@@ -44,20 +51,36 @@ class gtest_room final : private testing::ScopedFakeTestPartResultReporter {
   }
 
  private:
-  void ReportTestPartResult(const testing::TestPartResult& result) override {
-    if (!result.failed() || closing_) return;
-    std::string text = result.message();
-    if (result.file_name() != nullptr) {
-      const std::string file = result.file_name();
-      text = file.substr(file.rfind('/') + 1) + ":" + std::to_string(result.line_number()) + ": " + text;
-    }
-    owner_.fail(std::move(text));
-  }
+  class reporter final : public testing::ScopedFakeTestPartResultReporter {
+   public:
+    explicit reporter(trial& owner)
+        : ScopedFakeTestPartResultReporter(INTERCEPT_ONLY_CURRENT_THREAD, nullptr), owner_(owner) {}
 
-  trial& owner_;
+    bool silent = false;
+    // Failed after the trial had ended, while it still exists: not the trial's. Handed on when it goes.
+    std::vector<testing::TestPartResult> late;
+
+   private:
+    void ReportTestPartResult(const testing::TestPartResult& result) override {
+      if (!result.failed() || silent) return;
+      if (!owner_.running()) {
+        late.push_back(result);
+        return;
+      }
+      std::string text = result.message();
+      if (result.file_name() != nullptr) {
+        const std::string file = result.file_name();
+        text = file.substr(file.rfind('/') + 1) + ":" + std::to_string(result.line_number()) + ": " + text;
+      }
+      owner_.fail(std::move(text));
+    }
+
+    trial& owner_;
+  };
+
+  std::unique_ptr<reporter> reporter_;
   std::vector<std::shared_ptr<void>> mocks_;
   std::vector<std::function<void()>> settle_;
-  bool closing_ = false;
 };
 
 /// Where CO_ASSERT_* ends: reports, and leaves the coroutine.

@@ -225,6 +225,18 @@ TEST(gtest_in_a_trial, a_failed_expectation_belongs_to_the_trial_and_comes_when_
   EXPECT_EQ(result.failures.back(), "afterwards");
 }
 
+void fail_after_the_trial_has_ended() {
+  fifo_source source;
+  choice_stream choices(source);
+  trial t(choices, {}, false);
+  const trial_result result = t.run([&] { return fail_an_expectation(t); });
+  EXPECT_TRUE(result.passed()) << "late";
+}
+
+TEST(gtest_in_a_trial, an_expectation_after_the_trial_has_ended_is_gtest_s_own) {
+  EXPECT_NONFATAL_FAILURE(fail_after_the_trial_has_ended(), "late");
+}
+
 TEST(gtest_in_a_trial, an_expectation_outside_of_a_trial_is_gtest_s_own) {
   run(fail_an_expectation);
   EXPECT_NONFATAL_FAILURE(EXPECT_EQ(1, 2) << "outside", "outside");

@@ -209,6 +209,8 @@ class trial {
   /// Whether a failure was recorded.
   bool has_failed() const noexcept { return result_.kind != failure_kind::none; }
   bool traced() const noexcept { return trace_.has_value(); }
+  /// From the beginning of `run` until its final checks are done.
+  bool running() const noexcept { return running_; }
   /// Turns that have ended: equal numbers mean the same turn.
   std::uint64_t turns() const noexcept { return result_.turns; }
   /// True once a sweep has cancelled the victim or made a dependency call fail: what the scenario foresaw may
