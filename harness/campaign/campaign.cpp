@@ -28,6 +28,13 @@ std::optional<std::string> missing_feature(const subject_base& chosen, const sce
   return std::nullopt;
 }
 
+std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
+                                          tier where) {
+  if (const auto feature = missing_feature(chosen, scenario)) return "does not claim '" + *feature + "'";
+  if (scenario.traits.sim_only && where != tier::sim) return "makes sense on the simulator only";
+  return std::nullopt;
+}
+
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced, const campaign_observer* observer) {
   if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
@@ -58,14 +65,12 @@ class campaign {
         scenario_(scenario),
         options_(options),
         observer_(observer),
-        settings_{options.where, options.sweep} {}
+        settings_{options.where, options.sweep},
+        result_(blank_result(chosen, scenario, options.where)) {}
 
   campaign_result run() {
-    describe();
-    if (const auto feature = missing_feature(chosen_, scenario_)) {
-      skip("does not claim '" + *feature + "'");
-    } else if (scenario_.traits.sim_only && options_.where != tier::sim) {
-      skip("makes sense on the simulator only");
+    if (auto why = reason_to_skip(chosen_, scenario_, options_.where)) {
+      skip(std::move(*why));
     } else if (explore()) {
       check_vacuity();
     }
@@ -73,15 +78,9 @@ class campaign {
   }
 
  private:
-  void describe() {
-    result_.subject = chosen_.name();
-    result_.kind = chosen_.kind();
-    result_.contract = scenario_.contract;
-    result_.clause = scenario_.clause;
-    result_.variant = scenario_.variant;
-    const clause_info* const clause = catalogue::instance().find_clause(scenario_.clause);
-    result_.level = clause == nullptr ? level::must : clause->level;
-    result_.where = options_.where;
+  trial_result run_one(choice_source& source, bool traced = false) {
+    if (options_.run) return options_.run(chosen_, scenario_, source, settings_, traced, observer_);
+    return run_trial(chosen_, scenario_, source, settings_, traced, observer_);
   }
 
   void skip(std::string why) {
@@ -89,14 +88,23 @@ class campaign {
     result_.message = std::move(why);
   }
 
+  void enter(std::string_view phase) const {
+    if (observer_ != nullptr && observer_->phase_begins) observer_->phase_begins(phase);
+  }
+
   // Runs the phases in turn; true if no trial failed.
   bool explore() {
+    enter("fifo");
     fifo_source first;
-    const trial_result baseline = run_trial(chosen_, scenario_, first, settings_, true, observer_);
+    const trial_result baseline = run_one(first, true);
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
+    result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, "fifo", order_model::fifo)) return false;
+    // The harness checks its own determinism (VCS-9): the same choices, the same trace.
+    fifo_source first_again;
+    if (!same_run(baseline, run_one(first_again, true))) return false;
     return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
            random_orders(baseline);
   }
@@ -138,9 +146,9 @@ class campaign {
   }
 
   bool sweep(std::vector<sweep_source::deviation> plan, std::string_view phase) {
+    enter(phase);
     sweep_source source(std::move(plan));
-    return judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase,
-                 order_model::fifo);
+    return judge(run_one(source), phase, order_model::fifo);
   }
 
   // Order model fifo leaves the order of tied timers open, and what the scenario itself leaves open.
@@ -148,7 +156,7 @@ class campaign {
     const bool open = std::any_of(baseline.choices.begin(), baseline.choices.end(),
                                   [](const choice& one) { return one.kind != choice_kind::ready; });
     if (!open) return true;
-    return random(options_.schedules / 4, false, "random ties", order_model::fifo);
+    return random((options_.schedules + 3) / 4, false, "random ties", order_model::fifo);
   }
 
   bool random_orders(const trial_result& baseline) {
@@ -157,14 +165,31 @@ class campaign {
   }
 
   bool random(std::uint32_t schedules, bool permute, std::string_view phase, order_model model) {
+    enter(phase);
     for (std::uint32_t i = 0; i < schedules; ++i) {
       random_source::odds odds;
       odds.ready = permute;
       random_source source(options_.seed * 1'000'003 + i, odds);
-      if (!judge(run_trial(chosen_, scenario_, source, settings_, false, observer_), phase, model))
-        return false;
+      // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
+      const trial_result seen = run_one(source, i == 0);
+      if (!judge(seen, phase, model)) return false;
+      if (i > 0) continue;
+      replay_source exactly(condense(seen.choices));
+      if (!same_run(seen, run_one(exactly, true))) return false;
     }
     return true;
+  }
+
+  bool same_run(const trial_result& one, const trial_result& other) {
+    ++result_.trials;
+    result_.turns += other.turns;
+    if (one.choices == other.choices && one.events->hash() == other.events->hash()) return true;
+    result_.outcome = result_.outcome_fifo = verdict::error;
+    result_.message = "not deterministic: the same choices gave another trace";
+    if (!other.passed()) result_.message += "; the second run ended with '" + other.message + "'";
+    result_.token = encode(make_token(chosen_, scenario_, settings_, one.choices));
+    result_.trace_hash = format_hash(one.events->hash());
+    return false;
   }
 
   bool judge(const trial_result& seen, std::string_view phase, order_model model) {
@@ -181,22 +206,29 @@ class campaign {
     return false;
   }
 
-  // Shrinks the failing trial and tells its story.
+  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand.
   void report(const trial_result& failing) {
+    if (failing.kind == failure_kind::escaped) {
+      result_.message = failing.message;
+      result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
+      if (failing.events) result_.story = tell(*failing.events);
+      return;
+    }
     const auto again = [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
       lenient_source source(std::move(answers));
-      trial_result seen = run_trial(chosen_, scenario_, source, settings_, false, observer_);
+      trial_result seen = run_one(source);
       if (!same_failure(seen, failing)) return std::nullopt;
       return std::move(seen.choices);
     };
     shrunk least = shrink(failing.choices, options_.shrink_trials_max, again);
     result_.trials += least.trials;
-    replay_plan plan{&chosen_, &scenario_, settings_, condense(least.choices), false};
-    const trial_result shown = replay(plan, true, observer_);
+    replay_source exactly(condense(least.choices));
+    const trial_result shown = run_one(exactly, true);
     result_.message = shown.passed() ? failing.message : shown.message;
     result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices));
     result_.trace_hash = format_hash(shown.events->hash());
     result_.story = tell(*shown.events);
+    result_.trace = tell(*shown.events, telling::everything);
     if (!same_failure(shown, failing)) {
       result_.outcome = verdict::error;
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
@@ -226,6 +258,19 @@ class campaign {
 
 }  // namespace
 
+campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where) {
+  campaign_result result;
+  result.subject = chosen.name();
+  result.kind = chosen.kind();
+  result.contract = scenario.contract;
+  result.clause = scenario.clause;
+  result.variant = scenario.variant;
+  const clause_info* const clause = catalogue::instance().find_clause(scenario.clause);
+  result.level = clause == nullptr ? level::must : clause->level;
+  result.where = where;
+  return result;
+}
+
 bool same_failure(const trial_result& a, const trial_result& b) {
   return a.kind == b.kind && gist(a.message) == gist(b.message);
 }
@@ -246,10 +291,11 @@ class shrinker {
       : best_(std::move(failing)), left_(trials_max), trials_max_(trials_max), again_(again) {}
 
   shrunk run() {
-    cut_suffix();
+    keep_prefix();
     bool smaller = true;
     while (smaller && left_ > 0) {
-      smaller = drop_deviations();
+      smaller = drop_steps();
+      if (drop_deviations()) smaller = true;
       if (lower_answers()) smaller = true;
     }
     return {std::move(best_), trials_max_ - left_};
@@ -284,17 +330,17 @@ class shrinker {
     return true;
   }
 
-  // The shortest prefix after which first-in-first-out still fails, by bisection (failure need not be
-  // monotone in the length, so this is a start, not a promise).
-  void cut_suffix() {
+  // The fewest first deviations after which first-in-first-out still fails, by bisection (failure need not be
+  // monotone in their number, so this is a start, not a promise).
+  void keep_prefix() {
     std::size_t low = 0;
-    std::size_t high = best_.size();
+    std::size_t high = deviations(best_);
     while (low < high && left_ > 0) {
       const std::size_t middle = low + (high - low) / 2;
       std::vector<std::uint32_t> answers = answers_of(best_);
-      if (middle < answers.size()) answers.resize(middle);
+      answers.resize(deviating_steps()[middle]);
       if (accept(std::move(answers))) {
-        high = middle;
+        high = std::min(middle, deviations(best_));
       } else {
         low = middle + 1;
       }
@@ -307,6 +353,29 @@ class shrinker {
       if (best_[i].chosen != 0) steps.push_back(i);
     }
     return steps;
+  }
+
+  // Takes whole steps out of a random program: a verb and its two arguments, many at once first.
+  bool drop_steps() {
+    constexpr std::size_t answers_per_step = 3;
+    bool any = false;
+    for (std::size_t count = 8; count > 0 && left_ > 0; count /= 2) {
+      std::size_t begin = 0;
+      while (left_ > 0) {
+        while (begin < best_.size() && best_[begin].kind != choice_kind::program) ++begin;
+        const std::size_t end = begin + count * answers_per_step;
+        if (end > best_.size() || best_[end - 1].kind != choice_kind::program) break;
+        std::vector<std::uint32_t> answers = answers_of(best_);
+        answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(begin),
+                      answers.begin() + static_cast<std::ptrdiff_t>(end));
+        if (accept(std::move(answers))) {
+          any = true;
+        } else {
+          ++begin;
+        }
+      }
+    }
+    return any;
   }
 
   // Sets runs of deviations to 0, long runs first.
@@ -381,15 +450,36 @@ std::string build_id() {
 }
 
 replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
-                        const trial_settings& settings, std::span<const choice> made) {
+                        const trial_settings& settings, std::span<const choice> made, run_end end) {
   replay_token token;
   token.build = build_id();
   token.subject = chosen.name();
   token.scenario = scenario.name();
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
   return token;
+}
+
+trial_settings settings_of(const replay_token& token) {
+  trial_settings settings;
+  std::string_view rest = token.settings;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    if (one == "tier=sim") {
+      settings.where = tier::sim;
+    } else if (one == "tier=io_context") {
+      settings.where = tier::io_context;
+    } else if (one == "sweep=1" || one == "sweep=0") {
+      settings.sweep = one.back() == '1';
+    } else if (one != "end=cut") {
+      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
+                            "'");
+    }
+  }
+  return settings;
 }
 
 replay_plan plan_replay(const replay_token& token) {
@@ -405,28 +495,15 @@ replay_plan plan_replay(const replay_token& token) {
     throw malformed_token("the token names the subject '" + token.subject + "' of " +
                           plan.scenario->contract + ", which this program does not have");
   }
-  std::string_view rest = token.settings;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    if (one == "tier=sim") {
-      plan.settings.where = tier::sim;
-    } else if (one == "tier=io_context") {
-      plan.settings.where = tier::io_context;
-    } else if (one == "sweep=1" || one == "sweep=0") {
-      plan.settings.sweep = one.back() == '1';
-    } else {
-      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
-                            "'");
-    }
-  }
+  plan.settings = settings_of(token);
+  plan.cut = token.settings.find("end=cut") != std::string::npos;
   plan.plan = token.plan;
   plan.other_build = token.build != build_id();
   return plan;
 }
 
 trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
-  replay_source source(plan.plan);
+  replay_source source(plan.plan, plan.cut);
   trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
   if (const auto why = source.finish()) {
     result.kind = failure_kind::diverged;
@@ -436,10 +513,10 @@ trial_result replay(const replay_plan& plan, bool traced, const campaign_observe
   return result;
 }
 
-std::vector<std::string> tell(const trace& events) {
+std::vector<std::string> tell(const trace& events, telling how) {
   std::vector<std::string> lines;
   for (const event& one : events.events()) {
-    if (one.kind == event_kind::turn) continue;  // too many to read; they are in the trace
+    if (how == telling::story && one.kind == event_kind::turn) continue;
     std::string line = "  " + format_duration(one.at);
     line.resize(std::max<std::size_t>(line.size(), 10), ' ');
     line += std::string(to_string(one.kind));

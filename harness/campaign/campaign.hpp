@@ -25,12 +25,20 @@ std::string_view to_string(verdict value) noexcept;
 enum class order_model { fifo, any };
 std::string_view to_string(order_model value) noexcept;
 
+struct campaign_observer;
+
+/// Runs one trial, here or elsewhere; see run_trial and run_forked_trial.
+using trial_runner =
+    std::function<trial_result(const subject_base&, const scenario_info&, choice_source&,
+                               const trial_settings&, bool traced, const campaign_observer*)>;
+
 struct campaign_options {
   std::uint32_t schedules = 100;  ///< random schedules under order model `any`; a quarter of it under `fifo`
   std::uint64_t seed = 1;
   tier where = tier::sim;
   bool sweep = true;  ///< the cancellation and fault sweeps, and random cancels and faults
   std::uint32_t shrink_trials_max = 400;
+  trial_runner run;  ///< run_trial if empty
 };
 
 /// What a campaign found, in plain values.
@@ -44,11 +52,12 @@ struct campaign_result {
   tier where{};
   verdict outcome = verdict::pass;  ///< under order model `any`
   verdict outcome_fifo = verdict::pass;
-  std::string message;   ///< of the shrunk failing trial, or why it was skipped
-  std::string shown_by;  ///< the phase that showed it: "fifo", "cancel sweep", "random order", ...
-  std::string token;
-  std::string trace_hash;          ///< of the shrunk failing trial, or of the FIFO trial
-  std::vector<std::string> story;  ///< the shrunk failing trial, event by event
+  std::string message;             ///< of the shrunk failing trial, or why it was skipped
+  std::string shown_by;            ///< the phase that showed it: "fifo", "cancel sweep", "random order", ...
+  std::string token;               ///< of the shrunk failing trial, or of the FIFO trial
+  std::string trace_hash;          ///< of the same trial
+  std::vector<std::string> story;  ///< the shrunk failing trial, for a person
+  std::vector<std::string> trace;  ///< the same trial, event by event
   std::uint64_t trials = 0;
   std::uint64_t turns = 0;
   std::uint32_t cancel_points = 0;  ///< on the FIFO run
@@ -63,7 +72,11 @@ struct campaign_result {
 struct campaign_observer {
   choice_mirror* mirror = nullptr;
   std::function<void(const trial_settings&)> trial_begins;
+  std::function<void(std::string_view)> phase_begins;  ///< "fifo", "cancel sweep", ...
 };
+
+/// A result that names subject and scenario, and says `pass` until something else is known.
+campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where);
 
 /// Runs one trial. The source must be fresh.
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
@@ -76,6 +89,10 @@ campaign_result run_campaign(const subject_base& chosen, const scenario_info& sc
 
 /// The first of the scenario's features that the subject does not claim, if any.
 std::optional<std::string> missing_feature(const subject_base& chosen, const scenario_info& scenario);
+
+/// Why the scenario does not apply, in words, if it does not.
+std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
+                                          tier where);
 
 /// Whether two results fail in the same way, whatever numbers their messages hold.
 bool same_failure(const trial_result& a, const trial_result& b);
@@ -91,9 +108,15 @@ struct shrunk {
 shrunk shrink(std::vector<choice> failing, std::uint32_t trials_max,
               const std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>& again);
 
-/// The token of a recorded run of this scenario.
+/// The token of a recorded run of this scenario. One that was `cut` (by a crash, a hang, a termination) holds only the
+/// choices so far; its replay goes on first-in-first-out.
+enum class run_end { whole, cut };
 replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
-                        const trial_settings& settings, std::span<const choice> made);
+                        const trial_settings& settings, std::span<const choice> made,
+                        run_end end = run_end::whole);
+
+/// The trial settings that a token names. Throws malformed_token for one that is not known.
+trial_settings settings_of(const replay_token& token);
 
 /// What a token asks for, looked up in the catalogue.
 struct replay_plan {
@@ -102,14 +125,16 @@ struct replay_plan {
   trial_settings settings;
   schedule plan;
   bool other_build = false;
+  bool cut = false;  ///< made by a run that never ended
 };
 /// Throws malformed_token, also when the token names what this program does not have.
 replay_plan plan_replay(const replay_token& token);
 /// Runs it strictly; a divergence is a result of kind `diverged`.
 trial_result replay(const replay_plan& plan, bool traced = true, const campaign_observer* observer = nullptr);
 
-/// A trace as lines for a person.
-std::vector<std::string> tell(const trace& events);
+/// A trace as lines for a person; a story leaves out the turns in which nothing is to be told.
+enum class telling { story, everything };
+std::vector<std::string> tell(const trace& events, telling how = telling::story);
 
 /// "0.1.0-gcc12.2-5f3a9c01": version, compiler, digest of the standard.
 std::string build_id();

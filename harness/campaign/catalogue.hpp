@@ -16,6 +16,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <source_location>
@@ -50,8 +51,9 @@ struct scenario_traits {
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
-  bool sim_only = false;                   ///< makes no sense on a stock io_context
-  std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
+  bool property = false;  ///< runs a random program: for properties and fuzzing, no part of a verdict
+  bool sim_only = false;  ///< makes no sense on a stock io_context
+  std::string why = {};   ///< how the scenario checks the clause, if that is not plain
 };
 
 class subject_base;
@@ -128,13 +130,18 @@ class subject final : public subject_base {
   factory make_;
 };
 
-/// Destroys a subject after telling the ledger that what it still holds is left, not lost.
+/// Destroys a subject after telling the ledger that what it still holds is left, not lost. A scenario that has failed
+/// leaves its operations where they are, and they use the subject: then it goes after them, with the trial.
 struct subject_deleter {
-  item_ledger* ledger = nullptr;
+  trial* owner = nullptr;
   template <class Contract>
   void operator()(Contract* made) const {
-    ledger->subject_going();
-    delete made;
+    owner->items().subject_going();
+    if (owner->has_failed() || std::uncaught_exceptions() > 0) {
+      owner->keep(std::shared_ptr<Contract>(made));
+    } else {
+      delete made;
+    }
   }
 };
 template <class Contract>
@@ -150,7 +157,7 @@ class maker {
   /// configuration).
   made_subject<Contract> operator()(config configuration = {}) const {
     std::unique_ptr<Contract> made = subject_->make(environment::of(*trial_), configuration);
-    return made_subject<Contract>(made.release(), subject_deleter{&trial_->items()});
+    return made_subject<Contract>(made.release(), subject_deleter{trial_});
   }
   bool claims(std::string_view feature) const noexcept { return subject_->claims(feature); }
 

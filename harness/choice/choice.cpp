@@ -103,7 +103,7 @@ schedule condense(std::span<const choice> made) {
 }
 
 std::uint32_t replay_source::choose(choice_kind kind, std::uint32_t arity) {
-  if (why_) return 0;
+  if (why_ || (cut_ && step_ >= plan_.steps)) return 0;
   const std::uint32_t step = step_++;
   shape_ = mix_shape(shape_, kind, arity);
   if (step >= plan_.steps) {

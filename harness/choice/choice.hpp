@@ -193,10 +193,11 @@ struct schedule {
 schedule condense(std::span<const choice> made);
 
 /// The strict reading, for replay tokens: a kind or arity that does not match, a run that ends early or goes
-/// on for longer is a divergence, named with its step. After a divergence every answer is 0.
+/// on for longer is a divergence, named with its step. After a divergence every answer is 0. A plan that was `cut` is
+/// the beginning of a run that never ended: it is read strictly, and whatever comes behind it is answered with 0.
 class replay_source final : public choice_source {
  public:
-  explicit replay_source(schedule plan) : plan_(std::move(plan)) {}
+  explicit replay_source(schedule plan, bool cut = false) : plan_(std::move(plan)), cut_(cut) {}
   std::uint32_t choose(choice_kind kind, std::uint32_t arity) override;
   std::optional<std::string> diverged() const override { return why_; }
   /// To be called when the run is over: ending early and a different shape are seen only then.
@@ -204,6 +205,7 @@ class replay_source final : public choice_source {
 
  private:
   schedule plan_;
+  bool cut_;
   std::uint32_t step_ = 0;
   std::size_t next_ = 0;
   std::uint32_t shape_ = 2166136261U;

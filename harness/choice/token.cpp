@@ -119,6 +119,10 @@ std::string from_base64url(std::string_view text) {
       out += static_cast<char>((bits >> held) & 0xffU);
     }
   }
+  // One schedule has one text.
+  if (held >= 6 || (bits & ((1U << held) - 1U)) != 0) {
+    throw malformed_token("malformed token: its schedule has trailing bits");
+  }
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "harness/sim/sim_context.hpp"
 
+#include <algorithm>
+
 namespace assay {
 
 namespace {
@@ -27,6 +29,7 @@ sim_context::sim_context(choice_stream& choices)
 }
 
 sim_context::~sim_context() {
+  // A service's destructor must not meet a handler that is still ready: a strand's would be used after it.
   abandon();
   destroy();
 }
@@ -38,24 +41,31 @@ task_id sim_context::add_task() {
 
 void sim_context::abandon() noexcept {
   // Services first, as every context of Asio does it: who owns tasks learns here that they will never end.
-  shutdown();
+  if (!std::exchange(abandoned_, true)) shutdown();
+  drop_all_but(last_task_);
+  drop_all_but(virtual_time::nobody);
+}
+
+void sim_context::drop_all_but(task_id spared) noexcept {
   // A handler that goes may destroy frames, which cancel waits, which become ready: so until nothing is left.
-  for (const task_id spared : {last_task_, virtual_time::nobody}) {
-    bool again = true;
-    while (again) {
-      again = false;
-      time_.abandon_waits(spared);
-      for (std::size_t i = ready_.size(); i > 0; --i) {
-        if (i > ready_.size() || ready_.at(i - 1)->task == spared) continue;
-        detail::ready_op* const op = ready_.take(i - 1);
-        --tasks_[op->task].ready;
-        op->run(op, false);
-        again = true;
-      }
+  bool again = true;
+  while (again) {
+    again = false;
+    time_.abandon_waits(spared);
+    std::vector<std::shared_ptr<void>> foreign;
+    {
+      const std::lock_guard lock(foreign_mutex_);
+      foreign.swap(foreign_);
+    }
+    foreign.clear();
+    for (std::size_t i = ready_.size(); i > 0; --i) {
+      if (i > ready_.size() || ready_.at(i - 1)->task == spared) continue;
+      detail::ready_op* const op = ready_.take(i - 1);
+      --tasks_[op->task].ready;
+      op->run(op, false);
+      again = true;
     }
   }
-  const std::lock_guard lock(foreign_mutex_);
-  foreign_.clear();
 }
 
 std::int64_t sim_context::outstanding_work() const noexcept {
@@ -67,19 +77,29 @@ std::int64_t sim_context::outstanding_work() const noexcept {
 bool sim_context::run_turn() {
   if (ready_.empty()) return false;
   if (++turns_at_instant_ > turns_per_instant_max_) {
-    throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");
+    throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");  // VCS-6
   }
   const std::uint32_t chosen = choices_.pick(choice_kind::ready, ready_.size());
   detail::ready_op* const op = ready_.take(chosen);
   task_state& task = tasks_[op->task];
   --task.ready;
   ++task.turns;
+  recent_[turns_ % recent_max] = op->task;
   ++turns_;
   time_.set_current_task(op->task);
   const flag_guard running(running_);
   const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
   op->run(op, true);
+  recycled_.rethrow_pending_exception();
   return true;
+}
+
+std::vector<task_id> sim_context::recent_turns() const {
+  std::vector<task_id> recent;
+  const std::uint64_t count = std::min<std::uint64_t>(turns_, recent_max);
+  for (std::uint64_t turn = turns_ - count; turn < turns_; ++turn)
+    recent.push_back(recent_[turn % recent_max]);
+  return recent;
 }
 
 bool sim_context::release_due() {
@@ -113,7 +133,8 @@ void sim_context::run_current() {
 void sim_context::advance_by(nanoseconds delay) {
   if (delay < nanoseconds::zero()) throw std::invalid_argument("advance_by: a negative delay");
   const nanoseconds start = now();
-  const nanoseconds end = nanoseconds::max() - start < delay ? nanoseconds::max() : start + delay;
+  const nanoseconds end = detail::saturated_sum(start, delay);
+  if (end == start) return;
   while (run_turn()) {
   }
   while (time_.earliest() < end) {

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/detail/thread_context.hpp>
 #include <boost/asio/detail/thread_info_base.hpp>
@@ -115,7 +116,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// Runs everything due now, including what that creates at the same instant (VCS-3).
   void run_current();
   /// Runs everything due before now + delay, then stands at now + delay without running what is due exactly
-  /// then (VCS-4). Throws std::invalid_argument for a negative delay; an overflow is clamped.
+  /// then (VCS-4); a delay of 0 runs nothing. Throws std::invalid_argument for a negative delay; an overflow
+  /// is clamped.
   void advance_by(nanoseconds delay);
   /// Runs until nothing is ready and no finite timer is left; the clock jumps from deadline to deadline
   /// (VCS-1).
@@ -128,24 +130,32 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   task_id current_task() const noexcept { return time_.current_task(); }
   std::uint64_t turns() const noexcept { return turns_; }
   std::int64_t outstanding_work() const noexcept;
+  /// Whether a handler is being run just now.
+  bool running() const noexcept { return running_; }
+  /// Calls `visitor(const detail::ready_op&)` for every ready handler, in the order of becoming ready.
+  template <class Visitor>
+  void visit_ready(Visitor&& visitor) const {
+    for (std::size_t i = 0; i < ready_.size(); ++i) visitor(*ready_.at(i));
+  }
+  /// Whose the last turns were, the latest last; at most `recent_max` of them (VCS-6).
+  static constexpr std::size_t recent_max = 32;
+  std::vector<task_id> recent_turns() const;
   /// True once a handler came from another thread.
   bool escaped() const noexcept { return escaped_.load(std::memory_order_relaxed); }
   void set_turns_per_instant_max(std::uint64_t turns) noexcept { turns_per_instant_max_ = turns; }
   /// Whose frames go last when the context is destroyed.
   void set_last_task(task_id task) noexcept { last_task_ = task; }
-  /// Destroys every pending handler and wait without running it, those of the last task last. Idempotent.
+  /// Destroys every pending handler and wait, and with them every suspended frame, without running it; those
+  /// of the last task last. Services are shut down, so nothing but destruction may follow. Idempotent.
   void abandon() noexcept;
 
   /// Calls `function` as if inside a turn of `task`: for what a driver does between turns, a cancel for one.
   template <class Function>
   void run_inside(task_id task, Function&& function) {
-    const task_id before = time_.current_task();
-    const bool was_running = std::exchange(running_, true);
-    time_.set_current_task(task);
+    const inside_guard inside(*this, task);
     const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
     std::forward<Function>(function)();
-    running_ = was_running;
-    time_.set_current_task(before);
+    recycled_.rethrow_pending_exception();
   }
 
   /// Puts an operation among the ready ones; it belongs to op->task.
@@ -156,6 +166,28 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
 
  private:
   friend class executor_type;
+
+  // For as long as it lives a handler of `task` is being run.
+  class inside_guard {
+   public:
+    inside_guard(sim_context& context, task_id task) noexcept
+        : context_(context),
+          task_before_(context.time_.current_task()),
+          running_before_(std::exchange(context.running_, true)) {
+      context.time_.set_current_task(task);
+    }
+    inside_guard(const inside_guard&) = delete;
+    inside_guard& operator=(const inside_guard&) = delete;
+    ~inside_guard() {
+      context_.running_ = running_before_;
+      context_.time_.set_current_task(task_before_);
+    }
+
+   private:
+    sim_context& context_;
+    task_id task_before_;
+    bool running_before_;
+  };
 
   template <class Function>
   struct function_op final : detail::ready_op {
@@ -189,7 +221,12 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
       keep_foreign(decayed(std::forward<Function>(function)));
     } else if (may_run_inline && running_) {
       decayed copy(std::forward<Function>(function));
-      std::move(copy)();
+      try {
+        std::move(copy)();
+      } catch (...) {
+        // As io_context does: what a handler throws never comes out of `dispatch`, it leaves the turn.
+        recycled_.capture_current_exception();
+      }
     } else {
       make_ready(new function_op<decayed>(decayed(std::forward<Function>(function)), task));
     }
@@ -200,6 +237,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
     const std::lock_guard lock(foreign_mutex_);
     foreign_.push_back(std::make_shared<std::decay_t<Function>>(std::forward<Function>(function)));
   }
+  void drop_all_but(task_id spared) noexcept;
   static void give(void* self, detail::ready_op* op) { static_cast<sim_context*>(self)->make_ready(op); }
 
   choice_stream& choices_;
@@ -212,6 +250,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   std::uint64_t turns_per_instant_max_ = 100'000;
   task_id last_task_ = virtual_time::nobody;
   bool running_ = false;
+  bool abandoned_ = false;
+  std::array<task_id, recent_max> recent_{};
   pthread_t owner_;
   // Asio recycles coroutine frames and handlers through the thread's call stack; being on it makes that work
   // here.
@@ -241,9 +281,7 @@ class sim_context::executor_type {
     swap(other);
     return *this;
   }
-  ~executor_type() {
-    if ((bits_ & tracked) != 0) --context_->tasks_[task_].work;
-  }
+  ~executor_type() { count(-1); }
 
   sim_context& context() const noexcept { return *context_; }
   task_id task() const noexcept { return task_; }
@@ -290,7 +328,11 @@ class sim_context::executor_type {
 
   executor_type(sim_context* context, task_id task, std::uint32_t bits) noexcept
       : context_(context), task_(task), bits_(bits) {
-    if ((bits_ & tracked) != 0) ++context_->tasks_[task_].work;
+    count(1);
+  }
+  // Only the owner's thread counts: what another thread does has escaped anyway, and must not race.
+  void count(int by) noexcept {
+    if ((bits_ & tracked) != 0 && pthread_self() == context_->owner_) context_->tasks_[task_].work += by;
   }
   void swap(executor_type& other) noexcept {
     std::swap(context_, other.context_);

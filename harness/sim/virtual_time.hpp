@@ -20,6 +20,7 @@
     "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::assay (or call assay_instrument on the target), which injects it first."
 #endif
 
+#include <algorithm>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -48,6 +49,20 @@ namespace detail {
 
 using nanoseconds = std::chrono::nanoseconds;
 
+/// a + b, clamped to what nanoseconds can hold: the far ends of a clock are reached by expiries of "never" and
+/// by advancing "for ever".
+constexpr nanoseconds saturated_sum(nanoseconds a, nanoseconds b) noexcept {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a.count(), b.count(), &sum)) return nanoseconds(sum);
+  return b.count() < 0 ? nanoseconds::min() : nanoseconds::max();
+}
+/// a - b, clamped likewise.
+constexpr nanoseconds saturated_difference(nanoseconds a, nanoseconds b) noexcept {
+  std::int64_t difference = 0;
+  if (!__builtin_sub_overflow(a.count(), b.count(), &difference)) return nanoseconds(difference);
+  return b.count() < 0 ? nanoseconds::max() : nanoseconds::min();
+}
+
 /// Something that can run once: a posted function or a wait that has ended. Intrusive, so that scheduling
 /// costs no allocation of its own.
 struct ready_op {
@@ -61,6 +76,7 @@ struct wait_canceller;
 /// One pending wait of a timer.
 struct timer_op : ready_op {
   nanoseconds due{};          // on the timer's own clock
+  nanoseconds since{};        // when it was armed, on the monotonic clock
   std::size_t index = 0;      // its place in the heap, or among the parked
   timer_op* next = nullptr;   // the other waits of the same timer
   timer_op** link = nullptr;  // what points at this one; null once it is no longer pending
@@ -167,20 +183,23 @@ class virtual_time : public boost::asio::execution_context::service {
   }
 
   nanoseconds now() const noexcept { return now_; }
-  nanoseconds wall_now() const noexcept { return now_ + wall_offset_; }
+  nanoseconds wall_now() const noexcept { return detail::saturated_sum(now_, wall_offset_); }
 
   /// Moves the monotonic clock; never backwards. Fires nothing by itself.
   void set_now(nanoseconds instant) noexcept {
     if (instant > now_) now_ = instant;
   }
   /// Steps the wall clock alone, in either direction (VCS-11).
-  void step_wall(nanoseconds by) noexcept { wall_offset_ += by; }
+  void step_wall(nanoseconds by) noexcept { wall_offset_ = detail::saturated_sum(wall_offset_, by); }
 
   /// The earliest pending deadline on the monotonic clock, or nanoseconds::max() when there is none. O(1).
   nanoseconds earliest() const noexcept {
     nanoseconds result = nanoseconds::max();
     if (!steady_.empty()) result = steady_.earliest();
-    if (!wall_.empty() && wall_.earliest() - wall_offset_ < result) result = wall_.earliest() - wall_offset_;
+    // What lies beyond the end of the monotonic clock never comes.
+    if (!wall_.empty()) {
+      result = std::min(result, detail::saturated_difference(wall_.earliest(), wall_offset_));
+    }
     return result;
   }
 
@@ -228,6 +247,7 @@ class virtual_time : public boost::asio::execution_context::service {
   // What follows is for the timer services below.
   void arm(detail::timer_op* op, detail::timer_op*& list) {
     op->task = current_task_;
+    op->since = now_;
     if (op->parked) {
       op->index = parked_.size();
       parked_.push_back(op);

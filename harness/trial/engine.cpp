@@ -5,7 +5,7 @@
 #include <boost/asio/detail/epoll_reactor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <vector>
+#include <optional>
 
 namespace assay {
 
@@ -14,6 +14,14 @@ std::string_view to_string(tier where) noexcept { return where == tier::sim ? "s
 namespace {
 
 namespace asio = boost::asio;
+
+bool has_reactor(const asio::execution_context& context) {
+  return asio::has_service<asio::detail::epoll_reactor>(const_cast<asio::execution_context&>(context));
+}
+constexpr const char* reactor_started =
+    "Asio's real reactor was started on the trial's context (a socket, a signal_set, a descriptor, or a "
+    "timer "
+    "that was compiled without the harness's header)";
 
 // Linux: a directory's link count is 2 and one per entry. One call, no listing.
 long thread_count() noexcept {
@@ -30,6 +38,9 @@ class sim_engine final : public engine {
   virtual_time& time() noexcept override { return context_.time(); }
   task_id add_task() override { return context_.add_task(); }
   void set_last_task(task_id task) noexcept override { context_.set_last_task(task); }
+  void set_turns_per_instant_max(std::uint64_t turns) noexcept override {
+    context_.set_turns_per_instant_max(turns);
+  }
   bool run_turn() override { return context_.run_turn(); }
   bool release_due() override { return context_.release_due(); }
   void move_clock(std::chrono::nanoseconds instant) noexcept override { context_.move_clock(instant); }
@@ -40,15 +51,14 @@ class sim_engine final : public engine {
   bool knows_tasks() const noexcept override { return true; }
   task_state task(task_id id) const noexcept override { return context_.task(id); }
   task_id current_task() const noexcept override { return context_.current_task(); }
-  std::int64_t outstanding_work() const noexcept override { return context_.outstanding_work(); }
+  void visit_ready(const std::function<void(task_id)>& visitor) const override {
+    context_.visit_ready([&](const detail::ready_op& op) { visitor(op.task); });
+  }
+  std::vector<task_id> recent_turns() const override { return context_.recent_turns(); }
+  std::int64_t outstanding_work() override { return context_.outstanding_work(); }
   std::string escaped() const override {
     if (context_.escaped()) return "a handler came from another thread";
-    auto& context = const_cast<sim_context&>(context_);
-    if (asio::has_service<asio::detail::epoll_reactor>(context)) {
-      return "Asio's real reactor was started on the simulator's context (a socket, a signal_set, a "
-             "descriptor, "
-             "or a timer that was compiled without the harness's header)";
-    }
+    if (has_reactor(context_)) return reactor_started;
     if (thread_count() > threads_before_) return "a thread was started";
     return {};
   }
@@ -63,19 +73,30 @@ class stock_engine final : public engine {
  public:
   explicit stock_engine(choice_stream& choices)
       : choices_(choices),
-        context_(1),
         time_(asio::make_service<virtual_time>(context_)),
         guard_(context_.get_executor()),
         threads_before_(thread_count()) {
-    time_.drive(this, &stock_engine::give, false);
+    time_.drive(this, &stock_engine::give, true);
   }
+  ~stock_engine() override { abandon(); }
 
   asio::any_io_executor executor(task_id) override { return context_.get_executor(); }
   asio::io_context* stock() noexcept override { return &context_; }
   virtual_time& time() noexcept override { return time_; }
   task_id add_task() override { return ++tasks_; }
-  void set_last_task(task_id) noexcept override {}
-  bool run_turn() override { return context_.poll_one() > 0; }
+  void set_last_task(task_id task) noexcept override { last_task_ = task; }
+  void set_turns_per_instant_max(std::uint64_t turns) noexcept override { turns_per_instant_max_ = turns; }
+  bool run_turn() override {
+    time_.set_current_task(0);
+    if (turns_at_instant_ >= turns_per_instant_max_) {
+      throw livelock("more than " + std::to_string(turns_per_instant_max_) +
+                     " turns at one instant");  // VCS-6
+    }
+    ++turns_at_instant_;  // before, since what the handler throws comes out
+    const bool ran = context_.poll_one() > 0;
+    if (!ran) --turns_at_instant_;
+    return ran;
+  }
   bool release_due() override {
     std::vector<detail::timer_op*> due;
     while (detail::timer_op* const op = time_.take_due()) due.push_back(op);
@@ -88,25 +109,48 @@ class stock_engine final : public engine {
     }
     return false;
   }
-  void move_clock(std::chrono::nanoseconds instant) noexcept override { time_.set_now(instant); }
-  void make_ready(detail::ready_op* op) override { asio::post(context_, posted(op)); }
+  void move_clock(std::chrono::nanoseconds instant) noexcept override {
+    if (instant > time_.now()) turns_at_instant_ = 0;
+    time_.set_now(instant);
+  }
+  void make_ready(detail::ready_op* op) override { asio::post(context_, posted(time_, op)); }
   void run_inside(task_id, const std::function<void()>& function) override { function(); }
   bool knows_tasks() const noexcept override { return false; }
   task_state task(task_id) const noexcept override { return {}; }
-  task_id current_task() const noexcept override { return 0; }
-  std::int64_t outstanding_work() const noexcept override { return 0; }
+  task_id current_task() const noexcept override { return time_.current_task(); }
+  void visit_ready(const std::function<void(task_id)>&) const override {}
+  std::vector<task_id> recent_turns() const override { return {}; }
+  std::int64_t outstanding_work() override {
+    // An io_context that has run out of work stops: so let go of ours and look.
+    guard_.reset();
+    const bool none = context_.stopped();
+    if (none) context_.restart();
+    guard_.emplace(context_.get_executor());
+    return none ? 0 : 1;
+  }
   std::string escaped() const override {
+    if (has_reactor(context_)) return reactor_started;
     return thread_count() > threads_before_ ? "a thread was started" : std::string();
   }
-  // A stock context drops everything when it goes, in its own order.
-  void abandon() noexcept override {}
+  void abandon() noexcept override {
+    // Services first, the ready handlers among them: see sim_context::abandon.
+    context_.shut_down();
+    time_.abandon_waits(last_task_);
+    time_.abandon_waits(virtual_time::nobody);
+    context_.shut_down();  // again, for what those made ready
+  }
 
  private:
+  struct stock_context : asio::io_context {
+    stock_context() : asio::io_context(1) {}
+    void shut_down() { shutdown(); }
+  };
+
   // Owns the operation until it runs; dropping it unrun destroys it.
   class posted {
    public:
-    explicit posted(detail::ready_op* op) noexcept : op_(op) {}
-    posted(posted&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
+    posted(virtual_time& time, detail::ready_op* op) noexcept : time_(time), op_(op) {}
+    posted(posted&& other) noexcept : time_(other.time_), op_(std::exchange(other.op_, nullptr)) {}
     posted(const posted&) = delete;
     posted& operator=(const posted&) = delete;
     posted& operator=(posted&&) = delete;
@@ -115,20 +159,25 @@ class stock_engine final : public engine {
     }
     void operator()() {
       detail::ready_op* const op = std::exchange(op_, nullptr);
+      time_.set_current_task(op->task);
       op->run(op, true);
     }
 
    private:
+    virtual_time& time_;
     detail::ready_op* op_;
   };
   static void give(void* self, detail::ready_op* op) { static_cast<stock_engine*>(self)->make_ready(op); }
 
   choice_stream& choices_;
-  asio::io_context context_;
+  stock_context context_;
   virtual_time& time_;
-  asio::executor_work_guard<asio::io_context::executor_type> guard_;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard_;
   long threads_before_;
+  std::uint64_t turns_at_instant_ = 0;
+  std::uint64_t turns_per_instant_max_ = 100'000;
   task_id tasks_ = 0;
+  task_id last_task_ = virtual_time::nobody;
 };
 
 }  // namespace

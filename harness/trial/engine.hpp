@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/choice/choice.hpp"
 #include "harness/sim/sim_context.hpp"
@@ -27,6 +28,7 @@ class engine {
   virtual virtual_time& time() noexcept = 0;
   virtual task_id add_task() = 0;
   virtual void set_last_task(task_id task) noexcept = 0;
+  virtual void set_turns_per_instant_max(std::uint64_t turns) noexcept = 0;
   /// Runs one ready handler; false when none is ready. What the handler throws comes out.
   virtual bool run_turn() = 0;
   /// Makes the timers that are due now ready; false when none is due.
@@ -36,15 +38,21 @@ class engine {
   virtual void make_ready(detail::ready_op* op) = 0;
   /// Calls `function` as if inside a turn of `task`.
   virtual void run_inside(task_id task, const std::function<void()>& function) = 0;
-  /// Whether turns can be told apart by task.
+  /// Whether every handler can be told apart by task. Where not, the current task is known as far as starts
+  /// and waits tell; a handler that was posted is the subject's.
   virtual bool knows_tasks() const noexcept = 0;
+  /// Calls `visitor` for the task of every ready handler, where the tier can tell tasks apart.
+  virtual void visit_ready(const std::function<void(task_id)>& visitor) const = 0;
+  /// Whose the last turns were, the latest last, where the tier can tell.
+  virtual std::vector<task_id> recent_turns() const = 0;
   virtual task_state task(task_id id) const noexcept = 0;
   virtual task_id current_task() const noexcept = 0;
-  /// Executors that track outstanding work, all tasks together; 0 where the tier cannot tell.
-  virtual std::int64_t outstanding_work() const noexcept = 0;
+  /// Executors that track outstanding work, all tasks together; where the tier cannot count, 1 if there is
+  /// any.
+  virtual std::int64_t outstanding_work() = 0;
   /// What escaped the scheduler (a reactor, a thread), or an empty string.
   virtual std::string escaped() const = 0;
-  /// Destroys all that is pending without running it.
+  /// Destroys all that is pending without running it. Nothing but destruction may follow.
   virtual void abandon() noexcept = 0;
 };
 

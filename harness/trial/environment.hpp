@@ -49,6 +49,8 @@ class environment {
   void provide(std::shared_ptr<Dependency> dependency) {
     provided_[std::type_index(typeid(Dependency))] = std::move(dependency);
   }
+  /// Lets go of everything provided; the trial does so before its context goes.
+  void clear() noexcept { provided_.clear(); }
 
  private:
   trial* trial_;

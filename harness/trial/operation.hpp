@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -43,6 +44,8 @@ class operation_record {
   bool done() const noexcept { return done_; }
   bool observed() const noexcept { return observed_; }
   std::uint32_t cancels() const noexcept { return cancels_; }
+  /// When it last had a turn, as far as the tier can tell; before the first, when it was started.
+  std::chrono::nanoseconds last_turn() const noexcept { return last_turn_; }
   const std::exception_ptr& failure() const noexcept { return failure_; }
   boost::asio::cancellation_signal& signal() noexcept { return signal_; }
 
@@ -66,6 +69,7 @@ class operation_record {
   bool done_ = false;
   bool observed_ = false;  // somebody has looked at how it ended
   std::uint32_t cancels_ = 0;
+  std::chrono::nanoseconds last_turn_{};
   std::exception_ptr failure_;
   boost::asio::cancellation_signal signal_;
 };

@@ -11,7 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::uint64_t turns_max = 500'000;                    // of one trial
+constexpr std::uint32_t exceptions_max = 100;                   // that leave a turn, of one trial
 constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before background work alone counts as idle
 
 // The file's own name: the path that the compiler was given is not the same everywhere.
@@ -53,6 +53,7 @@ void operation_record::finish(std::exception_ptr failure) {
 
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices), settings_(settings), engine_(make_engine(settings.where, choices)) {
+  engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
   if (traced) trace_.emplace();
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
@@ -66,19 +67,44 @@ trial::~trial() {
   items_.locate = nullptr;
   items_.note = nullptr;
   const clock_guard clock(engine_->time());
-  while (!gates_.empty()) {
-    gate* const waiting = gates_.front();
-    gates_.pop_front();
-    waiting->run(waiting, false);
+  // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
+  // dependencies, kept things), which may hold timers and executors; then the context that those stand on.
+  std::vector<gate*> last;
+  for (gate* const waiting : gates_) {
+    if (waiting->task == scenario_task) {
+      last.push_back(waiting);
+    } else {
+      engine_->make_ready(waiting);
+    }
   }
+  gates_.clear();
   engine_->abandon();
-  // The frames are gone; what they referred to (signals, ledgers, kept things) goes after the context.
-  kept_.clear();
+  for (gate* const waiting : last) waiting->run(waiting, false);
+  engine_->abandon();
+  end_checks_.clear();
+  scenario_.reset();
+  victim_.reset();
+  operations_.clear();
+  environment_.clear();
+  while (!kept_.empty()) kept_.pop_back();
   engine_.reset();
 }
 
+void trial::note_choices() {
+  const std::vector<choice>& made = choices_.made();
+  for (; noted_ < made.size(); ++noted_) {
+    const choice& one = made[noted_];
+    if (one.chosen == 0) continue;
+    trace_->record(elapsed(), engine_->current_task(), event_kind::choice,
+                   std::string(to_string(one.kind)) + " " + std::to_string(one.chosen) + " of " +
+                       std::to_string(one.arity));
+  }
+}
+
 void trial::record(event_kind kind, std::string text) {
-  if (trace_ && running_) trace_->record(elapsed(), engine_->current_task(), kind, std::move(text));
+  if (!trace_ || !running_) return;
+  note_choices();  // what was chosen is part of the trace (VCS-2)
+  trace_->record(elapsed(), engine_->current_task(), kind, std::move(text));
 }
 
 asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
@@ -133,6 +159,12 @@ void trial::sometimes(std::string_view label, bool holds) {
   if (holds) result_.reached.emplace(label);
 }
 
+program trial::draw_program(const grammar& rules) {
+  program drawn = draw(choices_, rules);
+  if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
+  return drawn;
+}
+
 trial::watch_guard trial::watch(std::function<std::string()> check) {
   watches_.push_back({++next_watch_, std::move(check)});
   return {*this, next_watch_};
@@ -158,7 +190,7 @@ bool trial::expect_before(std::string_view first, std::string_view second, std::
 }
 
 std::exception_ptr trial::plant(std::string label) {
-  planted_[label].raised = true;
+  ++planted_[label].raised;
   return std::make_exception_ptr(contract::operation_error(std::move(label)));
 }
 
@@ -180,7 +212,9 @@ std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
   if (!faults_allowed_ || !settings_.sweep) return 0;
   ++result_.fault_points;
   const std::uint32_t fault = choices_.pick(choice_kind::fault, faults + 1);
-  if (fault > 0) record(event_kind::fault, std::string(call) + " fails (" + std::to_string(fault) + ")");
+  if (fault == 0) return 0;
+  ++faults_shown_;
+  record(event_kind::fault, std::string(call) + " fails (" + std::to_string(fault) + ")");
   return fault;
 }
 
@@ -194,7 +228,7 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   record(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
   // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet.
-  if (engine_->knows_tasks() && engine_->current_task() == target.task() && running_) {
+  if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
     asio::post(engine_->executor(target.task()), [&target, type] { target.signal().emit(type); });
     return;
   }
@@ -211,6 +245,18 @@ void trial::observe_operation(operation_record& record) {
   observe(record.failure_);
 }
 
+asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(scenario);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  scenario_failure_ = failure;
+  std::rethrow_exception(failure);
+}
+
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   const clock_guard clock(engine_->time());
   running_ = true;
@@ -220,20 +266,31 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   scenario_ = state;
   engine_->set_last_task(task);
   operations_.push_back(state);
-  engine_->make_ready(new start_op<void>(state, engine_->executor(task), scenario()));
+  engine_->make_ready(new start_op<void>(state, engine_->executor(task), watch_over(scenario())));
   run_until_quiet();
-  if (result_.kind != failure_kind::livelock && !foreground_left()) {
-    for (const auto& one : operations_) {
-      if (one->background() && !one->done()) request_cancel(*one, asio::cancellation_type::terminal);
-    }
+  if (result_.kind != failure_kind::livelock && !scenario_failure_ && !foreground_left()) {
+    cancel_background();
     turns_without_foreground_ = 0;
     run_until_quiet();
   }
   final_checks();
+  if (trace_) note_choices();
   running_ = false;
   result_.choices = choices_.made();
   if (trace_) result_.events = std::move(*trace_);
   return std::move(result_);
+}
+
+void trial::cancel_background() {
+  // By index: what a cancelled operation does at once may start another.
+  for (std::size_t i = 0; i < operations_.size(); ++i) {
+    operation_record& one = *operations_[i];
+    if (!one.background() || one.done()) continue;
+    guarded([&] {
+      request_cancel(one, asio::cancellation_type::terminal);
+      return true;
+    });
+  }
 }
 
 bool trial::foreground_left() const noexcept {
@@ -241,20 +298,45 @@ bool trial::foreground_left() const noexcept {
                      [](const auto& one) { return !one->background() && !one->done(); });
 }
 
+// Background work does not keep a trial alive (VCS-5): it is at rest when all else has ended and only
+// background tasks wait.
+bool trial::background_alone() const {
+  const bool any = std::any_of(operations_.begin(), operations_.end(),
+                               [](const auto& one) { return one->background() && !one->done(); });
+  if (!any || foreground_left()) return false;
+  if (!engine_->knows_tasks()) return true;
+  bool alone = true;
+  engine_->time().visit_waits([&](const detail::timer_op& op) {
+    const bool background = op.task != subject_task && operations_[op.task - 1]->background();
+    if (!op.parked && !background) alone = false;
+  });
+  return alone;
+}
+
+// False when what was done said so, or was a livelock.
+bool trial::guarded(const std::function<bool()>& doing) {
+  try {
+    return doing();
+  } catch (const livelock& what) {
+    blame(failure_kind::livelock,
+          std::string("livelock: ") + what.what() + "; the last were of " + recent_names());
+    return false;
+  } catch (...) {
+    turning_ = false;
+    ++result_.turns;
+    blame(failure_kind::exception,
+          "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
+    return ++exceptions_ < exceptions_max;
+  }
+}
+
 void trial::run_until_quiet() {
-  while (true) {
-    try {
-      if (!step()) return;
-    } catch (const livelock& what) {
-      blame(failure_kind::livelock, std::string("livelock: ") + what.what() + "; the last was '" +
-                                        task_name(engine_->current_task()) + "'");
-      return;
-    } catch (...) {
-      blame(failure_kind::exception,
-            "an exception left a turn: " + to_string(describe(std::current_exception())));
-    }
-    if (result_.turns > turns_max) {
-      blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(turns_max) + " turns");
+  const std::function<bool()> one_step = [this] { return step(); };
+  // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
+  while (!scenario_failure_ && guarded(one_step)) {
+    if (result_.turns > settings_.turns_max) {
+      blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
+                                        " turns; the last were of " + recent_names());
       return;
     }
     if (turns_without_foreground_ > turns_without_foreground_max) return;
@@ -263,17 +345,21 @@ void trial::run_until_quiet() {
 
 bool trial::step() {
   virtual_time& time = engine_->time();
-  if (engine_->run_turn()) {
+  turning_ = true;
+  const bool turned = engine_->run_turn();
+  turning_ = false;
+  if (turned) {
     after_step(true);
     return true;
   }
   // Who asked for this instant goes on before anything due exactly now (VCS-4).
-  const auto next_gate = std::min_element(gates_.begin(), gates_.end(), [](const gate* a, const gate* b) {
-    return a->until.value_or(nanoseconds::max()) < b->until.value_or(nanoseconds::max());
-  });
-  const nanoseconds next_arrival =
-      next_gate == gates_.end() ? nanoseconds::max() : (*next_gate)->until.value_or(nanoseconds::max());
-  if (next_arrival <= time.now()) {
+  const auto earlier = [](const gate* a, const gate* b) {
+    return a->until && (!b->until || *a->until < *b->until);
+  };
+  const auto next_gate = std::min_element(gates_.begin(), gates_.end(), earlier);
+  const std::optional<nanoseconds> arrival =
+      next_gate == gates_.end() ? std::optional<nanoseconds>() : (*next_gate)->until;
+  if (arrival && *arrival <= time.now()) {
     open_gate(next_gate);
     return true;
   }
@@ -286,9 +372,9 @@ bool trial::step() {
     open_gate(settled);
     return true;
   }
-  const nanoseconds next = std::min(time.earliest(), next_arrival);
-  if (next == nanoseconds::max()) return false;
-  engine_->move_clock(next);
+  const nanoseconds next = std::min(time.earliest(), arrival.value_or(nanoseconds::max()));
+  if ((next == nanoseconds::max() && !arrival) || background_alone()) return false;
+  engine_->move_clock(next);  // VCS-1: nothing is ready, so to the earliest deadline and no further
   record(event_kind::time, format_duration(elapsed()));
   after_step(false);
   return true;
@@ -305,7 +391,12 @@ void trial::after_step(bool turned) {
     ++result_.turns;
     record(event_kind::turn, {});
     const task_id task = engine_->current_task();
-    const bool background = task != subject_task && operations_[task - 1]->background();
+    bool background = false;
+    if (task != subject_task) {
+      operation_record& whose = *operations_[task - 1];
+      background = whose.background();
+      whose.last_turn_ = now();
+    }
     turns_without_foreground_ = background ? turns_without_foreground_ + 1 : 0;
   }
   for (watched& one : watches_) {
@@ -338,6 +429,93 @@ std::string trial::task_name(task_id task) const {
   return task == subject_task || task > operations_.size() ? "the subject" : operations_[task - 1]->name();
 }
 
+std::string trial::recent_names() const {
+  // The latest first, each once (VCS-6).
+  std::vector<task_id> recent = engine_->recent_turns();
+  if (recent.empty()) recent.push_back(engine_->current_task());
+  std::vector<task_id> said;
+  std::string names;
+  for (auto task = recent.rbegin(); task != recent.rend(); ++task) {
+    if (std::find(said.begin(), said.end(), *task) != said.end()) continue;
+    said.push_back(*task);
+    names += (names.empty() ? "'" : ", '") + task_name(*task) + "'";
+  }
+  return names;
+}
+
+task_report trial::report_on(task_id task) const {
+  task_report report;
+  report.name = task_name(task);
+  report.doing = activity::elsewhere;
+  nanoseconds armed = nanoseconds::max();
+  engine_->time().visit_waits([&](const detail::timer_op& op) {
+    if (op.task != task) return;
+    armed = std::min(armed, op.since);
+    if (op.parked) {
+      if (report.doing == activity::elsewhere) report.doing = activity::parked;
+      return;
+    }
+    const virtual_time& time = engine_->time();
+    const nanoseconds left = detail::saturated_difference(op.due, op.wall ? time.wall_now() : time.now());
+    const nanoseconds due = detail::saturated_sum(elapsed(), left);
+    report.doing = activity::timer;
+    report.due = std::min(due, report.due.value_or(due));
+  });
+  for (const gate* const waiting : gates_) {
+    if (waiting->task == task) report.doing = activity::clock;
+  }
+  engine_->visit_ready([&](task_id one) {
+    if (one == task) report.doing = activity::runnable;
+  });
+  if (task != subject_task) {
+    const operation_record& record = *operations_[task - 1];
+    if (!record.started()) report.doing = activity::not_begun;
+    report.since = record.last_turn() - virtual_time::epoch;
+    report.background = record.background();
+    report.started_at = place(record.where());
+  } else if (armed != nanoseconds::max()) {
+    report.since = armed - virtual_time::epoch;
+  }
+  return report;
+}
+
+std::vector<task_report> trial::tasks() const {
+  std::vector<task_report> reports;
+  task_report subject = report_on(subject_task);
+  const bool works = engine_->knows_tasks() && engine_->task(subject_task).work > 0;
+  if (subject.doing != activity::elsewhere || works) reports.push_back(std::move(subject));
+  for (const auto& one : operations_) {
+    if (!one->done()) reports.push_back(report_on(one->task()));
+  }
+  return reports;
+}
+
+std::string_view to_string(activity doing) noexcept {
+  switch (doing) {
+    case activity::not_begun:
+      return "has not begun";
+    case activity::runnable:
+      return "is runnable";
+    case activity::clock:
+      return "waits for the trial's clock";
+    case activity::timer:
+      return "waits for a timer";
+    case activity::parked:
+      return "is parked";
+    case activity::elsewhere:
+      return "waits for a handler that somebody keeps";
+  }
+  return "unknown";
+}
+
+std::string to_string(const task_report& task) {
+  std::string text = "'" + task.name + "' " + std::string(to_string(task.doing));
+  if (task.due) text += " due at " + format_duration(*task.due);
+  text += " since " + format_duration(task.since);
+  if (!task.started_at.empty()) text += ", started at " + task.started_at;
+  return text;
+}
+
 std::string trial::blocked() const {
   std::string names;
   for (const auto& one : operations_) {
@@ -353,7 +531,7 @@ void trial::final_checks() {
   if (result_.kind == failure_kind::livelock) return;
   check_operations();
   check_exceptions();
-  if (foreground_left()) return;  // what is left over belongs to those that are blocked
+  if (scenario_failure_ || foreground_left()) return;  // what is left over belongs to those that are blocked
   items_.close();
   for (const std::string& violation : items_.violations()) blame(failure_kind::item, violation);
   for (const auto& check : end_checks_) {
@@ -363,17 +541,24 @@ void trial::final_checks() {
 }
 
 void trial::check_operations() {
+  if (scenario_failure_) {
+    try {
+      std::rethrow_exception(scenario_failure_);
+    } catch (const scenario_stopped&) {
+      // The failure that stopped it is recorded already.
+    } catch (...) {
+      blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_failure_)));
+    }
+    return;  // what it left behind had no chance to end
+  }
   if (foreground_left()) {
     blame(failure_kind::deadlock,
           "deadlock: nothing can happen any more, and these have not ended: " + blocked());
-  }
-  if (!scenario_->done() || !scenario_->failure()) return;
-  try {
-    std::rethrow_exception(scenario_->failure());
-  } catch (const scenario_stopped&) {
-    // The failure that stopped it is recorded already.
-  } catch (...) {
-    blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_->failure())));
+    // What each of them waits for, for the story (VCS-13).
+    for (const task_report& one : tasks()) {
+      if (trace_) record(event_kind::failure, to_string(one));
+      result_.failures.push_back(to_string(one));
+    }
   }
 }
 
@@ -390,11 +575,13 @@ void trial::check_exceptions() {
   }
   if (result_.kind != failure_kind::none) return;
   for (const auto& [label, state] : planted_) {
-    if (state.observed == 1) continue;
-    blame(failure_kind::unobserved,
-          "the exception '" + label + "' was " +
-              (state.observed == 0 ? "swallowed: nobody observed it"
-                                   : "reported " + std::to_string(state.observed) + " times"));
+    if (state.observed == state.raised) continue;
+    std::string what = "swallowed: nobody observed it";
+    if (state.observed > state.raised || state.raised > 1) {
+      what = "reported " + std::to_string(state.observed) + " times";
+      if (state.raised > 1) what += ", raised " + std::to_string(state.raised) + " times";
+    }
+    blame(failure_kind::unobserved, "the exception '" + label + "' was " + what);
   }
 }
 
@@ -407,13 +594,17 @@ void trial::check_left_over() {
     };
     name_if_working(subject_task);
     for (const auto& one : operations_) name_if_working(one->task());
-    blame(failure_kind::left_over, "a task was left behind by " + names);
+    blame(failure_kind::left_over, "a task was left behind by " + (names.empty() ? "'the subject'" : names));
     return;
   }
   engine_->time().visit_waits([&](const detail::timer_op& op) {
     blame(failure_kind::left_over, std::string(op.parked ? "a parked wait" : "a timer") +
                                        " was left behind by '" + task_name(op.task) + "'");
   });
+  for (const auto& one : operations_) {
+    if (one->done() || result_.kind != failure_kind::none) continue;
+    blame(failure_kind::left_over, "'" + one->name() + "', in the background, did not end when cancelled");
+  }
 }
 
 }  // namespace assay

@@ -9,7 +9,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -32,6 +31,7 @@
 #include "harness/trial/item.hpp"
 #include "harness/trial/operation.hpp"
 #include "harness/trial/outcome.hpp"
+#include "harness/trial/program.hpp"
 #include "harness/trial/trace.hpp"
 
 namespace assay {
@@ -47,13 +47,17 @@ enum class failure_kind {
   item,
   exception,
   escaped,
-  diverged
+  diverged,
+  crashed
 };
 
 /// The settings that a trial was made with; part of its token.
 struct trial_settings {
   tier where = tier::sim;
   bool sweep = true;  ///< offer cancel points on the victim and fault points on dependency calls
+  std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
+  std::uint64_t turns_per_instant_max =
+      100'000;  ///< more at one instant is a livelock (VCS-6); no part of a token
 };
 
 /// How one trial ended.
@@ -70,7 +74,9 @@ struct trial_result {
   std::optional<trace> events;  ///< if the trial was traced
   bool passed() const noexcept { return kind == failure_kind::none; }
   /// The subject or the environment did what no verdict covers: an error, not a failure.
-  bool is_error() const noexcept { return kind == failure_kind::escaped || kind == failure_kind::diverged; }
+  bool is_error() const noexcept {
+    return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed;
+  }
 };
 
 /// Options of trial::start.
@@ -79,6 +85,29 @@ struct start_options {
   /// the end.
   bool background = false;
 };
+
+/// What a live task is doing (VCS-13).
+enum class activity {
+  not_begun,  ///< started, but its first turn has not come
+  runnable,   ///< a handler of its own is ready
+  clock,      ///< waits for the trial itself (settle, advance)
+  timer,      ///< waits for a timer that has a deadline
+  parked,     ///< waits for ever, until somebody wakes or cancels it
+  elsewhere,  ///< waits for something that is no timer: a handler that somebody keeps
+};
+std::string_view to_string(activity doing) noexcept;
+
+/// One live task. Times count from the beginning of the trial.
+struct task_report {
+  std::string name;
+  activity doing{};
+  std::chrono::nanoseconds since{};             ///< of its last turn, or its start
+  std::optional<std::chrono::nanoseconds> due;  ///< the next deadline, if it waits for one
+  bool background = false;
+  std::string started_at;  ///< "file.cpp:12"; empty for the subject itself
+};
+/// "'pop 1' is parked since 5ms, started at file.cpp:12".
+std::string to_string(const task_report& task);
 
 class trial {
  public:
@@ -113,6 +142,11 @@ class trial {
   /// Steps the wall clock alone (VCS-11, X-22).
   void step_wall_clock(nanoseconds by) noexcept { engine_->time().step_wall(by); }
 
+  /// Every live task (VCS-13): the operations that have not ended, and the subject if anything of its own is
+  /// ready or waits. In the order of their starts, the subject first. On tier `io_context` what is ready or
+  /// kept elsewhere cannot be told apart.
+  std::vector<task_report> tasks() const;
+
   /// Records a failure unless `holds`; the scenario goes on. True if it held.
   bool expect(bool holds, std::string_view message,
               std::source_location where = std::source_location::current());
@@ -124,6 +158,9 @@ class trial {
   void fail(std::string message, std::source_location where = std::source_location::current());
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
+
+  /// Draws this trial's random program; to be called before anything else is chosen.
+  program draw_program(const grammar& rules);
 
   /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
   /// is a failure (the first one only). Declare the guard after what the check looks at.
@@ -169,7 +206,16 @@ class trial {
   void at_end(std::function<std::string()> check) { end_checks_.push_back(std::move(check)); }
   /// Keeps something alive until the trial's context is gone.
   void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
+  /// Whether a failure was recorded.
+  bool has_failed() const noexcept { return result_.kind != failure_kind::none; }
   bool traced() const noexcept { return trace_.has_value(); }
+  /// From the beginning of `run` until its final checks are done.
+  bool running() const noexcept { return running_; }
+  /// Turns that have ended: equal numbers mean the same turn.
+  std::uint64_t turns() const noexcept { return result_.turns; }
+  /// True once a sweep has cancelled the victim or made a dependency call fail: what the scenario foresaw may
+  /// not come any more.
+  bool disturbed() const noexcept { return faults_shown_ > 0 || victim_cancels_ > 0; }
   void record(event_kind kind, std::string text);
 
   // ---- what the campaign uses
@@ -193,16 +239,23 @@ class trial {
   void finished(operation_record& record);
   void observe_operation(operation_record& record);
   void run_until_quiet();
+  bool guarded(const std::function<bool()>& doing);
+  void cancel_background();
+  bool background_alone() const;
   bool step();
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
   void offer_cancel();
   bool foreground_left() const noexcept;
+  boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
   void blame(failure_kind kind, std::string message);
   void final_checks();
   void check_operations();
   void check_exceptions();
   void check_left_over();
+  void note_choices();
+  std::string recent_names() const;
+  task_report report_on(task_id task) const;
   std::string blocked() const;
   std::string task_name(task_id task) const;
   boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until);
@@ -222,7 +275,7 @@ class trial {
   std::deque<gate*> gates_;
   std::vector<std::string> marks_;
   struct planted {
-    bool raised = false;
+    std::uint32_t raised = 0;
     std::uint32_t observed = 0;
   };
   std::map<std::string, planted> planted_;
@@ -234,9 +287,14 @@ class trial {
   std::vector<watched> watches_;
   std::uint32_t next_watch_ = 0;
   bool faults_allowed_ = false;
+  std::uint32_t faults_shown_ = 0;
   std::uint64_t turns_without_foreground_ = 0;
+  std::uint32_t exceptions_ = 0;
   trial_result result_;
   bool running_ = false;
+  std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
+  bool turning_ = false;   // a handler is being run
+  std::size_t noted_ = 0;  // choices that the trace has seen
 };
 
 /// Ends a watch when it goes.
@@ -256,14 +314,20 @@ class trial::watch_guard {
 
 // ---- implementation of the templates
 
+/// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by
+/// bind_cancellation_slot has an executor as far as Asio can tell, and then a request is posted instead of made.
 template <class T>
-struct completion {
+struct completion_slot {
+  using cancellation_slot_type = boost::asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return state->signal().slot(); }
   std::shared_ptr<operation_state<T>> state;
+};
+template <class T>
+struct completion : completion_slot<T> {
   void operator()(std::exception_ptr failure, T value);
 };
 template <>
-struct completion<void> {
-  std::shared_ptr<operation_state<void>> state;
+struct completion<void> : completion_slot<void> {
   void operator()(std::exception_ptr failure);
 };
 
@@ -280,16 +344,16 @@ struct start_op final : detail::ready_op {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      self->work = {};
+      // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
+      {
+        const boost::asio::awaitable<T> dropped(std::move(self->work));
+      }
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;
     }
     self->state->started_ = true;
-    const auto slot = self->state->signal().slot();
-    completion<T> done{self->state};
-    boost::asio::co_spawn(self->executor, std::move(self->work),
-                          boost::asio::bind_cancellation_slot(slot, std::move(done)));
+    boost::asio::co_spawn(self->executor, std::move(self->work), completion<T>{{self->state}});
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;
@@ -298,8 +362,8 @@ struct start_op final : detail::ready_op {
 
 template <class T>
 void completion<T>::operator()(std::exception_ptr failure, T value) {
-  if (!failure) state->value_.emplace(std::move(value));
-  state->finish(std::move(failure));
+  if (!failure) this->state->value_.emplace(std::move(value));
+  this->state->finish(std::move(failure));
 }
 
 inline void completion<void>::operator()(std::exception_ptr failure) {
@@ -312,6 +376,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
                           std::source_location where) {
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
+  state->last_turn_ = now();
   operations_.push_back(state);
   record(event_kind::start, state->name());
   engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));

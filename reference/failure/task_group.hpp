@@ -114,8 +114,10 @@ class task_group {
   void request_cancel() {
     if (stopping_) return;
     stopping_ = true;
+    asking_ = true;  // until the end of the loop no task leaves the list, see run
     for (task& each : live_)
       if (each.begun) each.signal.emit(boost::asio::cancellation_type::terminal);
+    asking_ = false;
   }
 
   /// Waits until every task has ended; at once if there are none (TG-10). To be called once.
@@ -191,7 +193,19 @@ class task_group {
     self.begun = true;
     co_await boost::asio::post(boost::asio::use_awaitable);
     if (group.stopping_) throw_cancelled();
-    co_await std::move(work);
+    std::exception_ptr failure;
+    try {
+      co_await std::move(work);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (group.asking_) {
+      // What the task waited for completed inside the request. The task ends in a later turn, or it would be
+      // gone while request_cancel still walks over it.
+      co_await hold_requests;
+      co_await boost::asio::post(boost::asio::use_awaitable);
+    }
+    if (failure) std::rethrow_exception(failure);
   }
 
   // The task's frames are destroyed by now. Its record is moved if it failed, so nothing here throws.
@@ -235,6 +249,7 @@ class task_group {
   std::size_t next_index_ = 0;
   bool closed_ = false;
   bool stopping_ = false;
+  bool asking_ = false;  // request_cancel is walking over live_
   bool joined_ = false;
 };
 

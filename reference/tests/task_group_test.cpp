@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -308,6 +309,31 @@ TEST_F(task_group_test, ends_normally_when_a_task_asks_the_group_to_stop) {  // 
   operation join(context, group.join());
   EXPECT_TRUE(join.succeeded());
   EXPECT_EQ(log, (trail{"waits cancelled"}));
+}
+
+// Ends when it is asked to, inside the request: Asio does not forbid an operation to do so.
+asio::awaitable<void> end_inside_the_request() {
+  auto initiation = [](auto handler) {
+    auto held = std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
+    asio::get_associated_cancellation_slot(**held).assign([held](asio::cancellation_type) {
+      auto taken = std::move(**held);
+      held->reset();
+      std::move(taken)(asio::error::operation_aborted);
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
+      std::move(initiation), asio::use_awaitable);
+}
+
+TEST_F(task_group_test, survives_tasks_that_end_inside_the_request) {  // TG-2, TG-11
+  for (const char* const name : {"one", "two", "three"})
+    EXPECT_TRUE(group.spawn(name, end_inside_the_request()));
+  EXPECT_TRUE(group.spawn("fails", fail_at(a, "first")));
+  operation join(context, group.join());
+  a.open();
+  settle(context);
+  EXPECT_EQ(failures_in(join.failure()), (trail{"fails: first"}));
+  EXPECT_EQ(group.size(), 0u);
 }
 
 TEST_F(task_group_test, does_not_begin_tasks_that_were_cancelled_before_the_loop_ran) {

@@ -1,0 +1,135 @@
+#include "harness/campaign/forked_trial.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace assay {
+
+namespace {
+
+namespace json = boost::json;
+
+json::array strings(const std::set<std::string>& all) {
+  json::array out;
+  for (const std::string& one : all) out.emplace_back(one);
+  return out;
+}
+
+std::string to_text(const trial_result& result) {
+  json::array choices;
+  for (const choice& one : result.choices) {
+    choices.push_back(static_cast<int>(one.kind));
+    choices.push_back(one.arity);
+    choices.push_back(one.chosen);
+  }
+  json::object out = {{"kind", static_cast<int>(result.kind)}, {"message", result.message},
+                      {"choices", std::move(choices)},         {"reached", strings(result.reached)},
+                      {"wanted", strings(result.wanted)},      {"cancel_points", result.cancel_points},
+                      {"fault_points", result.fault_points},   {"turns", result.turns}};
+  json::array failures;
+  for (const std::string& one : result.failures) failures.emplace_back(one);
+  out["failures"] = std::move(failures);
+  if (result.events) {
+    json::array events;
+    for (const event& one : result.events->events()) {
+      events.push_back({one.at.count(), one.task, static_cast<int>(one.kind), one.text});
+    }
+    out["events"] = std::move(events);
+  }
+  return json::serialize(out);
+}
+
+trial_result from_text(const std::string& text) {
+  const json::object in = json::parse(text).as_object();
+  const auto number = [&in](const char* name) { return in.at(name).to_number<std::uint64_t>(); };
+  trial_result result;
+  result.kind = static_cast<failure_kind>(number("kind"));
+  result.message = in.at("message").as_string().c_str();
+  const json::array& choices = in.at("choices").as_array();
+  for (std::size_t i = 0; i + 2 < choices.size(); i += 3) {
+    result.choices.push_back({static_cast<choice_kind>(choices[i].to_number<int>()),
+                              choices[i + 1].to_number<std::uint32_t>(),
+                              choices[i + 2].to_number<std::uint32_t>()});
+  }
+  for (const json::value& one : in.at("failures").as_array())
+    result.failures.emplace_back(one.as_string().c_str());
+  for (const json::value& one : in.at("reached").as_array()) result.reached.emplace(one.as_string().c_str());
+  for (const json::value& one : in.at("wanted").as_array()) result.wanted.emplace(one.as_string().c_str());
+  result.cancel_points = static_cast<std::uint32_t>(number("cancel_points"));
+  result.fault_points = static_cast<std::uint32_t>(number("fault_points"));
+  result.turns = number("turns");
+  if (const json::value* const events = in.if_contains("events")) {
+    result.events.emplace();
+    for (const json::value& one : events->as_array()) {
+      const json::array& e = one.as_array();
+      result.events->record(std::chrono::nanoseconds(e[0].to_number<std::int64_t>()),
+                            e[1].to_number<std::uint32_t>(), static_cast<event_kind>(e[2].to_number<int>()),
+                            e[3].as_string().c_str());
+    }
+  }
+  return result;
+}
+
+void write_all(int fd, const std::string& text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return;  // the parent sees the result cut and says so
+    written += static_cast<std::size_t>(count);
+  }
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  char buffer[4096];
+  while (true) {
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return text;
+    text.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+trial_result crashed(int status) {
+  trial_result result;
+  result.kind = failure_kind::crashed;
+  result.message = WIFSIGNALED(status)
+                       ? "crashed: the process was ended by " + std::string(::strsignal(WTERMSIG(status)))
+                       : "crashed: the process ended with status " + std::to_string(WEXITSTATUS(status));
+  result.failures.push_back(result.message);
+  result.events.emplace();
+  return result;
+}
+
+}  // namespace
+
+trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
+                              choice_source& source, const trial_settings& settings, bool traced,
+                              const campaign_observer* observer) {
+  int ends[2];
+  if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe for a trial's process");
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("cannot fork a process for a trial");
+  if (child == 0) {
+    ::close(ends[0]);
+    write_all(ends[1], to_text(run_trial(chosen, scenario, source, settings, traced, observer)));
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  const std::string text = read_all(ends[0]);
+  ::close(ends[0]);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty()) return crashed(status);
+  return from_text(text);
+}
+
+}  // namespace assay

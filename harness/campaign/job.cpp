@@ -1,0 +1,165 @@
+#include "harness/campaign/job.hpp"
+
+#include <algorithm>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <stdexcept>
+
+namespace assay {
+
+// Only for the lines between this program and its own workers; reports have a format of their own.
+BOOST_DESCRIBE_ENUM(job_kind, campaign, termination, replay)
+BOOST_DESCRIBE_ENUM(level, must, should, may)
+BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
+BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
+BOOST_DESCRIBE_ENUM(tier, sim, io_context)
+BOOST_DESCRIBE_STRUCT(campaign_options, (), (schedules, seed, where, sweep, shrink_trials_max))
+BOOST_DESCRIBE_STRUCT(campaign_result, (),
+                      (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
+                       shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
+                       cancel_points_covered, fault_points, fault_points_covered))
+
+namespace json = boost::json;
+
+namespace {
+
+campaign_result result_of(const job& asked, const trial_result& seen) {
+  campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+  result.trials = 1;
+  result.turns = seen.turns;
+  if (!seen.passed()) result.outcome = seen.is_error() ? verdict::error : verdict::fail;
+  result.outcome_fifo = result.outcome;
+  result.message = seen.message;
+  if (seen.events) {
+    result.trace_hash = format_hash(seen.events->hash());
+    result.story = tell(*seen.events);
+    result.trace = tell(*seen.events, telling::everything);
+  }
+  return result;
+}
+
+campaign_result run_termination(const job& asked, const campaign_observer* observer) {
+  fifo_source first;
+  random_source random(asked.options.seed * 1'000'003 + asked.attempt, {});
+  choice_source& source = asked.attempt == 0 ? static_cast<choice_source&>(first) : random;
+  const trial_settings settings{asked.options.where, asked.options.sweep};
+  if (observer != nullptr && observer->phase_begins) {
+    observer->phase_begins(asked.attempt == 0 ? "fifo" : "random order");
+  }
+  const trial_result seen = run_trial(*asked.chosen, *asked.scenario, source, settings, true, observer);
+  campaign_result result = result_of(asked, seen);
+  result.token = encode(make_token(*asked.chosen, *asked.scenario, settings, seen.choices));
+  result.shown_by = asked.attempt == 0 ? "fifo" : "random order";
+  if (asked.attempt != 0) result.outcome_fifo = verdict::pass;
+  if (seen.passed()) {
+    result.outcome = verdict::fail;
+    if (asked.attempt == 0) result.outcome_fifo = verdict::fail;
+    result.message = "the process was to be ended here (std::terminate or abort), and it goes on";
+  }
+  return result;
+}
+
+campaign_result run_replay(const job& asked, const campaign_observer* observer) {
+  const replay_plan plan = plan_replay(decode_token(asked.token));
+  if (observer != nullptr && observer->phase_begins) observer->phase_begins("replay");
+  const trial_result seen = replay(plan, true, observer);
+  job known = asked;
+  known.options.where = plan.settings.where;
+  campaign_result result = result_of(known, seen);
+  result.token = asked.token;
+  if (asked.scenario->traits.expects_termination && seen.passed()) {
+    result.outcome = result.outcome_fifo = verdict::fail;
+    result.message = "the process was to be ended here (std::terminate or abort), and it goes on";
+  }
+  return result;
+}
+
+campaign_result run_raw(const job& asked, const campaign_observer* observer) {
+  switch (asked.kind) {
+    case job_kind::campaign:
+      return run_campaign(*asked.chosen, *asked.scenario, asked.options, observer);
+    case job_kind::termination:
+      return run_termination(asked, observer);
+    case job_kind::replay:
+      return run_replay(asked, observer);
+  }
+  throw std::logic_error("a job of no known kind");
+}
+
+// How many bytes the UTF-8 character at the front of `text` has; 0 if there is none.
+std::size_t utf8_length(std::string_view text) noexcept {
+  const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and what lies beyond Unicode.
+  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0)) return 0;
+  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90)) return 0;
+  return length;
+}
+
+}  // namespace
+
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      valid += '?';
+    } else {
+      valid += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return valid;
+}
+
+campaign_result run_job(const job& asked, const campaign_observer* observer) {
+  campaign_result result = run_raw(asked, observer);
+  result.message = valid_utf8(result.message);
+  for (std::string& line : result.story) line = valid_utf8(line);
+  for (std::string& line : result.trace) line = valid_utf8(line);
+  return result;
+}
+
+std::string encode(const job& asked) {
+  json::object line;
+  line["kind"] = json::value_from(asked.kind);
+  line["subject"] = asked.chosen->name();
+  line["scenario"] = asked.scenario->name();
+  line["options"] = json::value_from(asked.options);
+  line["attempt"] = asked.attempt;
+  line["token"] = asked.token;
+  return json::serialize(line);
+}
+
+job decode_job(const std::string& line) {
+  const json::value read = json::parse(line);
+  const catalogue& all = catalogue::instance();
+  job asked;
+  asked.kind = json::value_to<job_kind>(read.at("kind"));
+  asked.scenario = all.find_scenario(read.at("scenario").as_string().c_str());
+  if (asked.scenario == nullptr) throw std::invalid_argument("a job names an unknown scenario");
+  asked.chosen = all.find_subject(asked.scenario->contract, read.at("subject").as_string().c_str());
+  if (asked.chosen == nullptr) throw std::invalid_argument("a job names an unknown subject");
+  asked.options = json::value_to<campaign_options>(read.at("options"));
+  asked.attempt = json::value_to<std::uint32_t>(read.at("attempt"));
+  asked.token = read.at("token").as_string().c_str();
+  return asked;
+}
+
+std::string encode(const campaign_result& result) { return json::serialize(json::value_from(result)); }
+
+campaign_result decode_result(const std::string& line) {
+  return json::value_to<campaign_result>(json::parse(line));
+}
+
+}  // namespace assay

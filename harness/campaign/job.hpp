@@ -1,0 +1,42 @@
+// A job: what one process is asked to do for one subject and one scenario, in plain values, so that it can be handed to
+// a worker as a line of JSON and its result handed back in the same way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "harness/campaign/campaign.hpp"
+
+namespace assay {
+
+enum class job_kind {
+  campaign,     ///< all trials of the scenario
+  termination,  ///< one trial of a scenario that demands the end of the process
+  replay        ///< one trial, from a token
+};
+
+struct job {
+  job_kind kind = job_kind::campaign;
+  const subject_base* chosen = nullptr;
+  const scenario_info* scenario = nullptr;
+  campaign_options options;
+  std::uint32_t attempt = 0;  ///< termination: 0 is first in first out, others are random schedules
+  std::string token;          ///< replay
+};
+
+/// Does the job in this process. Never throws for what a subject does.
+campaign_result run_job(const job& asked, const campaign_observer* observer = nullptr);
+
+/// The text with a question mark for every byte that is no UTF-8: what a subject says may be anything, and reports are
+/// JSON and XML.
+std::string valid_utf8(std::string_view text);
+
+/// One line of JSON, without the line's end.
+std::string encode(const job& asked);
+/// Looks names up in the catalogue. Throws std::exception for what encode did not make.
+job decode_job(const std::string& line);
+std::string encode(const campaign_result& result);
+campaign_result decode_result(const std::string& line);
+
+}  // namespace assay

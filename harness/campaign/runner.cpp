@@ -1,0 +1,236 @@
+#include "harness/campaign/runner.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <iostream>
+#include <memory>
+
+#include "harness/campaign/worker.hpp"
+
+namespace assay {
+
+namespace {
+
+std::atomic<bool> interrupt_wished = false;
+
+extern "C" void note_interrupt(int) { interrupt_wished.store(true); }
+
+// Thrown between two trials, where nothing of a trial is in the way.
+struct interrupted {};
+
+// Sends what a subject prints to stderr while it runs in this process: stdout belongs to the report.
+class stdout_guard {
+ public:
+  stdout_guard() {
+    flush();
+    saved_ = ::dup(STDOUT_FILENO);
+    if (saved_ >= 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  }
+  stdout_guard(const stdout_guard&) = delete;
+  stdout_guard& operator=(const stdout_guard&) = delete;
+  ~stdout_guard() {
+    flush();
+    if (saved_ < 0) return;
+    ::dup2(saved_, STDOUT_FILENO);
+    ::close(saved_);
+  }
+
+ private:
+  static void flush() {
+    std::cout.flush();
+    std::fflush(stdout);
+  }
+  int saved_ = -1;
+};
+
+// How many processes a scenario that demands the end of its process is given: first in first out, and some orders.
+constexpr std::uint32_t terminations_max = 8;
+
+class runner {
+ public:
+  runner(std::span<const job> jobs, const run_settings& settings, const result_listener& listener)
+      : jobs_(jobs), settings_(settings), listener_(listener) {
+    outcome_.results.resize(jobs.size());
+  }
+
+  run_outcome run() {
+    std::deque<task> apart;
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      if (is_isolated(jobs_[i], settings_.isolate)) apart.push_back(first_task(i));
+    }
+    run_here();
+    run_apart(std::move(apart));
+    outcome_.interrupted = interruption::wished();
+    return std::move(outcome_);
+  }
+
+ private:
+  struct task {
+    std::size_t index = 0;
+    job asked;
+    std::uint64_t trials_before = 0;
+  };
+  struct seat {
+    std::unique_ptr<worker_process> worker;
+    task current;
+  };
+
+  bool going_on() const noexcept { return !stopped_ && !interruption::wished(); }
+
+  void finish(std::size_t index, campaign_result result) {
+    if (listener_ && !listener_(index, result)) stopped_ = true;
+    outcome_.results[index] = std::move(result);
+  }
+
+  void run_here() {
+    campaign_observer observer;
+    observer.trial_begins = [](const trial_settings&) {
+      if (interruption::wished()) throw interrupted();
+    };
+    for (std::size_t i = 0; i < jobs_.size() && going_on(); ++i) {
+      if (is_isolated(jobs_[i], settings_.isolate)) continue;
+      std::optional<campaign_result> result;
+      try {
+        const stdout_guard quiet;
+        result = run_job(jobs_[i], &observer);
+      } catch (const interrupted&) {
+        return;
+      }
+      finish(i, std::move(*result));
+    }
+  }
+
+  task first_task(std::size_t index) const {
+    task first{index, jobs_[index], 0};
+    const job& asked = first.asked;
+    // A skip needs no process of its own, and a campaign of terminations is made of single trials.
+    if (asked.kind == job_kind::campaign && asked.scenario->traits.expects_termination &&
+        !reason_to_skip(*asked.chosen, *asked.scenario, asked.options.where)) {
+      first.asked.kind = job_kind::termination;
+    }
+    return first;
+  }
+
+  // What comes after this result: another attempt at a termination, or nothing.
+  std::optional<task> following(const task& ended, const campaign_result& result) const {
+    const job& asked = ended.asked;
+    if (asked.kind != job_kind::termination || result.outcome != verdict::pass) return std::nullopt;
+    if (asked.attempt + 1 > std::min(terminations_max, asked.options.schedules)) return std::nullopt;
+    task next = ended;
+    ++next.asked.attempt;
+    next.trials_before += result.trials;
+    return next;
+  }
+
+  void run_apart(std::deque<task> waiting) {
+    std::vector<seat> seats(
+        std::max<std::size_t>(1, std::min<std::size_t>(settings_.workers, waiting.size())));
+    const auto busy = [](const seat& one) { return one.worker && one.worker->busy(); };
+    while (going_on() && (!waiting.empty() || std::any_of(seats.begin(), seats.end(), busy))) {
+      for (seat& one : seats) {
+        if (busy(one) || waiting.empty()) continue;
+        one.current = std::move(waiting.front());
+        waiting.pop_front();
+        if (one.worker && one.worker->ended()) one.worker.reset();
+        if (!one.worker) one.worker = std::make_unique<worker_process>();
+        one.worker->begin(one.current.asked);
+      }
+      wait(seats);
+      for (seat& one : seats) {
+        if (busy(one)) look_at(one, waiting);
+      }
+    }
+    if (!going_on()) return;  // the workers are killed as they go
+    for (seat& one : seats) {
+      if (!one.worker || one.worker->ended()) continue;
+      if (std::string what = one.worker->dismiss(settings_.hang_after); !what.empty()) {
+        outcome_.problems.push_back(std::move(what));
+      }
+    }
+  }
+
+  static void wait(const std::vector<seat>& seats) {
+    std::vector<pollfd> descriptors;
+    for (const seat& one : seats) {
+      if (!one.worker || !one.worker->busy()) continue;
+      descriptors.push_back({one.worker->socket(), POLLIN, 0});
+      descriptors.push_back({one.worker->errors(), POLLIN, 0});
+    }
+    constexpr int tick_ms = 100;  // for hangs; results and ends of processes wake at once
+    ::poll(descriptors.data(), descriptors.size(), tick_ms);
+  }
+
+  void look_at(seat& one, std::deque<task>& waiting) {
+    worker_process& worker = *one.worker;
+    worker.read_errors();
+    std::optional<campaign_result> result = worker.read_result();
+    bool lost = false;
+    if (!result && worker.ended()) {
+      result = worker.read_result();  // it may have answered before it ended
+      if (!result) result = worker.obituary(std::nullopt);
+      lost = true;
+    } else if (!result && worker.stalled() > settings_.hang_after) {
+      worker.kill();
+      result = worker.obituary(settings_.hang_after);
+      lost = true;
+    }
+    if (lost || worker.spent()) one.worker.reset();
+    if (!result) return;
+    if (std::optional<task> next = following(one.current, *result)) {
+      waiting.push_front(std::move(*next));
+      return;
+    }
+    result->trials += one.current.trials_before;
+    finish(one.current.index, std::move(*result));
+  }
+
+  std::span<const job> jobs_;
+  const run_settings& settings_;
+  const result_listener& listener_;
+  run_outcome outcome_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+bool is_isolated(const job& asked, run_settings::isolation isolate) noexcept {
+  if (asked.scenario->traits.expects_termination) return true;
+  switch (isolate) {
+    case run_settings::isolation::foreign:
+      return asked.chosen->kind() == subject_kind::third_party ||
+             asked.chosen->kind() == subject_kind::mutant;
+    case run_settings::isolation::all:
+      return true;
+    case run_settings::isolation::none:
+      return false;
+  }
+  return true;
+}
+
+run_outcome run_jobs(std::span<const job> jobs, const run_settings& settings,
+                     const result_listener& listener) {
+  return runner(jobs, settings, listener).run();
+}
+
+interruption::interruption() {
+  interrupt_wished.store(false);
+  struct sigaction action{};
+  action.sa_handler = &note_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+interruption::~interruption() {
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGTERM, SIG_DFL);
+}
+
+bool interruption::wished() noexcept { return interrupt_wished.load(); }
+
+}  // namespace assay

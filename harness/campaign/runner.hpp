@@ -1,0 +1,51 @@
+// Runs many jobs, in this process or in workers, and brings back their results in the order in which they were asked
+// for, however they ended.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/job.hpp"
+
+namespace assay {
+
+struct run_settings {
+  /// Which jobs run in workers. Scenarios that demand the end of the process do so whatever is said here.
+  enum class isolation { foreign, all, none };
+  isolation isolate = isolation::foreign;  ///< foreign: third parties and mutants, whom nobody vouches for
+  unsigned workers = 1;
+  std::chrono::nanoseconds hang_after = std::chrono::seconds(30);  ///< real time without a new trial
+};
+
+struct run_outcome {
+  std::vector<std::optional<campaign_result>> results;  ///< one per job; empty if it was not run to its end
+  std::vector<std::string> problems;                    ///< what went wrong outside of any job
+  bool interrupted = false;
+};
+
+/// Told of every result as it comes; returns false to run no further jobs.
+using result_listener = std::function<bool(std::size_t index, const campaign_result& result)>;
+
+run_outcome run_jobs(std::span<const job> jobs, const run_settings& settings,
+                     const result_listener& listener = nullptr);
+
+/// Whether this job runs in a worker.
+bool is_isolated(const job& asked, run_settings::isolation isolate) noexcept;
+
+/// Turns the first SIGINT or SIGTERM into a wish that run_jobs heeds; the second one ends the process.
+class interruption {
+ public:
+  interruption();
+  interruption(const interruption&) = delete;
+  interruption& operator=(const interruption&) = delete;
+  ~interruption();
+  static bool wished() noexcept;
+};
+
+}  // namespace assay

@@ -1,0 +1,282 @@
+#include "harness/campaign/worker.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <system_error>
+
+#include "harness/sim/clock.hpp"
+
+// Present in a build with AddressSanitizer only.
+extern "C" int __lsan_do_recoverable_leak_check() __attribute__((weak));
+
+namespace assay {
+
+namespace {
+
+constexpr std::size_t error_lines_max = 20;
+
+[[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+// Writes all of it; false if the other side is gone.
+bool send_line(int socket, std::string line) {
+  line += '\n';
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t sent = ::send(socket, rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    rest.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+// One line that has come, out of `received`.
+std::optional<std::string> take_line(std::string& received) {
+  const std::size_t end = received.find('\n');
+  if (end == std::string::npos) return std::nullopt;
+  std::string line = received.substr(0, end);
+  received.erase(0, end + 1);
+  return line;
+}
+
+}  // namespace
+
+// ---- the worker
+
+int serve_jobs(int socket, int mirror_descriptor) {
+  // The parent decides when to stop (it has the same terminal), and a core file of every bad subject helps nobody.
+  std::signal(SIGINT, SIG_IGN);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
+
+  shared_mirror mirror(mirror_descriptor);
+  campaign_observer observer;
+  observer.mirror = &mirror;
+  observer.trial_begins = [&mirror](const trial_settings& settings) { mirror.trial_begins(settings); };
+  observer.phase_begins = [&mirror](std::string_view phase) { mirror.phase_begins(phase); };
+
+  std::string received;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const std::optional<std::string> line = take_line(received);
+    if (!line) {
+      const ssize_t count = ::read(socket, buffer.data(), buffer.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return 0;
+      received.append(buffer.data(), static_cast<std::size_t>(count));
+      continue;
+    }
+    const job asked = decode_job(*line);
+    campaign_result result = run_job(asked, &observer);
+    const bool leaked =
+        __lsan_do_recoverable_leak_check != nullptr && __lsan_do_recoverable_leak_check() != 0;
+    if (leaked && result.outcome == verdict::pass) {
+      result.outcome = result.outcome_fifo = verdict::error;
+      result.message = "leaked memory (LeakSanitizer's report is on stderr)";
+    }
+    std::cout.flush();
+    // What has leaked once would be reported with every later job as well; and who escaped the scheduler, by a thread
+    // for example, is still there.
+    const bool spent = leaked || result.outcome == verdict::error;
+    if (!send_line(socket, (spent ? '!' : '=') + encode(result))) return 0;
+  }
+}
+
+// ---- the parent
+
+worker_process::worker_process() {
+  std::array<int, 2> sockets{};
+  std::array<int, 2> pipe{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) refuse("socketpair");
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) refuse("pipe2");
+  const std::string socket_text = std::to_string(sockets[1]);
+  const std::string mirror_text = std::to_string(mirror_.descriptor());
+  const pid_t parent = ::getpid();
+  process_ = ::fork();
+  if (process_ < 0) refuse("fork");
+  if (process_ == 0) {
+    // Only async-signal-safe calls from here to exec. A worker does not outlive its parent.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
+    const int nothing = ::open("/dev/null", O_RDONLY);
+    ::dup2(nothing, STDIN_FILENO);
+    ::dup2(pipe[1], STDERR_FILENO);
+    ::fcntl(sockets[1], F_SETFD, 0);
+    ::fcntl(mirror_.descriptor(), F_SETFD, 0);
+    ::execl("/proc/self/exe", "assay", "worker", socket_text.c_str(), mirror_text.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::close(sockets[1]);
+  ::close(pipe[1]);
+  socket_ = sockets[0];
+  errors_ = pipe[0];
+  ::fcntl(socket_, F_SETFL, O_NONBLOCK);
+  ::fcntl(errors_, F_SETFL, O_NONBLOCK);
+  progress_at_ = real_time();
+}
+
+worker_process::~worker_process() {
+  if (!ended()) {
+    kill();
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  ::close(socket_);
+  ::close(errors_);
+}
+
+void worker_process::begin(job asked) {
+  job_ = std::move(asked);
+  error_lines_.clear();
+  error_rest_.clear();
+  progress_at_ = real_time();
+  // A worker that is gone already is noticed as one that ended in the midst of this job. A job's line is far smaller
+  // than a socket's buffer, so the whole of it goes at once.
+  send_line(socket_, encode(*job_));
+}
+
+std::optional<campaign_result> worker_process::read_result() {
+  std::array<char, 65536> buffer{};
+  ssize_t count = 0;
+  while ((count = ::read(socket_, buffer.data(), buffer.size())) > 0) {
+    received_.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  const std::optional<std::string> line = take_line(received_);
+  if (!line || !job_) return std::nullopt;
+  const job asked = std::move(*job_);
+  job_.reset();
+  try {
+    spent_ = !line->starts_with('=');
+    return decode_result(line->substr(1));
+  } catch (const std::exception& failure) {
+    // Somebody else wrote to the socket; whatever this process says from now on is worth nothing.
+    spent_ = true;
+    campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+    result.outcome = result.outcome_fifo = verdict::error;
+    result.message = std::string("the worker's answer cannot be read: ") + failure.what();
+    return result;
+  }
+}
+
+void worker_process::read_errors() {
+  std::array<char, 4096> buffer{};
+  ssize_t count = 0;
+  while ((count = ::read(errors_, buffer.data(), buffer.size())) > 0) {
+    error_rest_.append(buffer.data(), static_cast<std::size_t>(count));
+    while (const std::optional<std::string> line = take_line(error_rest_)) {
+      if (!line->empty()) error_lines_.push_back(valid_utf8(*line));
+      if (error_lines_.size() > error_lines_max) error_lines_.pop_front();
+    }
+  }
+}
+
+bool worker_process::ended() {
+  if (status_) return true;
+  int status = 0;
+  if (::waitpid(process_, &status, WNOHANG) != process_) return false;
+  status_ = status;
+  return true;
+}
+
+void worker_process::kill() noexcept { ::kill(process_, SIGKILL); }
+
+worker_process::nanoseconds worker_process::stalled() {
+  const nanoseconds now = real_time();
+  const std::uint64_t trials = mirror_.trials();
+  if (trials != trials_seen_) progress_at_ = now;
+  trials_seen_ = trials;
+  return now - progress_at_;
+}
+
+std::string worker_process::end_in_words() const {
+  if (!status_) return "ended";
+  if (WIFSIGNALED(*status_)) {
+    const int signal = WTERMSIG(*status_);
+    const char* const name = ::sigabbrev_np(signal);
+    const char* const text = ::sigdescr_np(signal);
+    return "was ended by " +
+           (name == nullptr ? "signal " + std::to_string(signal) : "SIG" + std::string(name)) +
+           (text == nullptr ? "" : " (" + std::string(text) + ")");
+  }
+  return "ended itself with exit status " + std::to_string(WEXITSTATUS(*status_));
+}
+
+// The line of stderr that says most: a sanitizer's headline or an assertion, else the last one.
+std::string worker_process::telling_line() const {
+  for (const std::string& line : error_lines_) {
+    for (const std::string_view mark :
+         {"ERROR: ", "WARNING: ThreadSanitizer", "runtime error: ", "Assertion", "what():"}) {
+      if (line.find(mark) != std::string::npos) return line;
+    }
+  }
+  return error_lines_.empty() ? std::string() : error_lines_.back();
+}
+
+campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
+  read_errors();
+  if (!error_rest_.empty()) error_lines_.push_back(valid_utf8(error_rest_));
+  const job asked = std::move(*job_);
+  job_.reset();
+  campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+  const std::vector<choice> choices = mirror_.choices();
+  result.token =
+      encode(make_token(*asked.chosen, *asked.scenario, mirror_.settings(), choices, run_end::cut));
+  if (asked.kind == job_kind::replay) result.token = asked.token;
+  result.shown_by = mirror_.phase();
+  result.trials = 1;
+  const bool permuted = std::any_of(choices.begin(), choices.end(), [](const choice& one) {
+    return one.kind == choice_kind::ready && one.chosen != 0;
+  });
+  const bool aborted = status_ && WIFSIGNALED(*status_) && WTERMSIG(*status_) == SIGABRT;
+  if (hung_for) {
+    result.outcome = verdict::error;
+    result.message =
+        "hang: no trial ended for " + std::to_string(hung_for->count() / 1'000'000'000) + " s of real time";
+  } else if (asked.scenario->traits.expects_termination) {
+    result.outcome = aborted ? verdict::pass : verdict::fail;
+    if (!aborted) result.message = "the process was to be ended by SIGABRT, but it " + end_in_words();
+  } else {
+    result.outcome = verdict::error;
+    result.message = "crash: the process " + end_in_words();
+    if (const std::string line = telling_line(); !line.empty()) result.message += "; its stderr: " + line;
+  }
+  result.outcome_fifo = permuted && result.outcome != verdict::pass ? verdict::pass : result.outcome;
+  result.story.push_back("  The process did not live to tell its story; " + std::to_string(choices.size()) +
+                         " choices had been made. The last lines of its stderr:");
+  for (const std::string& line : error_lines_) result.story.push_back("    " + line);
+  if (error_lines_.empty()) result.story.push_back("    (nothing)");
+  return result;
+}
+
+std::string worker_process::dismiss(nanoseconds patience) {
+  ::shutdown(socket_, SHUT_WR);
+  const nanoseconds begin = real_time();
+  while (!ended()) {
+    if (real_time() - begin > patience) return "a worker process did not end when it was told to";
+    pollfd waiting{errors_, POLLIN, 0};
+    ::poll(&waiting, 1, 10);
+    read_errors();
+    if ((waiting.revents & POLLHUP) != 0) ::poll(nullptr, 0, 1);
+  }
+  read_errors();
+  if (WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0) return {};
+  std::string text = "a worker process " + end_in_words() + " after its last job";
+  if (const std::string line = telling_line(); !line.empty()) text += "; its stderr: " + line;
+  return text;
+}
+
+}  // namespace assay

@@ -1,0 +1,354 @@
+#include "harness/cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/version.hpp>
+#include <charconv>
+#include <functional>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <random>
+
+namespace assay {
+
+namespace {
+
+constexpr const char* introduction =
+    "assay checks implementations of async patterns against a numbered standard: under\n"
+    "every legal order of events, under cancellation at every point, under every fault.\n"
+    "\n"
+    "  assay run                          the reference and the third parties, as a table\n"
+    "  assay run --subject reference --clause 'BQ-*'\n"
+    "  assay replay TOKEN --trace         see a failure again, step by step\n"
+    "  assay mutants                      which wrong implementations are caught by what\n"
+    "  assay list, assay standard         what there is, what the clauses say\n"
+    "  assay lint                         whether the catalogue itself is sound\n"
+    "\n"
+    "assay VERB --help explains a verb's options, assay --version the build.\n"
+    "Exit status: 0 conforms, 1 a MUST clause is violated, 2 error or nothing but skips,\n"
+    "64 misuse of the command line, 130 interrupted.\n";
+
+std::uint64_t read_number(const std::string& option, const std::string& text, std::uint64_t least,
+                          std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = failure == std::errc() && end == text.data() + text.size();
+  if (whole && value >= least && value <= most) return value;
+  throw usage_error(option + " takes a whole number from " + std::to_string(least) + " to " +
+                    std::to_string(most) + ", not '" + text + "'");
+}
+
+std::string read_word(const std::string& option, const std::string& text,
+                      const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), text) != words.end()) return text;
+  std::string known;
+  for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
+  throw usage_error(option + " takes one of " + known + ", not '" + text + "'" + suggestion(text, words));
+}
+
+std::string compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
+
+void print_version() {
+  std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncompiler " << compiler() << "\nBoost "
+            << BOOST_VERSION / 100000 << '.' << BOOST_VERSION / 100 % 1000 << '.' << BOOST_VERSION % 100
+            << '\n';
+}
+
+std::string shown(int argc, char** argv) {
+  std::string text;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain =
+        !word.empty() && word.find_first_of(" \t\n'\"\\*?[]$`!#&;|<>(){}~") == std::string::npos;
+    text += (i == 0 ? "" : " ") + (plain ? word : "'" + word + "'");
+  }
+  return text;
+}
+
+// What CLI11 fills: text, so that every complaint about a value is worded here, and names it.
+class reader {
+ public:
+  reader(int argc, char** argv) : argc_(argc), argv_(argv) {
+    line_.program = argc > 0 ? argv[0] : "assay";
+    line_.text = shown(argc, argv);
+    app_.name("assay");
+    app_.require_subcommand(0, 1);
+    app_.set_help_flag("-h,--help", "Explain, and do nothing else");
+    app_.add_flag("--version", version_, "Say which build this is");
+    add_list();
+    add_standard();
+    add_run();
+    add_mutants();
+    add_replay();
+    add_lint();
+    CLI::App* const worker = add_verb("worker", verb::worker, "", "");
+    worker->add_option("socket", line_.worker_socket);
+    worker->add_option("mirror", line_.worker_mirror);
+    worker->group("");
+  }
+
+  parsed read() {
+    try {
+      app_.parse(argc_, argv_);
+    } catch (const CLI::CallForHelp&) {
+      help();
+      return {line_, 0};
+    } catch (const CLI::ParseError& failure) {
+      complain(failure);
+    }
+    if (version_) {
+      print_version();
+      return {line_, 0};
+    }
+    if (app_.get_subcommands().empty()) {
+      std::cout << introduction;
+      return {line_, 64};
+    }
+    CLI::App* const chosen = app_.get_subcommands().front();
+    line_.what = verbs_.at(chosen->get_name());
+    for (const auto& interpret : interpretations_) interpret();
+    check_together();
+    return {line_, std::nullopt};
+  }
+
+ private:
+  CLI::App* add_verb(const std::string& name, verb what, const std::string& about,
+                     const std::string& examples) {
+    CLI::App* const added = app_.add_subcommand(name, about);
+    added->set_help_flag("-h,--help", "Explain, and do nothing else");
+    added->footer("Examples:\n" + examples);
+    verbs_[name] = what;
+    return added;
+  }
+
+  // An option given at most once, whose text is interpreted after parsing and only if it was given.
+  void text_option(CLI::App* verb, const std::string& name, const std::string& about, const std::string& what,
+                   std::function<void(const std::string&)> interpret) {
+    texts_.push_back(std::make_unique<std::string>());
+    std::string* const text = texts_.back().get();
+    CLI::Option* const option = verb->add_option(name, *text, about)->type_name(what);
+    interpretations_.push_back([option, text, interpret = std::move(interpret)] {
+      if (option->count() > 0) interpret(*text);
+    });
+  }
+
+  void number_option(CLI::App* verb, const std::string& name, const std::string& about, std::uint64_t least,
+                     std::uint64_t most, std::function<void(std::uint64_t)> take) {
+    text_option(verb, name, about, "N", [=, take = std::move(take)](const std::string& text) {
+      take(read_number(name, text, least, most));
+    });
+  }
+
+  void word_option(CLI::App* verb, const std::string& name, const std::string& about,
+                   const std::vector<std::string>& words, std::function<void(const std::string&)> take) {
+    std::string shown_words;
+    for (const std::string& word : words) shown_words += (shown_words.empty() ? "" : "|") + word;
+    text_option(verb, name, about, shown_words,
+                [=, take = std::move(take)](const std::string& text) { take(read_word(name, text, words)); });
+  }
+
+  static void globs(CLI::App* verb, const std::string& name, std::vector<std::string>& into,
+                    const std::string& about) {
+    verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
+  }
+
+  void format_option(CLI::App* verb, const std::vector<std::string>& formats) {
+    word_option(verb, "--format", "How to print", formats,
+                [this](const std::string& text) { line_.format = text; });
+  }
+  void output_option(CLI::App* verb) {
+    text_option(verb, "--output", "Print to this file", "FILE",
+                [this](const std::string& text) { line_.output = text; });
+  }
+
+  void isolate_flags(CLI::App* verb, const std::string& about, const std::string& about_not) {
+    verb->add_flag_callback("--isolate", [this] { isolate_ = true; }, about);
+    verb->add_flag_callback("--no-isolate", [this] { isolate_ = false; }, about_not);
+  }
+
+  void campaign_group(CLI::App* verb, const std::string& schedules) {
+    number_option(verb, "--schedules", "Random schedules per scenario (" + schedules + ")", 0, 100'000'000,
+                  [this](std::uint64_t n) { line_.options.schedules = static_cast<std::uint32_t>(n); });
+    text_option(verb, "--seed", "Seed of the random schedules (1), or 'random'", "S",
+                [this](const std::string& text) {
+                  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+                  line_.options.seed =
+                      text == "random" ? std::random_device()() : read_number("--seed", text, 0, most);
+                });
+    number_option(verb, "--jobs", "Worker processes, for everything", 1, 256, [this](std::uint64_t n) {
+      line_.processes.workers = static_cast<unsigned>(n);
+      jobs_given_ = true;
+    });
+    isolate_flags(verb, "Run everything in worker processes; by default third parties and mutants are",
+                  "Run everything in this process, for a debugger");
+    number_option(verb, "--hang-after", "Seconds of real time without a new trial that are a hang (30)", 1,
+                  86'400, [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
+  }
+
+  void add_list() {
+    CLI::App* const v = add_verb("list", verb::list, "Contracts with their clauses, and subjects",
+                                 "  assay list\n  assay list --format json --contract bounded_queue");
+    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    format_option(v, {"text", "json", "tests"});
+    output_option(v);
+  }
+
+  void add_standard() {
+    CLI::App* const v = add_verb("standard", verb::standard, "The standard's text",
+                                 "  assay standard --contract task_group\n"
+                                 "  assay standard --format markdown --output STANDARD.md");
+    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    format_option(v, {"text", "markdown", "json"});
+    output_option(v);
+  }
+
+  void add_run() {
+    CLI::App* const v =
+        add_verb("run", verb::run, "Check subjects against the standard",
+                 "  assay run\n"
+                 "  assay run --subject reference --clause 'BQ-*' --schedules 1000\n"
+                 "  assay run --kind third-party --order fifo --format json --output found.json\n"
+                 "  assay run --findings scenarios/findings.json --report build/report");
+    globs(v, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
+    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    globs(v, "--clause", line_.wanted.clauses, "Only these clauses");
+    v->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
+        ->type_name("reference|third-party|mutant|alternative")
+        ->allow_extra_args(false);
+    campaign_group(v, "100");
+    word_option(v, "--tier", "Explore on the simulator, or run on a stock io_context", {"sim", "io_context"},
+                [this](const std::string& text) {
+                  line_.options.where = text == "sim" ? tier::sim : tier::io_context;
+                });
+    v->add_flag_callback(
+        "--no-sweep", [this] { line_.options.sweep = false; }, "Neither cancellation nor fault sweep");
+    word_option(v, "--order", "Which order model decides (any)", {"fifo", "any"},
+                [this](const std::string& text) {
+                  line_.gate = text == "fifo" ? order_model::fifo : order_model::any;
+                });
+    v->add_flag("--strict", line_.strict, "A SHOULD counts as a MUST");
+    v->add_flag("--fail-fast", line_.fail_fast, "Stop at the first violation or error");
+    format_option(v, {"text", "json", "junit"});
+    output_option(v);
+    text_option(v, "--report", "Leave conformance.json, conformance.xml and each failure's files here", "DIR",
+                [this](const std::string& text) { line_.report = text; });
+    text_option(v, "--findings", "Compare third parties with these recorded findings", "FILE",
+                [this](const std::string& text) { line_.findings = text; });
+    v->add_flag("--update-findings", line_.update_findings, "Record what is seen now; needs a whole run");
+  }
+
+  void add_mutants() {
+    CLI::App* const v =
+        add_verb("mutants", verb::mutants, "The kill matrix: which clauses catch which mutants",
+                 "  assay mutants --contract bounded_queue\n  assay mutants --format json --jobs 2");
+    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    globs(v, "--mutant", line_.mutants, "Only these mutants");
+    campaign_group(v, "100");
+    v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_replay() {
+    CLI::App* const v =
+        add_verb("replay", verb::replay, "Run one trial again from its token",
+                 "  assay replay assay1:... --trace\n"
+                 "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token");
+    v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
+    v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
+    isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
+    number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
+                  [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_lint() {
+    CLI::App* const v =
+        add_verb("lint", verb::lint, "Whether the catalogue (and a file of findings) is sound",
+                 "  assay lint\n  assay lint --findings scenarios/findings.json");
+    text_option(v, "--findings", "Check these recorded findings as well", "FILE",
+                [this](const std::string& text) { line_.findings = text; });
+  }
+
+  void help() {
+    const std::vector<CLI::App*> chosen = app_.get_subcommands();
+    if (chosen.empty()) {
+      std::cout << introduction;
+    } else {
+      std::cout << chosen.front()->help();
+    }
+  }
+
+  std::vector<std::string> option_names(const CLI::App* verb) const {
+    std::vector<std::string> names;
+    for (const CLI::Option* const option : verb->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return names;
+  }
+
+  // CLI11 says what is wrong in general; who typed it wants to know which word it was, and what was meant.
+  [[noreturn]] void complain(const CLI::ParseError& failure) {
+    const std::vector<CLI::App*> chosen = app_.get_subcommands();
+    const CLI::App* const where = chosen.empty() ? &app_ : chosen.front();
+    const std::vector<std::string> left = app_.remaining(true);
+    if (!left.empty()) {
+      const std::string word = left.front().substr(0, left.front().find('='));
+      if (word.starts_with("-")) {
+        throw usage_error("unknown option '" + word + "'" + suggestion(word, option_names(where)));
+      }
+      std::vector<std::string> names;
+      for (const auto& [name, what] : verbs_) {
+        if (what != verb::worker) names.push_back(name);
+      }
+      if (chosen.empty()) throw usage_error("unknown verb '" + word + "'" + suggestion(word, names));
+      throw usage_error("assay " + where->get_name() + " does not know what to do with '" + word + "'");
+    }
+    throw usage_error(failure.what());
+  }
+
+  void check_together() {
+    if (isolate_) {
+      line_.processes.isolate = *isolate_ ? run_settings::isolation::all : run_settings::isolation::none;
+    } else if (jobs_given_) {
+      line_.processes.isolate = run_settings::isolation::all;
+    }
+    if (jobs_given_ && isolate_ && !*isolate_)
+      throw usage_error("--jobs needs workers, and --no-isolate forbids them");
+    if (!line_.findings.empty() && line_.options.where != tier::sim) {
+      throw usage_error("--findings needs --tier sim: what a stock io_context shows is part of each finding");
+    }
+    if (!line_.update_findings) return;
+    if (line_.findings.empty())
+      throw usage_error("--update-findings needs --findings FILE, which it rewrites");
+    if (!line_.wanted.is_everything() || line_.fail_fast || !line_.options.sweep) {
+      throw usage_error(
+          "--update-findings refuses a filtered run: it would forget the findings that were not run");
+    }
+  }
+
+  int argc_;
+  char** argv_;
+  command_line line_;
+  CLI::App app_;
+  bool version_ = false;
+  bool jobs_given_ = false;
+  std::optional<bool> isolate_;
+  std::map<std::string, verb> verbs_;
+  std::vector<std::unique_ptr<std::string>> texts_;
+  std::vector<std::function<void()>> interpretations_;
+};
+
+}  // namespace
+
+parsed parse_command_line(int argc, char** argv) { return reader(argc, argv).read(); }
+
+}  // namespace assay

@@ -1,0 +1,46 @@
+// The command line, read: which verb, with which options.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/campaign.hpp"
+#include "harness/campaign/runner.hpp"
+#include "harness/cli/selection.hpp"
+
+namespace assay {
+
+enum class verb { list, standard, run, mutants, replay, lint, worker };
+
+struct command_line {
+  verb what = verb::run;
+  std::string program;  ///< as it was called
+  std::string text;     ///< all of it, as one could type it again
+  selection wanted;
+  campaign_options options;
+  run_settings processes;
+  order_model gate = order_model::any;
+  bool strict = false;
+  bool fail_fast = false;
+  bool trace = false;
+  bool update_findings = false;
+  std::string format = "text";
+  std::string output;
+  std::string report;
+  std::string findings;
+  std::string token;
+  std::vector<std::string> mutants;
+  int worker_socket = -1;
+  int worker_mirror = -1;
+};
+
+/// Reads it. Prints help or the version itself: then there is nothing to do, and `done` is the exit status.
+/// Throws usage_error.
+struct parsed {
+  command_line line;
+  std::optional<int> done;
+};
+parsed parse_command_line(int argc, char** argv);
+
+}  // namespace assay

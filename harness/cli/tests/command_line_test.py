@@ -1,0 +1,708 @@
+"""The command line, driven from outside: exit statuses, shapes of JSON, bad subjects, findings, replays.
+
+Usage: command_line_test.py [TestCase[.test_method] ...]
+Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS (the test-only binary), ASSAY_SANITIZED (the build's sanitizers,
+for example "address,undefined"), ASSAY_OTHER (optional: the command as the other compiler built it).
+"""
+
+import json
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+ASSAY = os.environ.get("ASSAY", "build/release/assay")
+BAD = os.environ.get("ASSAY_BAD_SUBJECTS", "build/release/harness/assay_bad_subjects")
+OTHER = os.environ.get("ASSAY_OTHER", "")
+SANITIZED = os.environ.get("ASSAY_SANITIZED", "")
+PATIENCE = "10" if SANITIZED else "2"  # seconds of real time until a hang is called one
+
+
+def read(*parts):
+    return pathlib.Path(*parts).read_text()
+
+
+def write(text, *parts):
+    pathlib.Path(*parts).write_text(text)
+
+
+class Ran:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def call(program, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def bad(*arguments):
+    return call(BAD, *arguments)
+
+
+def run_bad(*arguments):
+    """One run of bad subjects, as JSON, with its exit status."""
+    ran = bad("run", "--format", "json", "--hang-after", PATIENCE, "--schedules", "40", *arguments)
+    return ran.json(), ran.status
+
+
+def only(report):
+    assert len(report["results"]) == 1, report["results"]
+    return report["results"][0]
+
+
+def replay(program, token, *arguments):
+    ran = call(program, "replay", token, "--format", "json", "--hang-after", PATIENCE, *arguments)
+    return ran.json(), ran.status
+
+
+class Usage(unittest.TestCase):
+    def expect_misuse(self, arguments, *words):
+        for program in (BAD, ASSAY):
+            ran = call(program, *arguments)
+            self.assertEqual(ran.status, 64, (arguments, ran.err))
+            self.assertEqual(ran.out, "", arguments)
+            if program == BAD:
+                for word in words:
+                    self.assertIn(word, ran.err)
+
+    def test_unknown_verb_is_named_with_the_nearest(self):
+        self.expect_misuse(["runn"], "'runn'", "'run'")
+
+    def test_unknown_option_is_named_with_the_nearest(self):
+        self.expect_misuse(["run", "--subjet", "x"], "'--subjet'", "'--subject'")
+
+    def test_unknown_subject_is_named_with_the_nearest(self):
+        self.expect_misuse(["run", "--subject", "crashin"], "'crashin'", "'crashing'")
+
+    def test_unknown_clause_is_named_with_the_nearest(self):
+        self.expect_misuse(["run", "--clause", "PRB-11"], "'PRB-11'", "'PRB-1'")
+
+    def test_unknown_contract_is_named_with_the_nearest(self):
+        self.expect_misuse(["run", "--contract", "prob"], "'prob'", "'probe'")
+
+    def test_unknown_kind_is_named_with_the_nearest(self):
+        self.expect_misuse(["run", "--kind", "mutants"], "'mutants'", "'mutant'")
+
+    def test_one_unknown_name_among_known_ones_is_misuse(self):
+        self.expect_misuse(["run", "--subject", "good", "--subject", "goood"], "'goood'", "'good'")
+
+    def test_numbers_are_whole_and_in_range(self):
+        for option, value in [("--schedules", "abc"), ("--schedules", "-1"), ("--schedules", "1e3"),
+                              ("--schedules", "99999999999999999999"), ("--seed", "x"), ("--seed", ""),
+                              ("--jobs", "0"), ("--hang-after", "0"), ("--jobs", "1.5")]:
+            self.expect_misuse(["run", option, value] if value else ["run", option + "="], option)
+
+    def test_words_are_known_words(self):
+        for option, value in [("--order", "fif"), ("--tier", "stock"), ("--format", "yaml")]:
+            self.expect_misuse(["run", option, value], option, value)
+
+    def test_selecting_nothing_is_misuse(self):
+        self.expect_misuse(["run", "--clause", "NOPE-*"], "NOPE-*")
+        ran = bad("run", "--subject", "good", "--kind", "mutant")
+        self.assertEqual(ran.status, 64)
+        self.assertIn("nothing is selected", ran.err)
+
+    def test_stray_words_and_missing_values_are_misuse(self):
+        self.expect_misuse(["run", "good"], "'good'")
+        self.expect_misuse(["run", "--schedules"], "--schedules")
+        self.expect_misuse(["replay"], "token")
+        self.expect_misuse(["replay", "a", "b"], "'b'")
+
+    def test_updating_findings_refuses_a_filtered_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "findings.json")
+            self.expect_misuse(["run", "--findings", path, "--update-findings", "--contract", "*"], "filtered")
+            self.expect_misuse(["run", "--findings", path, "--update-findings", "--no-sweep"], "filtered")
+            self.expect_misuse(["run", "--findings", path, "--tier", "io_context"], "--tier")
+            self.expect_misuse(["run", "--update-findings"], "--findings")
+            self.assertFalse(os.path.exists(path))
+
+    def test_no_arguments_explains_itself_in_15_lines(self):
+        ran = call(ASSAY)
+        self.assertEqual(ran.status, 64)
+        self.assertLessEqual(len(ran.out.splitlines()), 15)
+        self.assertIn("assay run", ran.out)
+
+    def test_help_of_every_verb_has_examples(self):
+        self.assertEqual(call(ASSAY, "--help").status, 0)
+        for verb in ["list", "standard", "run", "mutants", "replay", "lint"]:
+            ran = call(ASSAY, verb, "--help")
+            self.assertEqual(ran.status, 0, verb)
+            self.assertIn("Examples:", ran.out)
+            self.assertIn("assay " + verb, ran.out)
+
+    def test_version_names_build_compiler_and_boost(self):
+        ran = call(ASSAY, "--version")
+        self.assertEqual(ran.status, 0)
+        for word in ["assay 0.", "build ", "compiler ", "Boost 1."]:
+            self.assertIn(word, ran.out)
+
+
+class ExitStatus(unittest.TestCase):
+    def expect(self, status, *arguments):
+        report, seen = run_bad(*arguments)
+        self.assertEqual(seen, status, report["summary"])
+        self.assertEqual(report["summary"]["exit_status"], status)
+        return report
+
+    def test_conforming_is_0(self):
+        self.expect(0, "--subject", "good")
+
+    def test_a_violated_must_is_1(self):
+        self.expect(1, "--subject", "babbling")
+
+    def test_a_violated_must_is_1_whatever_else_happened(self):
+        report = self.expect(1, "--subject", "babbling", "--subject", "crashing", "--subject", "good")
+        self.assertGreater(report["summary"]["errors"], 0)
+
+    def test_an_error_is_2(self):
+        self.expect(2, "--subject", "good", "--subject", "crashing")
+
+    def test_nothing_but_skips_is_2(self):
+        self.expect(2, "--subject", "modest", "--clause", "PRB-3")
+
+    def test_a_broken_should_is_0_and_with_strict_1(self):
+        report = self.expect(0, "--subject", "forgetful")
+        self.assertEqual(report["summary"]["failed"], 1)
+        self.expect(1, "--subject", "forgetful", "--strict")
+
+    def test_a_may_is_never_failed(self):
+        self.expect(0, "--subject", "silent", "--strict")
+
+    def test_the_order_model_decides_and_both_are_shown(self):
+        for order, status, verdict in [("any", 1, "fail"), ("fifo", 0, "pass")]:
+            report = self.expect(status, "--subject", "failing_when_permuted", "--order", order, "--clause", "PRB-3")
+            result = only(report)
+            self.assertEqual(result["verdict"], verdict)
+            self.assertEqual((result["verdict_any"], result["verdict_fifo"]), ("fail", "pass"))
+            self.assertEqual(result["shown_by"], "random order")
+
+    def test_mutants_run_only_if_meant(self):
+        names = {one["subject"] for one in run_bad("--clause", "PRB-1", "--subject", "*")[0]["results"]}
+        self.assertIn("good", names)
+        self.assertNotIn("survivor", names)
+        for arguments in [["--subject", "survivor"], ["--subject", "surv*"], ["--kind", "mutant"]]:
+            names = {one["subject"] for one in run_bad("--clause", "PRB-1", *arguments)[0]["results"]}
+            self.assertIn("survivor", names)
+
+    def test_fail_fast_stops(self):
+        report, status = run_bad("--kind", "third-party", "--fail-fast")
+        self.assertIn(status, (1, 2))
+        self.assertTrue(report["summary"]["stopped"])
+        self.assertLess(len(report["results"]), report["summary"]["selected"])
+
+    def test_a_random_seed_is_printed_and_can_be_given_again(self):
+        first, _ = run_bad("--subject", "failing_when_permuted", "--seed", "random")
+        again, _ = run_bad("--subject", "failing_when_permuted", "--seed", str(first["seed"]))
+        self.assertEqual(first["results"], again["results"])
+        self.assertIn("seed " + str(first["seed"]),
+                      bad("run", "--subject", "good", "--seed", str(first["seed"])).out)
+
+    def test_jobs_change_nothing_but_the_time(self):
+        arguments = ["--subject", "good", "--subject", "babbling", "--subject", "failing_when_permuted"]
+        one, _ = run_bad(*arguments)
+        three, _ = run_bad(*arguments, "--jobs", "3")
+        self.assertEqual(one["results"], three["results"])
+
+    def test_an_interrupted_run_says_what_it_has(self):
+        # The hang lets every result before it come in, and then holds the run until it is interrupted.
+        with tempfile.TemporaryDirectory() as folder:
+            running = subprocess.Popen([BAD, "run", "--subject", "good", "--subject", "hanging", "--hang-after", "600",
+                                        "--format", "json", "--report", folder],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            children = f"/proc/{running.pid}/task/{running.pid}/children"
+            while not read(children).strip():  # the first worker: everything in process is done
+                self.assertIsNone(running.poll())
+            running.send_signal(signal.SIGINT)
+            out, _ = running.communicate(timeout=60)
+            self.assertEqual(running.returncode, 130)
+            report = json.loads(out)
+            self.assertTrue(report["summary"]["interrupted"])
+            self.assertIn("good", {one["subject"] for one in report["results"]})
+            self.assertLess(len(report["results"]), report["summary"]["selected"])
+            self.assertTrue(os.path.exists(os.path.join(folder, "conformance.json")))
+
+
+class BadSubjects(unittest.TestCase):
+    def one(self, subject, clause, status):
+        report, seen = run_bad("--subject", subject, "--clause", clause)
+        self.assertEqual(seen, status, report)
+        return only(report)
+
+    def expect_replay(self, result, status):
+        again, seen = replay(BAD, result["token"])
+        self.assertEqual(seen, status, again)
+        self.assertEqual(again["verdict"], result["verdict"])
+        self.assertEqual(again["trace_hash"], result["trace_hash"])
+
+    def test_a_crash_is_an_error_with_signal_clause_and_token(self):
+        result = self.one("crashing", "PRB-1", 2)
+        self.assertEqual(result["verdict"], "error")
+        self.assertTrue(result["message"].startswith("crash: "), result["message"])
+        self.assertIn("SEGV" if SANITIZED else "SIGSEGV", result["message"])
+        self.assertIn("about to crash", "\n".join(result["story"]))
+        self.expect_replay(result, 2)
+
+    def test_an_abort_is_an_error(self):
+        result = self.one("aborting", "PRB-1", 2)
+        self.assertIn("SIGABRT", result["message"])
+        self.expect_replay(result, 2)
+
+    def test_an_exit_is_an_error_and_never_a_pass(self):
+        result = self.one("exiting", "PRB-1", 2)
+        self.assertEqual(result["verdict"], "error")
+        self.assertIn("exit status", result["message"])
+        self.expect_replay(result, 2)
+
+    def test_a_hang_is_an_error_with_a_token(self):
+        result = self.one("hanging", "PRB-1", 2)
+        self.assertEqual(result["verdict"], "error")
+        self.assertTrue(result["message"].startswith("hang: "), result["message"])
+        self.expect_replay(result, 2)
+
+    def test_after_a_crash_the_other_clauses_still_get_verdicts(self):
+        report, _ = run_bad("--subject", "crashing_when_permuted")
+        verdicts = {one["clause"]: one["verdict"] for one in report["results"]}
+        self.assertEqual(verdicts, {"PRB-1": "pass", "PRB-2": "pass", "PRB-3": "error", "PRB-4": "skip",
+                                    "PRB-5": "skip"})
+
+    def test_a_crash_in_a_permuted_order_keeps_its_schedule(self):
+        result = self.one("crashing_when_permuted", "PRB-3", 2)
+        self.assertEqual((result["verdict"], result["verdict_fifo"]), ("error", "pass"))
+        self.assertEqual(result["shown_by"], "random order")
+        self.expect_replay(result, 2)
+
+    def test_what_a_subject_prints_corrupts_nothing(self):
+        for isolation in ["--isolate", "--no-isolate"]:
+            report, status = run_bad("--subject", "babbling", "--clause", "PRB-1", isolation)
+            self.assertEqual(status, 1)
+            self.assertEqual(only(report)["message"], "the answer: expected 42, was 41")
+
+    def test_bytes_that_are_no_text_spoil_no_report(self):
+        for isolation in ["--isolate", "--no-isolate"]:
+            report, status = run_bad("--subject", "mumbling", "--clause", "PRB-1", isolation)
+            self.assertEqual(status, 1)
+            self.assertIn("no \u00e9 UTF-8 ?", only(report)["message"])
+        ElementTree.fromstring(bad("run", "--subject", "mumbling", "--format", "junit").out)
+
+    def test_a_throwing_constructor_is_a_failure_with_its_words(self):
+        result = self.one("throwing", "PRB-1", 1)
+        self.assertIn("no constructor today", result["message"])
+        self.expect_replay(result, 1)
+
+    def test_a_started_thread_is_an_escape(self):
+        for clause in ["PRB-1", "PRB-2"]:
+            result = self.one("forking_off", clause, 2)
+            self.assertIn("a thread was started", result["message"])
+        report, _ = run_bad("--subject", "forking_off", "--clause", "PRB-[12]")
+        self.assertEqual([one["verdict"] for one in report["results"]], ["error", "error"])
+
+    @unittest.skipUnless("address" in SANITIZED, "needs LeakSanitizer")
+    def test_a_leak_is_an_error_and_attributed(self):
+        result = self.one("leaking", "PRB-1", 2)
+        self.assertIn("leaked", result["message"])
+
+    def test_a_demanded_termination_passes_by_abort_only(self):
+        for subject, status, verdict in [("good", 0, "pass"), ("immortal", 1, "fail"),
+                                         ("dying_of_something_else", 1, "fail")]:
+            result = self.one(subject, "PRB-4", status)
+            self.assertEqual(result["verdict"], verdict)
+            again, seen = replay(BAD, result["token"])
+            self.assertEqual((seen, again["verdict"]), (status, verdict))
+        self.assertGreater(self.one("good", "PRB-4", 0)["trials"], 1)
+
+    def test_a_failure_replays_in_another_process_with_the_same_hash(self):
+        for subject, clause in [("babbling", "PRB-1"), ("failing_when_permuted", "PRB-3")]:
+            self.expect_replay(self.one(subject, clause, 1), 1)
+
+    def test_a_pass_has_a_token_too(self):
+        self.expect_replay(self.one("good", "PRB-1", 0), 0)
+
+
+class Tokens(unittest.TestCase):
+    def setUp(self):
+        self.token = only(run_bad("--subject", "failing_when_permuted", "--clause", "PRB-3")[0])["token"]
+
+    def expect_unreadable(self, token, *words):
+        for program in (BAD, ASSAY):
+            ran = call(program, "replay", token)
+            self.assertEqual(ran.status, 2, (token, ran.out, ran.err))
+        ran = bad("replay", token)
+        for word in words:
+            self.assertIn(word, ran.err)
+
+    def test_garbage_is_unreadable(self):
+        for token in ["x", "", "assay1", "assay1:a:b:c:d:e:f", "assay2" + self.token[6:], "\u00e9\u00e8"]:
+            self.expect_unreadable(token)
+
+    def test_a_cut_token_is_unreadable_and_says_so(self):
+        for length in range(1, len(self.token)):
+            ran = bad("replay", self.token[:length]) if length % 7 == 0 else None
+            if ran is not None:
+                self.assertEqual(ran.status, 2)
+        self.expect_unreadable(self.token[:-2], "check")
+
+    def test_a_mistyped_token_is_unreadable(self):
+        swapped = self.token.replace("failing_when_permuted", "failing_when_permutad")
+        self.expect_unreadable(swapped, "check")
+
+    def test_a_file_that_cannot_be_read_is_unreadable(self):
+        self.expect_unreadable("@/nonexistent/token", "/nonexistent/token")
+
+    def test_a_token_of_another_program_names_what_is_missing(self):
+        ran = call(ASSAY, "replay", self.token)
+        self.assertEqual(ran.status, 2)
+        self.assertIn("probe/PRB-3", ran.err)
+
+    def test_a_token_is_read_from_a_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+            file.write(self.token + "\n")
+            file.flush()
+            self.assertEqual(replay(BAD, "@" + file.name)[1], 1)
+
+    def test_the_trace_is_longer_than_the_story(self):
+        plain = bad("replay", self.token)
+        traced = bad("replay", self.token, "--trace")
+        self.assertEqual((plain.status, traced.status), (1, 1))
+        self.assertGreater(len(traced.out.splitlines()), len(plain.out.splitlines()))
+        self.assertIn("verdict: fail", plain.out)
+        self.assertIn("trace:", plain.out)
+
+
+class Reports(unittest.TestCase):
+    def test_the_table_counts_and_names(self):
+        ran = bad("run", "--subject", "good", "--subject", "babbling", "--subject", "forgetful")
+        self.assertEqual(ran.status, 1)
+        for word in ["pattern", "passed", "failed", "skipped", "error", "babbling", "PRB-1", "MUST", "not counted",
+                     "the answer: expected 42, was 41", "It answers what it was made with.", " replay assay1:",
+                     "already shows it", "seed 1", "Does not conform"]:
+            self.assertIn(word, ran.out)
+
+    def test_the_replay_line_can_be_pasted_into_a_shell(self):
+        ran = bad("run", "--subject", "babbling")
+        line = next(one.strip() for one in ran.out.splitlines() if " replay assay1:" in one)
+        self.assertEqual(subprocess.run(line, shell=True, capture_output=True).returncode, 1)
+
+    def test_colours_only_on_a_terminal_and_not_with_no_color(self):
+        self.assertNotIn("\x1b", bad("run", "--subject", "babbling").out)
+        for unwanted, coloured in [("", True), ("1", False)]:
+            self.assertEqual("\x1b[31m" in self.on_a_terminal(unwanted), coloured)
+
+    @staticmethod
+    def on_a_terminal(no_color):
+        ours, theirs = pty.openpty()
+        environment = {**os.environ, "NO_COLOR": no_color}
+        running = subprocess.Popen([BAD, "run", "--subject", "babbling"], stdout=theirs, stderr=subprocess.DEVNULL,
+                                   env=environment)
+        os.close(theirs)
+        text = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                text += chunk
+        except OSError:  # how a terminal says that the other end is gone
+            pass
+        running.wait()
+        os.close(ours)
+        return text.decode()
+
+    def test_progress_only_on_a_terminal(self):
+        self.assertEqual(bad("run", "--subject", "good").err, "")
+
+    def test_junit_has_real_names_and_counts(self):
+        ran = bad("run", "--subject", "good", "--subject", "babbling", "--subject", "crashing", "--format", "junit")
+        root = ElementTree.fromstring(ran.out)
+        self.assertEqual(root.tag, "testsuites")
+        suites = {suite.get("name"): suite for suite in root.iter("testsuite")}
+        self.assertEqual(set(suites), {"good.probe", "babbling.probe", "crashing.probe"})
+        case = next(one for one in suites["babbling.probe"].iter("testcase") if one.get("name") == "PRB-1")
+        self.assertEqual(case.get("classname"), "babbling.probe")
+        self.assertEqual(case.find("failure").get("message"), "the answer: expected 42, was 41")
+        self.assertEqual(suites["babbling.probe"].get("failures"), "1")
+        self.assertEqual(suites["crashing.probe"].get("errors"), "2")
+        self.assertEqual(int(root.get("tests")), len(list(root.iter("testcase"))))
+
+    def test_output_goes_to_the_file_that_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "found.json")
+            ran = bad("run", "--subject", "good", "--format", "json", "--output", path)
+            self.assertEqual((ran.status, ran.out), (0, ""))
+            self.assertEqual(len(json.loads(read(path))["results"]), 5)
+            ran = bad("run", "--subject", "good", "--output", os.path.join(folder, "no", "such", "folder"))
+            self.assertEqual(ran.status, 2)
+            self.assertIn("cannot write", ran.err)
+
+    def test_a_failure_leaves_token_trace_and_story(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bad("run", "--subject", "babbling", "--report", folder)
+            self.assertTrue(os.path.exists(os.path.join(folder, "conformance.xml")))
+            stem = os.path.join(folder, "failures", "babbling.probe.PRB-1")
+            self.assertEqual(replay(BAD, "@" + stem + ".token")[1], 1)
+            self.assertIn("the answer", read(stem + ".story"))
+            self.assertIn("turn", read(stem + ".trace"))
+            # Once the scenario passes, its files go.
+            os.rename(stem + ".token", os.path.join(folder, "failures", "good.probe.PRB-1.token"))
+            bad("run", "--subject", "good", "--report", folder)
+            self.assertFalse(os.path.exists(os.path.join(folder, "failures", "good.probe.PRB-1.token")))
+
+    def test_the_environment_names_the_folder_too(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([BAD, "run", "--subject", "babbling"], capture_output=True,
+                           env={**os.environ, "ASSAY_REPORT_DIR": folder})
+            self.assertTrue(os.path.exists(os.path.join(folder, "failures", "babbling.probe.PRB-1.token")))
+
+
+class Findings(unittest.TestCase):
+    recorded = None  # what a whole run records; it takes seconds, since some subjects hang
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "findings.json")
+        self.arguments = ["--findings", self.path, "--hang-after", PATIENCE, "--schedules", "20", "--jobs", "2"]
+
+    def update(self):
+        ran = bad("run", *self.arguments, "--update-findings")
+        self.assertEqual(ran.status, 0, ran.out)
+        return json.loads(read(self.path))
+
+    def record(self):
+        if Findings.recorded is None:
+            Findings.recorded = self.update()
+        write(json.dumps(Findings.recorded), self.path)
+        return json.loads(read(self.path))
+
+    def run_filtered(self, *arguments):
+        chosen = arguments or ("--subject", "babbling", "--subject", "forgetful", "--subject", "good")
+        ran = bad("run", *self.arguments, "--format", "json", *chosen)
+        return ran.json()["findings"], ran.status
+
+    def rewrite(self, change):
+        recorded = json.loads(read(self.path))
+        change(recorded["findings"])
+        write(json.dumps(recorded), self.path)
+
+    @staticmethod
+    def find(findings, subject, clause):
+        return next(one for one in findings if (one["subject"], one["clause"]) == (subject, clause))
+
+    def test_recorded_findings_are_compared_and_kept(self):
+        findings = self.record()["findings"]
+        one = self.find(findings, "babbling", "PRB-1")
+        self.assertEqual((one["verdict"], one["verdict_fifo"], one["shown_by"], one["io_context"], one["reason"]),
+                         ("fail", "fail", "fifo", "fail", ""))
+        self.assertEqual(self.find(findings, "failing_when_permuted", "PRB-3")["verdict_fifo"], "pass")
+        self.assertEqual(self.find(findings, "failing_when_permuted", "PRB-3")["io_context"], "pass")
+        self.assertEqual(self.find(findings, "hanging", "PRB-1")["verdict"], "error")
+        self.assertNotIn("good", {one["subject"] for one in findings})
+
+        self.assertEqual(bad("run", *self.arguments).status, 0)
+
+        # A reason and a shortened message survive an update.
+        def explain(findings):
+            one = self.find(findings, "babbling", "PRB-1")
+            one["reason"] = "it babbles"
+            one["message"] = "the answer"
+        self.rewrite(explain)
+        one = self.find(self.update()["findings"], "babbling", "PRB-1")
+        self.assertEqual((one["reason"], one["message"]), ("it babbles", "the answer"))
+
+    def test_a_new_finding_fails_the_run_by_name(self):
+        self.record()
+        self.rewrite(lambda findings: findings.remove(self.find(findings, "babbling", "PRB-1")))
+        seen, status = self.run_filtered()
+        self.assertEqual(status, 1)
+        self.assertEqual([one["name"] for one in seen["appeared"]], ["babbling probe/PRB-1"])
+        ran = bad("run", *self.arguments, "--subject", "babbling")
+        self.assertIn("new      babbling probe/PRB-1", ran.out)
+
+    def test_a_finding_that_is_gone_fails_the_run_by_name(self):
+        self.record()
+        self.rewrite(lambda findings: findings.append({**self.find(findings, "babbling", "PRB-1"),
+                                                       "clause": "PRB-2"}))
+        seen, status = self.run_filtered()
+        self.assertEqual(status, 1)
+        self.assertEqual([one["name"] for one in seen["disappeared"]], ["babbling probe/PRB-2"])
+        # A run that did not look there does not miss it.
+        self.assertEqual(self.run_filtered("--subject", "babbling", "--clause", "PRB-1")[1], 0)
+
+    def test_a_changed_finding_fails_the_run_by_name(self):
+        self.record()
+        for member, value, what in [("message", "another", "its message"), ("verdict", "error", "its verdict"),
+                                    ("verdict_fifo", "pass", "order models"), ("shown_by", "cancel sweep", "phase"),
+                                    ("io_context", "pass", "io_context")]:
+            original = read(self.path)
+            self.rewrite(lambda findings: self.find(findings, "babbling", "PRB-1").update({member: value}))
+            seen, status = self.run_filtered()
+            self.assertEqual(status, 1, member)
+            self.assertEqual(len(seen["changed"]), 1, member)
+            self.assertIn(what, seen["changed"][0]["what"])
+            write(original, self.path)
+
+    def test_the_reference_must_conform_whatever_is_recorded(self):
+        # `babbling` as a mutant is no third party: the record does not excuse it.
+        self.record()
+        ran = bad("run", *self.arguments, "--subject", "killed")
+        self.assertEqual(ran.status, 1)
+
+    def test_a_finding_without_a_reason_fails_the_lint(self):
+        self.record()
+        ran = bad("lint", "--findings", self.path)
+        self.assertEqual(ran.status, 1)
+        self.assertIn("'babbling probe/PRB-1' has no reason", ran.out)
+        self.rewrite(lambda findings: [one.update({"reason": "on purpose"}) for one in findings])
+        self.assertNotIn("has no reason", bad("lint", "--findings", self.path).out)
+
+    def test_a_file_that_cannot_be_read_is_an_error(self):
+        ran = bad("run", "--subject", "good", "--findings", self.path)
+        self.assertEqual(ran.status, 2)
+        self.assertIn(self.path, ran.err)
+        write("{", self.path)
+        self.assertEqual(bad("run", "--subject", "good", "--findings", self.path).status, 2)
+
+
+class Mutants(unittest.TestCase):
+    def one(self, name):
+        ran = bad("mutants", "--mutant", name, "--format", "json", "--schedules", "10")
+        return ran.json()["mutants"][0], ran.status
+
+    def test_a_killed_mutant_is_0(self):
+        mutant, status = self.one("killed")
+        self.assertEqual((status, mutant["killed"], mutant["killed_by"]), (0, True, ["PRB-1"]))
+        self.assertEqual((mutant["must_fail"], mutant["may_fail"]), (["PRB-1"], ["PRB-2"]))
+        self.assertEqual((mutant["contract"], mutant["defect"]), ("probe", "answers one less"))
+
+    def test_a_survivor_is_1(self):
+        mutant, status = self.one("survivor")
+        self.assertEqual((status, mutant["killed"], mutant["killed_by"]), (1, False, []))
+
+    def test_a_failure_outside_must_and_may_is_1(self):
+        mutant, status = self.one("stray")
+        self.assertEqual((status, mutant["killed"], mutant["unexpected"]), (1, False, ["PRB-2"]))
+
+    def test_another_message_than_the_expected_one_is_1(self):
+        mutant, status = self.one("other_message")
+        self.assertEqual((status, mutant["killed"], mutant["killed_by"]), (1, False, ["PRB-1"]))
+        self.assertIn("something else", "".join(mutant["problems"]))
+
+    def test_must_clauses_that_kill_nobody_are_named_and_count_when_strict(self):
+        ran = bad("mutants", "--format", "json", "--schedules", "10")
+        self.assertEqual(ran.json()["unkilled"], ["PRB-3", "PRB-4"])
+        self.assertIn("PRB-3 PRB-4", bad("mutants", "--schedules", "10").out)
+
+    def test_a_witness_replays(self):
+        witness = self.one("killed")[0]["witnesses"][0]
+        again, status = replay(BAD, witness["token"])
+        self.assertEqual((status, again["trace_hash"]), (1, witness["trace_hash"]))
+
+
+class Shapes(unittest.TestCase):
+    """Of the real command, whatever patterns it has."""
+
+    LEVELS = {"MUST", "SHOULD", "MAY"}
+    KINDS = {"reference", "third-party", "mutant", "alternative"}
+
+    def test_list(self):
+        for program in (ASSAY, BAD):
+            ran = call(program, "list", "--format", "json")
+            self.assertEqual(ran.status, 0)
+            listed = ran.json()
+            self.assertIsInstance(listed["version"], str)
+            for contract in listed["contracts"]:
+                self.assertTrue(contract["name"] and contract["family"])
+                for clause in contract["clauses"]:
+                    self.assertIn(clause["level"], self.LEVELS)
+                    self.assertTrue(clause["id"] and clause["text"])
+                    self.assertIsInstance(clause["features"], list)
+            names = {contract["name"] for contract in listed["contracts"]}
+            for subject in listed["subjects"]:
+                self.assertIn(subject["kind"], self.KINDS)
+                self.assertIn(subject["contract"], names)
+                self.assertIsInstance(subject["features"], list)
+
+    def test_run(self):
+        for program in (ASSAY, BAD):
+            ran = call(program, "run", "--format", "json", "--schedules", "3", "--kind", "reference")
+            report = ran.json()
+            self.assertTrue(report["results"])
+            for result in report["results"]:
+                self.assertIn(result["kind"], self.KINDS)
+                self.assertIn(result["level"], self.LEVELS)
+                self.assertIn(result["verdict"], {"pass", "fail", "skip", "error"})
+                self.assertIn(result["tier"], {"sim", "io_context"})
+                self.assertIsInstance(result["trials"], int)
+                for member in ["subject", "contract", "clause", "message", "token"]:
+                    self.assertIsInstance(result[member], str)
+            self.assertEqual(report["summary"]["results"], len(report["results"]))
+
+    def test_mutants(self):
+        ran = bad("mutants", "--format", "json", "--schedules", "3")
+        for mutant in ran.json()["mutants"]:
+            for member in ["name", "contract", "defect"]:
+                self.assertIsInstance(mutant[member], str)
+            for member in ["must_fail", "may_fail", "killed_by"]:
+                self.assertTrue(all(isinstance(one, str) for one in mutant[member]))
+            self.assertIsInstance(mutant["killed"], bool)
+
+    def test_standard(self):
+        for program in (ASSAY, BAD):
+            clauses = {clause["id"] for contract in call(program, "list", "--format", "json").json()["contracts"]
+                       for clause in contract["clauses"]}
+            text = call(program, "standard")
+            markdown = call(program, "standard", "--format", "markdown")
+            as_json = call(program, "standard", "--format", "json")
+            self.assertEqual((text.status, markdown.status, as_json.status), (0, 0, 0))
+            for clause in clauses:
+                self.assertIn(clause, text.out)
+                self.assertIn("| " + clause + " |", markdown.out)
+            self.assertEqual(clauses, {clause["id"] for contract in as_json.json()["contracts"]
+                                       for clause in contract["clauses"]})
+
+    def test_the_bad_catalogue_is_sound(self):
+        ran = bad("lint")
+        self.assertEqual(ran.status, 0, ran.out)
+
+
+def own_results(program):
+    """What our own subjects did: the failures of mutants, and the undisturbed runs."""
+    report = call(program, "run", "--format", "json", "--schedules", "30", "--kind", "reference", "--kind",
+                  "alternative", "--kind", "mutant", "--jobs", "2").json()
+    return [one for one in report["results"] if one["token"] and one["trace_hash"]]
+
+
+class Determinism(unittest.TestCase):
+    def expect_same(self, results, program):
+        self.assertTrue(results)
+        for result in results:
+            again, _ = replay(program, result["token"])
+            name = f"{result['subject']} {result['contract']}/{result['clause']}/{result['variant']}: {result['token']}"
+            self.assertEqual(again["verdict"], result["verdict"], name)
+            self.assertEqual(again["message"], result["message"], name)
+            self.assertEqual(again["trace_hash"], result["trace_hash"], name)
+
+    def test_every_token_replays_in_another_process_with_the_same_hash(self):
+        self.expect_same(own_results(ASSAY), ASSAY)
+
+    def test_two_runs_are_the_same(self):
+        first, second = own_results(ASSAY), own_results(ASSAY)
+        self.assertEqual(first, second)
+
+    @unittest.skipUnless(OTHER, "needs the other compiler's build (ASSAY_OTHER)")
+    def test_the_other_compiler_replays_every_token_with_the_same_hash(self):
+        self.expect_same(own_results(ASSAY), OTHER)
+
+    @unittest.skipUnless(OTHER, "needs the other compiler's build (ASSAY_OTHER)")
+    def test_every_token_of_the_other_compiler_replays_with_the_same_hash(self):
+        self.expect_same(own_results(OTHER), ASSAY)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)

@@ -1,0 +1,385 @@
+#include "harness/cli/verbs.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <sstream>
+
+#include "harness/campaign/runner.hpp"
+#include "harness/campaign/worker.hpp"
+#include "harness/cli/command_line.hpp"
+#include "harness/cli/selection.hpp"
+#include "harness/report/findings.hpp"
+#include "harness/report/kill_matrix.hpp"
+#include "harness/report/pretty_json.hpp"
+#include "harness/report/report.hpp"
+#include "harness/report/standard.hpp"
+
+namespace assay {
+
+namespace {
+
+constexpr int usage_status = 64;
+constexpr int error_status = 2;
+
+text_style style_of_stdout() {
+  text_style style;
+  const char* const refused = std::getenv("NO_COLOR");
+  const bool wanted = refused == nullptr || *refused == '\0';
+  style.colour = wanted && ::isatty(STDOUT_FILENO) != 0;
+  winsize window{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 40) {
+    style.width = std::min<std::size_t>(window.ws_col, 120);
+  }
+  return style;
+}
+
+void write_to_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write) {
+  std::ofstream out(path);
+  write(out);
+  if (!out.flush()) throw std::runtime_error("cannot write '" + path.string() + "'");
+}
+
+// To stdout, or without colours to the file that --output names.
+void print(const command_line& line, const std::function<void(std::ostream&, const text_style&)>& write) {
+  if (line.output.empty()) {
+    write(std::cout, style_of_stdout());
+    std::cout.flush();
+  } else {
+    write_to_file(line.output, [&](std::ostream& out) { write(out, text_style()); });
+  }
+}
+
+// One line on a terminal that says how far the run is.
+class progress {
+ public:
+  explicit progress(std::size_t total) : total_(total), shown_(::isatty(STDERR_FILENO) != 0) {}
+  progress(const progress&) = delete;
+  progress& operator=(const progress&) = delete;
+  ~progress() {
+    if (shown_) std::cerr << "\r\x1b[K" << std::flush;
+  }
+  void operator()(const campaign_result& result) {
+    ++done_;
+    if (is_bad(result.outcome)) ++bad_;
+    if (!shown_) return;
+    std::cerr << "\r\x1b[K" << done_ << '/' << total_
+              << (bad_ > 0 ? ", " + std::to_string(bad_) + " bad" : "") << "  " << result.subject << ' '
+              << result.scenario() << std::flush;
+  }
+
+ private:
+  std::size_t total_;
+  std::size_t done_ = 0;
+  std::size_t bad_ = 0;
+  bool shown_;
+};
+
+std::vector<campaign_result> present(std::vector<std::optional<campaign_result>> results) {
+  std::vector<campaign_result> all;
+  for (std::optional<campaign_result>& one : results) {
+    if (one) all.push_back(std::move(*one));
+  }
+  return all;
+}
+
+// ---- list, standard, lint
+
+int do_list(const command_line& line) {
+  const catalogue& all = catalogue::instance();
+  require_contracts(all, line.wanted.contracts);
+  print(line, [&](std::ostream& out, const text_style& style) {
+    if (line.format == "json") {
+      write_list_json(out, all, line.wanted.contracts);
+    } else if (line.format == "tests") {
+      write_list_tests(out, all, line.wanted.contracts);
+    } else {
+      write_list_text(out, all, line.wanted.contracts, style);
+    }
+  });
+  return 0;
+}
+
+int do_standard(const command_line& line) {
+  const catalogue& all = catalogue::instance();
+  require_contracts(all, line.wanted.contracts);
+  print(line, [&](std::ostream& out, const text_style& style) {
+    if (line.format == "json") {
+      write_standard_json(out, all, line.wanted.contracts);
+    } else if (line.format == "markdown") {
+      write_standard_markdown(out, all, line.wanted.contracts);
+    } else {
+      write_standard_text(out, all, line.wanted.contracts, style);
+    }
+  });
+  return 0;
+}
+
+int do_lint(const command_line& line) {
+  const catalogue& all = catalogue::instance();
+  std::vector<std::string> complaints = all.lint();
+  if (!line.findings.empty()) {
+    for (std::string& one : lint_findings(read_findings(line.findings))) complaints.push_back(std::move(one));
+  }
+  for (const std::string& one : complaints) std::cout << one << '\n';
+  std::cout << all.clauses().size() << " clauses, " << all.scenarios().size() << " scenarios, "
+            << all.subjects().size() << " subjects: "
+            << (complaints.empty() ? "sound" : std::to_string(complaints.size()) + " complaints") << '\n';
+  return complaints.empty() ? 0 : 1;
+}
+
+// ---- run
+
+// What a stock io_context shows of the scenarios that third parties fail on the simulator.
+run_outcome cross_check(const command_line& line, const std::vector<job>& jobs, const run_outcome& seen) {
+  std::vector<job> again;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto& result = seen.results[i];
+    if (!result || !is_bad(result->outcome) || result->kind != subject_kind::third_party) continue;
+    again.push_back(jobs[i]);
+    again.back().options.where = tier::io_context;
+  }
+  return run_jobs(again, line.processes);
+}
+
+// An interrupted run knows too little to be compared with anything, or to be recorded.
+void compare_findings(const command_line& line, const std::vector<job>& jobs, const run_outcome& seen,
+                      run_report& report) {
+  if (report.interrupted) return;
+  run_outcome stock = cross_check(line, jobs, seen);
+  report.problems.insert(report.problems.end(), stock.problems.begin(), stock.problems.end());
+  report.interrupted = stock.interrupted;
+  if (report.interrupted) return;
+  const std::vector<finding> found = findings_of(report.results, present(std::move(stock.results)));
+  std::vector<finding> recorded;
+  if (!line.update_findings || std::filesystem::exists(line.findings))
+    recorded = read_findings(line.findings);
+  if (line.update_findings) {
+    recorded = updated(recorded, found);
+    write_findings(line.findings, recorded);
+  }
+  report.compared = true;
+  report.findings = compare(recorded, found, report.results, line.wanted.is_everything() && !report.stopped);
+}
+
+void write_reports(const command_line& line, const run_report& report) {
+  print(line, [&](std::ostream& out, const text_style& style) {
+    if (line.format == "json") {
+      write_json(out, report);
+    } else if (line.format == "junit") {
+      write_junit(out, report);
+    } else {
+      write_text(out, report, style);
+    }
+  });
+  const char* const folder = std::getenv("ASSAY_REPORT_DIR");
+  if (!line.report.empty()) {
+    const std::filesystem::path target = line.report;
+    std::filesystem::create_directories(target);
+    write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
+    write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
+    write_failures(target, report);
+  } else if (folder != nullptr && *folder != '\0') {
+    write_failures(folder, report);
+  }
+}
+
+int do_run(const command_line& line) {
+  std::vector<job> jobs;
+  for (const selected& one : select(catalogue::instance(), line.wanted)) {
+    job asked;
+    asked.chosen = one.chosen;
+    asked.scenario = one.scenario;
+    asked.options = line.options;
+    jobs.push_back(std::move(asked));
+  }
+  run_report report;
+  report.program = line.program;
+  report.command = line.text;
+  report.options = line.options;
+  report.gate = line.gate;
+  report.strict = line.strict;
+  report.selected = jobs.size();
+  const interruption listening;
+  run_outcome seen;
+  {
+    progress show(jobs.size());
+    seen = run_jobs(jobs, line.processes, [&](std::size_t, const campaign_result& result) {
+      show(result);
+      report.stopped = line.fail_fast && (report.violates(result) || report.judged(result) == verdict::error);
+      return !report.stopped;
+    });
+  }
+  report.results = present(seen.results);
+  report.problems = seen.problems;
+  report.interrupted = seen.interrupted;
+  if (!line.findings.empty()) compare_findings(line, jobs, seen, report);
+  write_reports(line, report);
+  return exit_status(report);
+}
+
+// ---- mutants
+
+int do_mutants(const command_line& line) {
+  const catalogue& all = catalogue::instance();
+  const std::vector<const subject_base*> mutants =
+      select_subjects(all, subject_kind::mutant, line.wanted.contracts, line.mutants);
+  std::vector<job> jobs;
+  for (const subject_base* const mutant : mutants) {
+    for (const scenario_info& scenario : all.scenarios()) {
+      if (scenario.contract != mutant->contract() || scenario.traits.property) continue;
+      job asked;
+      asked.chosen = mutant;
+      asked.scenario = &scenario;
+      asked.options = line.options;
+      jobs.push_back(std::move(asked));
+    }
+  }
+  const interruption listening;
+  run_outcome seen;
+  {
+    progress show(jobs.size());
+    seen = run_jobs(jobs, line.processes, [&](std::size_t, const campaign_result& result) {
+      show(result);
+      return true;
+    });
+  }
+  const std::vector<campaign_result> results = present(std::move(seen.results));
+  const kill_matrix matrix = judge_mutants(all, mutants, results);
+  print(line, [&](std::ostream& out, const text_style& style) {
+    if (line.format == "json") {
+      write_json(out, matrix);
+    } else {
+      write_text(out, matrix, line.program, style);
+    }
+  });
+  for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
+  if (seen.interrupted) return 130;
+  const bool holes = line.strict && line.mutants.empty() && !matrix.unkilled.empty();
+  if (!matrix.sound() || holes) return 1;
+  return seen.problems.empty() ? 0 : error_status;
+}
+
+// ---- replay
+
+void write_replay_text(std::ostream& out, const command_line& line, const replay_plan& plan,
+                       const campaign_result& seen) {
+  const clause_info* const clause = catalogue::instance().find_clause(seen.clause);
+  out << seen.subject << "  " << seen.scenario() << "  " << to_string(seen.level) << "  tier "
+      << to_string(seen.where) << '\n';
+  if (clause != nullptr) out << wrap("\"" + clause->text + "\"", 2, 100) << '\n';
+  if (plan.cut)
+    out << "  The token's run never ended: behind its choices the replay goes on first-in-first-out.\n";
+  if (plan.other_build) out << "  Another build made the token; this one is " << build_id() << ".\n";
+  for (const std::string& event : line.trace ? seen.trace : seen.story) out << event << '\n';
+  out << "verdict: " << to_string(seen.outcome) << '\n';
+  if (!seen.message.empty()) out << "message: " << seen.message << '\n';
+  if (!seen.trace_hash.empty()) out << "trace:   " << seen.trace_hash << '\n';
+}
+
+void write_replay_json(std::ostream& out, const command_line& line, const replay_plan& plan,
+                       const campaign_result& seen) {
+  namespace json = boost::json;
+  json::object all;
+  const clause_info* const clause = catalogue::instance().find_clause(seen.clause);
+  all["subject"] = seen.subject;
+  all["kind"] = to_string(seen.kind);
+  all["contract"] = seen.contract;
+  all["clause"] = seen.clause;
+  all["variant"] = seen.variant;
+  all["level"] = to_string(seen.level);
+  all["text"] = clause == nullptr ? "" : clause->text;
+  all["tier"] = to_string(seen.where);
+  all["verdict"] = to_string(seen.outcome);
+  all["message"] = seen.message;
+  all["trace_hash"] = seen.trace_hash;
+  all["token"] = seen.token;
+  all["build"] = build_id();
+  all["other_build"] = plan.other_build;
+  all["cut"] = plan.cut;
+  all["story"] = json::value_from(seen.story);
+  if (line.trace) all["trace"] = json::value_from(seen.trace);
+  write_pretty(out, all);
+  out << '\n';
+}
+
+int do_replay(const command_line& line) {
+  job asked;
+  asked.kind = job_kind::replay;
+  replay_plan plan;
+  try {
+    const replay_token token = read_token(line.token);
+    plan = plan_replay(token);
+    asked.token = encode(token);
+  } catch (const malformed_token& failure) {
+    std::cerr << "assay: " << failure.what() << '\n';
+    return error_status;
+  }
+  asked.chosen = plan.chosen;
+  asked.scenario = plan.scenario;
+  asked.options.where = plan.settings.where;
+  run_settings processes = line.processes;
+  // A run that never ended may well end this process, too.
+  if (plan.cut && processes.isolate == run_settings::isolation::foreign) {
+    processes.isolate = run_settings::isolation::all;
+  }
+  const interruption listening;
+  const run_outcome seen = run_jobs({&asked, 1}, processes);
+  if (!seen.results.front()) return 130;
+  const campaign_result& result = *seen.results.front();
+  print(line, [&](std::ostream& out, const text_style&) {
+    if (line.format == "json") {
+      write_replay_json(out, line, plan, result);
+    } else {
+      write_replay_text(out, line, plan, result);
+    }
+  });
+  for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
+  if (result.outcome == verdict::fail) return 1;
+  return result.outcome == verdict::pass && seen.problems.empty() ? 0 : error_status;
+}
+
+int dispatch(const command_line& line) {
+  switch (line.what) {
+    case verb::list:
+      return do_list(line);
+    case verb::standard:
+      return do_standard(line);
+    case verb::run:
+      return do_run(line);
+    case verb::mutants:
+      return do_mutants(line);
+    case verb::replay:
+      return do_replay(line);
+    case verb::lint:
+      return do_lint(line);
+    case verb::worker:
+      return serve_jobs(line.worker_socket, line.worker_mirror);
+  }
+  return error_status;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  catalogue::instance().sort();
+  try {
+    const parsed read = parse_command_line(argc, argv);
+    return read.done ? *read.done : dispatch(read.line);
+  } catch (const usage_error& failure) {
+    std::cerr << "assay: " << failure.what() << '\n';
+    return usage_status;
+  } catch (const std::exception& failure) {
+    std::cerr << "assay: " << failure.what() << '\n';
+    return error_status;
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,101 @@
+// ASSAY_TEST: a test of a team's own Asio code, inside its own GoogleTest, as a campaign.
+//
+//     ASSAY_TEST(order_service, keeps_every_order_when_stopped) {
+//       auto run = t.start("run", service.run());
+//       co_await t.settle();
+//       ...
+//       t.expect(run.done(), "stops once drained");
+//     }
+//
+// The body is a coroutine and one trial; the test runs it first in first out, under random schedules, and under the
+// sweeps that its traits ask for (`ASSAY_TEST(a, b, .swept = true)`, with t.victim(...) in the body). A failing
+// EXPECT_* inside the body belongs to its trial. What fails is shrunk, told as a story, printed with the line that
+// replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
+// `report` by default.
+//
+// ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial; ASSAY_TEST_ISOLATED runs every trial in a process
+// of its own, for code with process-wide state.
+//
+// Arguments of the test program, beside GoogleTest's own:
+//   --assay_schedules=N   random schedules per test (default 200)
+//   --assay_seed=S        their seed, a number or `random` (default 1)
+//   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE
+//   --assay_report=DIR    where failures leave their files
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "harness/campaign/campaign.hpp"
+#include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/own_test.hpp"
+#include "harness/mock/gtest.hpp"
+#include "harness/trial/trial.hpp"
+
+namespace assay::detail {
+
+/// Runs a test of one's own and reports to GoogleTest, once.
+inline void run_test(const own_test& test) {
+  const own_test_report seen = run_own_test(test);
+  if (!seen.passed)
+    ADD_FAILURE_AT(test.scenario.file.c_str(), static_cast<int>(test.scenario.line)) << seen.text;
+}
+
+template <boost::asio::awaitable<void> (*Body)(trial&)>
+boost::asio::awaitable<void> begin_test(trial& t, const subject_base&) {
+  intercept_gtest(t);
+  return Body(t);
+}
+
+template <class Fixture>
+boost::asio::awaitable<void> run_fixture(std::shared_ptr<Fixture> fixture, trial& t) {
+  co_await fixture->body(t);
+}
+
+template <class Fixture>
+boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
+  intercept_gtest(t);
+  // Owned by the frame: it is made for this trial and goes with it.
+  auto fixture = std::make_shared<Fixture>();
+  return run_fixture(std::move(fixture), t);
+}
+
+}  // namespace assay::detail
+
+#define ASSAY_DETAIL_TEST(suite_name, test_name, is_isolated, ...)                                           \
+  static boost::asio::awaitable<void> suite_name##_##test_name##_assay_body(::assay::trial& t);              \
+  TEST(suite_name, test_name) {                                                                              \
+    ::assay::detail::run_test(::assay::detail::own_test{                                                     \
+        ::assay::scenario_info{#suite_name, #test_name, "", ::assay::scenario_traits{__VA_ARGS__}, __FILE__, \
+                               __LINE__,                                                                     \
+                               &::assay::detail::begin_test<&suite_name##_##test_name##_assay_body>},        \
+        is_isolated});                                                                                       \
+  }                                                                                                          \
+  static boost::asio::awaitable<void> suite_name##_##test_name##_assay_body(                                 \
+      [[maybe_unused]] ::assay::trial& t)
+
+/// A test whose body is a coroutine with the trial `t`; scenario_traits follow as designated initialisers.
+#define ASSAY_TEST(suite_name, test_name, ...) ASSAY_DETAIL_TEST(suite_name, test_name, false, __VA_ARGS__)
+
+/// The same, every trial in a process of its own.
+#define ASSAY_TEST_ISOLATED(suite_name, test_name, ...) \
+  ASSAY_DETAIL_TEST(suite_name, test_name, true, __VA_ARGS__)
+
+/// A test with a fixture (any default-constructible class, no testing::Test) that is made anew for every trial.
+#define ASSAY_TEST_F(fixture_name, test_name, ...)                                                       \
+  struct fixture_name##_##test_name##_assay_fixture : fixture_name {                                     \
+    boost::asio::awaitable<void> body(::assay::trial& t);                                                \
+  };                                                                                                     \
+  TEST(fixture_name##_tests, test_name) {                                                                \
+    ::assay::detail::run_test(::assay::detail::own_test{                                                 \
+        ::assay::scenario_info{                                                                          \
+            #fixture_name "_tests", #test_name, "", ::assay::scenario_traits{__VA_ARGS__}, __FILE__,     \
+            __LINE__, &::assay::detail::begin_fixture_test<fixture_name##_##test_name##_assay_fixture>}, \
+        false});                                                                                         \
+  }                                                                                                      \
+  boost::asio::awaitable<void> fixture_name##_##test_name##_assay_fixture::body(                         \
+      [[maybe_unused]] ::assay::trial& t)

@@ -1,0 +1,149 @@
+#include "harness/report/findings.hpp"
+
+#include <algorithm>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+
+#include "harness/report/pretty_json.hpp"
+
+namespace assay {
+
+BOOST_DESCRIBE_STRUCT(finding, (),
+                      (subject, contract, clause, variant, verdict, message, verdict_fifo, shown_by,
+                       io_context, reason, reference))
+
+namespace json = boost::json;
+
+namespace {
+
+const finding* find_same(std::span<const finding> findings, const finding& one) {
+  const auto found = std::find_if(findings.begin(), findings.end(),
+                                  [&](const finding& other) { return other.name() == one.name(); });
+  return found == findings.end() ? nullptr : &*found;
+}
+
+// In which way a finding is not the recorded one any more; empty if it is.
+std::string difference(const finding& recorded, const finding& seen) {
+  if (recorded.verdict != seen.verdict) return "its verdict";
+  if (!seen.message.starts_with(recorded.message)) return "its message";
+  if (recorded.verdict_fifo != seen.verdict_fifo) return "the order models that show it";
+  if (recorded.shown_by != seen.shown_by) return "the phase that shows it";
+  if (recorded.io_context != seen.io_context) return "what a stock io_context shows";
+  return {};
+}
+
+}  // namespace
+
+std::string finding::name() const {
+  return subject + " " + contract + "/" + clause + (variant.empty() ? "" : "/" + variant);
+}
+
+std::vector<finding> findings_of(std::span<const campaign_result> results,
+                                 std::span<const campaign_result> on_io_context) {
+  std::vector<finding> findings;
+  for (const campaign_result& one : results) {
+    const bool bad = one.outcome == verdict::fail || one.outcome == verdict::error;
+    if (one.kind != subject_kind::third_party || !bad) continue;
+    finding seen;
+    seen.subject = one.subject;
+    seen.contract = one.contract;
+    seen.clause = one.clause;
+    seen.variant = one.variant;
+    seen.verdict = to_string(one.outcome);
+    seen.message = one.message;
+    seen.verdict_fifo = to_string(one.outcome_fifo);
+    seen.shown_by = one.shown_by;
+    const auto stock =
+        std::find_if(on_io_context.begin(), on_io_context.end(), [&](const campaign_result& other) {
+          return other.subject == one.subject && other.scenario() == one.scenario();
+        });
+    if (stock != on_io_context.end()) seen.io_context = to_string(stock->outcome);
+    findings.push_back(std::move(seen));
+  }
+  return findings;
+}
+
+std::vector<finding> read_findings(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) throw std::runtime_error("cannot read the findings in '" + file.string() + "'");
+  std::ostringstream text;
+  text << in.rdbuf();
+  try {
+    return json::value_to<std::vector<finding>>(json::parse(text.str()).at("findings"));
+  } catch (const std::exception& failure) {
+    throw std::runtime_error("the findings in '" + file.string() + "' cannot be read: " + failure.what());
+  }
+}
+
+void write_findings(const std::filesystem::path& file, std::span<const finding> findings) {
+  json::object all;
+  all["about"] =
+      "What third parties are known to break. `assay run --findings THIS` fails when one is gone, has "
+      "changed or is "
+      "new; `--update-findings` records what is seen now. Each needs a reason, by a person. `message` is "
+      "what the "
+      "verdict's message begins with.";
+  all["findings"] = json::value_from(std::vector<finding>(findings.begin(), findings.end()));
+  std::ofstream out(file);
+  write_pretty(out, all);
+  out << '\n';
+  if (!out.flush()) throw std::runtime_error("cannot write the findings to '" + file.string() + "'");
+}
+
+findings_comparison compare(std::span<const finding> recorded, std::span<const finding> seen,
+                            std::span<const campaign_result> run, bool whole) {
+  findings_comparison result;
+  for (const finding& one : seen) {
+    const finding* const before = find_same(recorded, one);
+    if (before == nullptr) {
+      result.appeared.push_back(one);
+    } else if (std::string what = difference(*before, one); !what.empty()) {
+      result.changed.push_back({*before, one, std::move(what)});
+    } else {
+      result.confirmed.push_back(*before);
+    }
+  }
+  for (const finding& one : recorded) {
+    if (find_same(seen, one) != nullptr) continue;
+    const bool was_run = std::any_of(run.begin(), run.end(), [&](const campaign_result& result_of_run) {
+      return one.name() == result_of_run.subject + " " + result_of_run.scenario();
+    });
+    if (whole || was_run) result.disappeared.push_back(one);
+  }
+  return result;
+}
+
+std::vector<finding> updated(std::span<const finding> recorded, std::span<const finding> seen) {
+  std::vector<finding> result(seen.begin(), seen.end());
+  for (finding& one : result) {
+    const finding* const before = find_same(recorded, one);
+    if (before == nullptr) continue;
+    one.reason = before->reason;
+    one.reference = before->reference;
+    if (one.message.starts_with(before->message)) one.message = before->message;
+  }
+  return result;
+}
+
+std::vector<std::string> lint_findings(std::span<const finding> findings) {
+  std::vector<std::string> complaints;
+  std::set<std::string> names;
+  for (const finding& one : findings) {
+    if (one.reason.empty()) complaints.push_back("the finding '" + one.name() + "' has no reason");
+    if (one.message.empty()) complaints.push_back("the finding '" + one.name() + "' has no message");
+    if (!names.insert(one.name()).second) {
+      complaints.push_back("the finding '" + one.name() + "' is recorded twice");
+    }
+    if (one.verdict != "fail" && one.verdict != "error") {
+      complaints.push_back("the finding '" + one.name() + "' has the verdict '" + one.verdict +
+                           "', which is no finding");
+    }
+  }
+  return complaints;
+}
+
+}  // namespace assay

@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <boost/property_tree/ptree.hpp>
+#include <boost/property_tree/xml_parser.hpp>
+#include <map>
+#include <ostream>
+
+#include "harness/report/report.hpp"
+
+namespace assay {
+
+namespace {
+
+using boost::property_tree::ptree;
+
+// XML 1.0 has no way to write most control characters; what a subject said may hold any byte.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte >= 0x7f) c = '?';
+  }
+  return text;
+}
+
+bool is_recorded(const run_report& report, const campaign_result& one) {
+  if (!report.compared || one.kind != subject_kind::third_party) return false;
+  const std::string name = one.subject + " " + one.scenario();
+  return std::any_of(report.findings.confirmed.begin(), report.findings.confirmed.end(),
+                     [&](const finding& known) { return known.name() == name; });
+}
+
+ptree test_case(const run_report& report, const campaign_result& one, const std::string& suite, tally& sum) {
+  ptree test;
+  test.put("<xmlattr>.classname", printable(suite));
+  test.put("<xmlattr>.name", printable(one.clause + (one.variant.empty() ? "" : " " + one.variant)));
+  verdict judged = report.judged(one);
+  std::string message = one.message;
+  if (is_bad(judged) && is_recorded(report, one)) {
+    judged = verdict::skip;
+    message = "a recorded finding: " + message;
+  }
+  sum.count(judged);
+  if (judged == verdict::pass) return test;
+  if (judged == verdict::skip) {
+    test.put("skipped.<xmlattr>.message", printable(message));
+    return test;
+  }
+  std::string text = replay_command(report.program, one.token) + "\n";
+  for (const std::string& line : one.story) text += line + '\n';
+  ptree failure(printable(text));
+  failure.put("<xmlattr>.message", printable(message));
+  failure.put("<xmlattr>.type", one.shown_by);
+  test.add_child(judged == verdict::error ? "error" : "failure", failure);
+  return test;
+}
+
+void put_counts(ptree& node, const tally& sum) {
+  node.put("<xmlattr>.tests", sum.passed + sum.failed + sum.skipped + sum.errors);
+  node.put("<xmlattr>.failures", sum.failed);
+  node.put("<xmlattr>.errors", sum.errors);
+  node.put("<xmlattr>.skipped", sum.skipped);
+}
+
+// A finding that is gone belongs to no test that ran badly, but it must fail the build all the same.
+void add_lost_findings(ptree& suites, const run_report& report, tally& total) {
+  if (!report.compared || report.findings.disappeared.empty()) return;
+  ptree suite;
+  tally sum;
+  suite.put("<xmlattr>.name", "findings");
+  for (const finding& one : report.findings.disappeared) {
+    ptree test;
+    test.put("<xmlattr>.classname", "findings");
+    test.put("<xmlattr>.name", printable(one.name()));
+    ptree failure(printable("recorded: " + one.message));
+    failure.put("<xmlattr>.message", "a recorded finding has disappeared");
+    test.add_child("failure", failure);
+    suite.add_child("testcase", test);
+    sum.count(verdict::fail);
+    total.count(verdict::fail);
+  }
+  put_counts(suite, sum);
+  suites.add_child("testsuite", suite);
+}
+
+}  // namespace
+
+void write_junit(std::ostream& out, const run_report& report) {
+  std::vector<std::string> names;  // in the order in which they come
+  std::map<std::string, ptree> suites;
+  std::map<std::string, tally> sums;
+  tally total;
+  for (const campaign_result& one : report.results) {
+    const std::string name = one.subject + "." + one.contract;
+    if (!suites.contains(name)) {
+      names.push_back(name);
+      suites[name].put("<xmlattr>.name", printable(name));
+    }
+    tally& sum = sums[name];
+    const ptree test = test_case(report, one, name, sum);
+    suites[name].add_child("testcase", test);
+  }
+  ptree root;
+  ptree& all = root.put("testsuites", "");
+  all.put("<xmlattr>.name", "assay");
+  for (const std::string& name : names) {
+    const tally& sum = sums[name];
+    put_counts(suites[name], sum);
+    total.passed += sum.passed;
+    total.failed += sum.failed;
+    total.skipped += sum.skipped;
+    total.errors += sum.errors;
+    all.add_child("testsuite", suites[name]);
+  }
+  add_lost_findings(all, report, total);
+  put_counts(all, total);
+  boost::property_tree::write_xml(out, root,
+                                  boost::property_tree::xml_writer_make_settings<std::string>(' ', 2));
+}
+
+}  // namespace assay

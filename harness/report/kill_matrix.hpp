@@ -1,0 +1,39 @@
+// The kill matrix: which clauses catch which mutants, and everything about it that is not as the mutants say.
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/campaign.hpp"
+#include "harness/report/report.hpp"
+
+namespace assay {
+
+struct mutant_verdict {
+  const subject_base* mutant = nullptr;
+  std::vector<std::string> killed_by;   ///< clauses that it fails
+  std::vector<std::string> unexpected;  ///< of these, the ones neither in must_fail nor in may_fail
+  std::vector<std::string>
+      problems;  ///< what is wrong, in words: survived, unexpected failures, other messages
+  std::map<std::string, campaign_result> witnesses;  ///< for each of killed_by, one result
+  bool killed = false;  ///< fails a clause of its must_fail, with the expected message
+};
+
+struct kill_matrix {
+  std::vector<mutant_verdict> mutants;
+  std::vector<std::string> unkilled;  ///< MUST clauses that have a scenario here, and that no mutant fails
+  bool sound() const noexcept;
+};
+
+/// Judges what mutants did; the results are those of `mutants`, all scenarios of their contracts.
+kill_matrix judge_mutants(const catalogue& all, std::span<const subject_base* const> mutants,
+                          std::span<const campaign_result> results);
+
+void write_text(std::ostream& out, const kill_matrix& matrix, const std::string& program,
+                const text_style& style);
+void write_json(std::ostream& out, const kill_matrix& matrix);
+
+}  // namespace assay

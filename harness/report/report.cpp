@@ -1,0 +1,148 @@
+#include "harness/report/report.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace assay {
+
+namespace {
+
+// A longer token is better read from its file than from a command line.
+constexpr std::size_t token_on_command_line_max = 4000;
+
+std::string shell_quoted(const std::string& text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,%@+";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
+}
+
+std::string file_stem(const campaign_result& result) {
+  std::string stem = result.subject + "." + result.contract + "." + result.clause;
+  if (!result.variant.empty()) stem += "." + result.variant;
+  if (result.where != tier::sim) stem += "." + std::string(to_string(result.where));
+  for (char& c : stem) {
+    if (c == '/' || c == ' ') c = '_';
+  }
+  return stem;
+}
+
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream out(path);
+  out << text;
+  if (!out.flush()) throw std::runtime_error("cannot write '" + path.string() + "'");
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + '\n';
+  return text;
+}
+
+}  // namespace
+
+bool is_bad(verdict value) noexcept { return value == verdict::fail || value == verdict::error; }
+
+bool run_report::violates(const campaign_result& result) const noexcept {
+  if (judged(result) != verdict::fail) return false;
+  return result.level == level::must || (strict && result.level == level::should);
+}
+
+void tally::count(verdict value) noexcept {
+  switch (value) {
+    case verdict::pass:
+      ++passed;
+      break;
+    case verdict::fail:
+      ++failed;
+      break;
+    case verdict::skip:
+      ++skipped;
+      break;
+    case verdict::error:
+      ++errors;
+      break;
+  }
+}
+
+tally count(const run_report& report) {
+  tally sum;
+  for (const campaign_result& one : report.results) sum.count(report.judged(one));
+  return sum;
+}
+
+int exit_status(const run_report& report) {
+  bool violated = false;
+  bool error = !report.problems.empty();
+  bool anything = false;
+  for (const campaign_result& one : report.results) {
+    // Where findings are recorded, what third parties do is judged by the record.
+    const bool recorded = report.compared && one.kind == subject_kind::third_party;
+    const verdict judged = report.judged(one);
+    if (judged != verdict::skip) anything = true;
+    if (recorded) continue;
+    if (report.violates(one)) violated = true;
+    if (judged == verdict::error) error = true;
+  }
+  if (report.compared && !report.findings.same()) violated = true;
+  if (report.interrupted) return 130;
+  if (violated) return 1;
+  return error || !anything ? 2 : 0;
+}
+
+std::string replay_command(const std::string& program, const std::string& token) {
+  if (token.size() > token_on_command_line_max) return shell_quoted(program) + " replay @FILE.token";
+  return shell_quoted(program) + " replay " + shell_quoted(token);
+}
+
+std::string wrap(std::string_view text, std::size_t indent, std::size_t width) {
+  const std::string margin(indent, ' ');
+  std::string out;
+  std::size_t column = 0;
+  std::istringstream words{std::string(text)};
+  for (std::string word; words >> word;) {
+    if (column == 0) {
+      out += margin + word;
+      column = indent + word.size();
+    } else if (column + 1 + word.size() > width) {
+      out += '\n' + margin + word;
+      column = indent + word.size();
+    } else {
+      out += ' ' + word;
+      column += 1 + word.size();
+    }
+  }
+  return out;
+}
+
+void write_failures(const std::filesystem::path& folder, const run_report& report) {
+  const std::filesystem::path failures = folder / "failures";
+  for (const campaign_result& one : report.results) {
+    const std::string stem = file_stem(one);
+    if (!is_bad(one.outcome)) {
+      for (const char* const ending : {".token", ".story", ".trace"}) {
+        std::filesystem::remove(failures / (stem + ending));
+      }
+      continue;
+    }
+    std::filesystem::create_directories(failures);
+    write_file(failures / (stem + ".token"), one.token + '\n');
+    write_file(failures / (stem + ".story"), one.subject + ' ' + one.scenario() + ": " +
+                                                 std::string(to_string(one.outcome)) + "\n" + one.message +
+                                                 "\nshown by: " + one.shown_by +
+                                                 "\ntrace: " + one.trace_hash + "\n" + joined(one.story));
+    write_file(failures / (stem + ".trace"), joined(one.trace));
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,70 @@
+// What a run found, and how it is shown: to a person, as JSON, as JUnit's XML, as files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/campaign.hpp"
+#include "harness/report/findings.hpp"
+
+namespace assay {
+
+/// How a run was made, and everything it found.
+struct run_report {
+  std::string program;  ///< as it was called, for replay commands
+  std::string command;  ///< the whole command line
+  campaign_options options;
+  order_model gate = order_model::any;  ///< the order model whose verdicts decide
+  bool strict = false;                  ///< SHOULD counts as MUST
+  std::size_t selected = 0;             ///< how many scenario runs were asked for
+  bool interrupted = false;
+  bool stopped = false;  ///< by --fail-fast
+  std::vector<campaign_result> results;
+  std::vector<std::string> problems;  ///< what went wrong outside of any result
+  bool compared = false;              ///< whether there were recorded findings to compare with
+  findings_comparison findings;
+
+  verdict judged(const campaign_result& result) const noexcept {
+    return gate == order_model::fifo ? result.outcome_fifo : result.outcome;
+  }
+  /// Whether this result is a violation that the exit status speaks of.
+  bool violates(const campaign_result& result) const noexcept;
+};
+
+struct tally {
+  std::uint64_t passed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t errors = 0;
+  void count(verdict value) noexcept;
+};
+tally count(const run_report& report);
+
+/// 1 when a MUST clause is violated, else 2 for an error or nothing but skips, else 0. With recorded findings: 0 exactly
+/// when everybody but third parties conforms and the findings are the recorded ones.
+int exit_status(const run_report& report);
+
+/// How text is shown.
+struct text_style {
+  bool colour = false;
+  std::size_t width = 100;
+};
+void write_text(std::ostream& out, const run_report& report, const text_style& style);
+void write_json(std::ostream& out, const run_report& report);
+void write_junit(std::ostream& out, const run_report& report);
+
+/// Leaves token, trace and story of every failing scenario under `folder`/failures, and removes those of the scenarios
+/// that no longer fail. Throws std::exception if it cannot.
+void write_failures(const std::filesystem::path& folder, const run_report& report);
+
+/// The line that replays a result, to be pasted into a shell.
+std::string replay_command(const std::string& program, const std::string& token);
+/// Whether this build's verdict means that something is wrong: a failure or an error.
+bool is_bad(verdict value) noexcept;
+/// Text broken into lines of at most `width` characters, each after `indent` blanks.
+std::string wrap(std::string_view text, std::size_t indent, std::size_t width);
+
+}  // namespace assay

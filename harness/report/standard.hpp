@@ -1,0 +1,26 @@
+// The catalogue, printed: the contracts with their clauses, and the subjects.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "harness/report/report.hpp"
+
+namespace assay {
+
+/// Only contracts that match one of `contracts`; all if it is empty.
+void write_list_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,
+                     const text_style& style);
+void write_list_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
+/// One line per subject and clause that applies to it, for the build: SUBJECT CONTRACT CLAUSE KIND.
+void write_list_tests(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
+
+void write_standard_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,
+                         const text_style& style);
+void write_standard_markdown(std::ostream& out, const catalogue& all,
+                             const std::vector<std::string>& contracts);
+void write_standard_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
+
+}  // namespace assay

@@ -1,0 +1,245 @@
+#include <algorithm>
+#include <iomanip>
+#include <map>
+#include <ostream>
+#include <set>
+
+#include "harness/report/report.hpp"
+
+namespace assay {
+
+namespace {
+
+class text_writer {
+ public:
+  text_writer(std::ostream& out, const run_report& report, const text_style& style)
+      : out_(out), report_(report), style_(style) {}
+
+  void write() {
+    table();
+    skips();
+    bad_results();
+    compared_findings();
+    for (const std::string& problem : report_.problems) out_ << red("problem") << ": " << problem << "\n\n";
+    made_how();
+    conclusion();
+  }
+
+ private:
+  std::string painted(const char* code, std::string text) const {
+    return style_.colour ? "\x1b[" + std::string(code) + "m" + text + "\x1b[0m" : text;
+  }
+  std::string red(std::string text) const { return painted("31", std::move(text)); }
+  std::string green(std::string text) const { return painted("32", std::move(text)); }
+  std::string bold(std::string text) const { return painted("1", std::move(text)); }
+
+  // A number in a column; noughts are dots, so that the eye finds what is there.
+  std::string cell(std::uint64_t value, const char* colour) const {
+    std::string text = value == 0 ? "." : std::to_string(value);
+    text.insert(0, text.size() < 9 ? 9 - text.size() : 0, ' ');
+    return value == 0 ? text : painted(colour, text);
+  }
+
+  struct row {
+    std::string contract;
+    std::string subject;
+    tally sum;
+    std::uint64_t trials = 0;
+  };
+
+  std::vector<row> rows() const {
+    std::vector<row> all;
+    for (const campaign_result& one : report_.results) {
+      if (all.empty() || all.back().contract != one.contract || all.back().subject != one.subject) {
+        all.push_back({one.contract, one.subject, {}, 0});
+      }
+      all.back().sum.count(report_.judged(one));
+      all.back().trials += one.trials;
+    }
+    return all;
+  }
+
+  void table() {
+    const std::vector<row> all = rows();
+    std::size_t contract_width = 7;
+    std::size_t subject_width = 7;
+    for (const row& one : all) {
+      contract_width = std::max(contract_width, one.contract.size());
+      subject_width = std::max(subject_width, one.subject.size());
+    }
+    const auto names = [&](const std::string& contract, const std::string& subject) {
+      out_ << std::left << std::setw(static_cast<int>(contract_width) + 2) << contract
+           << std::setw(static_cast<int>(subject_width)) << subject << std::right;
+    };
+    names("pattern", "subject");
+    out_ << "   passed   failed  skipped    error     trials\n";
+    std::string previous;
+    for (const row& one : all) {
+      names(one.contract == previous ? "" : one.contract, one.subject);
+      previous = one.contract;
+      out_ << cell(one.sum.passed, "32") << cell(one.sum.failed, "31") << cell(one.sum.skipped, "33")
+           << cell(one.sum.errors, "31") << std::setw(11) << one.trials << '\n';
+    }
+    out_ << "\nCounted are scenarios: each clause has one or more.\n\n";
+  }
+
+  // Which features a subject does not claim, once per subject and not once per clause.
+  void skips() {
+    constexpr std::string_view unclaimed = "does not claim '";
+    std::map<std::string, std::map<std::string, std::size_t>> reasons;
+    for (const campaign_result& one : report_.results) {
+      if (report_.judged(one) == verdict::skip) ++reasons[one.contract + ", " + one.subject][one.message];
+    }
+    if (reasons.empty()) return;
+    out_ << bold("Skipped") << '\n';
+    for (const auto& [who, why] : reasons) {
+      std::string features;
+      std::string others;
+      for (const auto& [reason, times] : why) {
+        const bool feature = reason.starts_with(unclaimed);
+        const std::string what =
+            feature ? reason.substr(unclaimed.size(), reason.size() - unclaimed.size() - 1) : reason;
+        std::string& text = feature ? features : others;
+        text += (text.empty() ? "" : ", ") + what + " (" + std::to_string(times) + ")";
+      }
+      if (!features.empty()) features = "does not claim " + features;
+      if (!features.empty() && !others.empty()) features += "; ";
+      out_ << wrap(who + ": " + features + others, 2, style_.width) << '\n';
+    }
+    out_ << '\n';
+  }
+
+  static std::string orders(const campaign_result& one) {
+    if (one.outcome_fifo != verdict::pass) {
+      return "first-in-first-out order already shows it (" + one.shown_by + ")";
+    }
+    return "only a permuted order of handlers shows it (" + one.shown_by + ")";
+  }
+
+  const finding* recorded(const campaign_result& one) const {
+    if (!report_.compared || one.kind != subject_kind::third_party) return nullptr;
+    const std::string name = one.subject + " " + one.scenario();
+    for (const finding& known : report_.findings.confirmed) {
+      if (known.name() == name) return &known;
+    }
+    return nullptr;
+  }
+
+  // One head and one text for all scenarios of a clause that a subject fails.
+  void bad_results() {
+    const campaign_result* previous = nullptr;
+    for (const campaign_result& one : report_.results) {
+      if (!is_bad(one.outcome)) continue;
+      if (previous == nullptr) out_ << bold("Findings") << "\n\n";
+      const bool same_clause = previous != nullptr && previous->subject == one.subject &&
+                               previous->contract == one.contract && previous->clause == one.clause;
+      if (!same_clause) {
+        if (previous != nullptr) out_ << '\n';
+        head(one);
+      }
+      bad_result(one);
+      previous = &one;
+    }
+    if (previous != nullptr) out_ << '\n';
+  }
+
+  void head(const campaign_result& one) {
+    out_ << bold(one.subject) << "  " << one.contract << "  " << bold(one.clause) << "  "
+         << to_string(one.level) << (one.where == tier::sim ? "" : "  on a stock io_context") << '\n';
+    const clause_info* const clause = catalogue::instance().find_clause(one.clause);
+    if (clause != nullptr) out_ << wrap("\"" + clause->text + "\"", 2, style_.width) << '\n';
+  }
+
+  void bad_result(const campaign_result& one) {
+    const verdict judged = report_.judged(one);
+    std::string what = judged == verdict::error ? "error" : "failed";
+    if (judged == verdict::pass) what = "failed, but not under order model fifo, which decides here";
+    if (judged == verdict::fail && !report_.violates(one)) what += ", not counted";
+    out_ << "  " << red(what) << (one.variant.empty() ? "" : " (" + one.variant + ")") << ": "
+         << wrap(one.message, 4, style_.width).substr(4) << '\n'
+         << "    " << orders(one) << '\n';
+    if (const finding* const known = recorded(one)) {
+      std::string text = "recorded: " + (known->reason.empty() ? "(no reason yet)" : known->reason);
+      if (!known->reference.empty()) text += " [" + known->reference + "]";
+      if (!known->io_context.empty()) text += " Stock io_context: " + known->io_context + ".";
+      out_ << wrap(text, 4, style_.width) << '\n';
+    }
+    if (!one.token.empty()) out_ << "    " << replay_command(report_.program, one.token) << '\n';
+  }
+
+  void compared_findings() {
+    if (!report_.compared) return;
+    const findings_comparison& findings = report_.findings;
+    out_ << bold("Recorded findings") << "\n  " << findings.confirmed.size() << " as recorded, "
+         << findings.appeared.size() << " new, " << findings.changed.size() << " changed, "
+         << findings.disappeared.size() << " gone\n";
+    for (const finding& one : findings.appeared) {
+      out_ << "  " << red("new") << "      " << one.name() << ": " << one.message << '\n';
+    }
+    for (const findings_comparison::change& one : findings.changed) {
+      out_ << "  " << red("changed") << "  " << one.seen.name() << ", " << one.what << ":\n"
+           << "             recorded: " << in_words(one.recorded)
+           << "\n             seen:     " << in_words(one.seen) << '\n';
+    }
+    for (const finding& one : findings.disappeared) {
+      out_ << "  " << red("gone") << "     " << one.name() << ": " << one.message << '\n';
+    }
+    out_ << '\n';
+  }
+
+  static std::string in_words(const finding& one) {
+    return one.verdict + " (" + one.shown_by + ", fifo: " + one.verdict_fifo +
+           ", io_context: " + one.io_context + "): " + one.message;
+  }
+
+  void made_how() {
+    out_ << bold("How this was made") << "\n  assay " << version() << ", build " << build_id() << "\n  seed "
+         << report_.options.seed << ", " << report_.options.schedules << " random schedules per scenario, "
+         << (report_.options.sweep ? "full cancellation and fault sweeps" : "no sweeps") << ", tier "
+         << to_string(report_.options.where) << ", gated by order model " << to_string(report_.gate)
+         << (report_.strict ? ", SHOULD counts as MUST" : "") << "\n  " << report_.command << "\n\n";
+  }
+
+  void conclusion() {
+    const tally sum = count(report_);
+    std::set<std::string> violated;
+    std::uint64_t other_order = 0;
+    for (const campaign_result& one : report_.results) {
+      if (report_.violates(one)) violated.insert(one.subject + one.contract + one.clause);
+      if (one.outcome != one.outcome_fifo) ++other_order;
+    }
+    const int status = exit_status(report_);
+    std::string text = std::to_string(sum.passed) + " passed, " + std::to_string(sum.failed) + " failed, " +
+                       std::to_string(sum.skipped) + " skipped, " + std::to_string(sum.errors) + " in error";
+    if (report_.results.size() < report_.selected) {
+      text += " of " + std::to_string(report_.selected) + " selected" +
+              (report_.interrupted ? " (interrupted)"
+               : report_.stopped   ? " (stopped at the first)"
+                                   : "");
+    }
+    if (other_order > 0) {
+      text += "; " + std::to_string(other_order) + " only under order model " +
+              (report_.gate == order_model::any ? "any, not under fifo" : "any, which does not gate here");
+    }
+    out_ << (status == 0 ? green("Conforms") : red(status == 1 ? "Does not conform" : "No verdict")) << ": "
+         << text << ".\n";
+    if (report_.compared && status == 0) {
+      out_ << "Everybody but third parties conforms, and the findings on these are the recorded ones.\n";
+    } else if (!violated.empty()) {
+      out_ << violated.size() << (report_.strict ? " MUST or SHOULD" : " MUST")
+           << (violated.size() == 1 ? " clause is" : " clauses are") << " violated (counted per subject).\n";
+    }
+  }
+
+  std::ostream& out_;
+  const run_report& report_;
+  const text_style& style_;
+};
+
+}  // namespace
+
+void write_text(std::ostream& out, const run_report& report, const text_style& style) {
+  text_writer(out, report, style).write();
+}
+
+}  // namespace assay

@@ -1,0 +1,140 @@
+// Every complaint of the catalogue's lint is seen, on catalogues that are wrong in one way each.
+#include "harness/campaign/catalogue.hpp"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace assay {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+boost::asio::awaitable<void> nothing(trial&, const subject_base&) { co_return; }
+
+scenario_info scenario(std::string contract, std::string clause, std::string variant = {}) {
+  return {std::move(contract), std::move(clause), std::move(variant), {}, "file.cpp", 1, &nothing};
+}
+
+clause_info clause(std::string id, std::string text = "It holds.", std::string reason = {}) {
+  return {std::move(id), level::must, std::move(text), "thing", std::move(reason), 1};
+}
+
+std::unique_ptr<subject_base> mutant(subject_traits traits) {
+  return std::make_unique<subject_base>("wrong", "thing", subject_kind::mutant, std::move(traits));
+}
+
+// Sound: one contract, one clause with its scenario, one mutant.
+class lint : public testing::Test {
+ protected:
+  lint() {
+    all.add(contract_info{"thing", "tests", "a thing"});
+    all.add(clause("TH-1"));
+    all.add(scenario("thing", "TH-1"));
+  }
+  void add_mutant(std::string defect, std::vector<expected_failure> must, std::vector<std::string> may = {}) {
+    subject_traits traits;
+    traits.defect = std::move(defect);
+    traits.must_fail = std::move(must);
+    traits.may_fail = std::move(may);
+    all.add(mutant(std::move(traits)));
+  }
+  catalogue all;
+};
+
+TEST_F(lint, a_sound_catalogue_has_no_complaints) {
+  add_mutant("it is wrong", {{"TH-1", "message"}});
+  all.add(clause("TH-2", "It cannot be checked.", "it is about the documentation"));
+  EXPECT_THAT(all.lint(), IsEmpty());
+}
+
+TEST_F(lint, an_id_is_used_twice) {
+  all.add(clause("TH-1", "Something else holds."));
+  EXPECT_THAT(all.lint(), ElementsAre("the clause id 'TH-1' is used twice"));
+}
+
+TEST_F(lint, a_clause_has_no_text) {
+  all.add(clause("TH-2", ""));
+  all.add(scenario("thing", "TH-2"));
+  EXPECT_THAT(all.lint(), ElementsAre("the clause 'TH-2' has no text"));
+}
+
+TEST_F(lint, a_clause_belongs_to_no_contract) {
+  clause_info lost = clause("LO-1");
+  lost.contract = "lost";
+  all.add(lost);
+  all.add(scenario("thing", "LO-1"));
+  EXPECT_THAT(all.lint(), ElementsAre("the clause 'LO-1' belongs to no contract that exists: 'lost'"));
+}
+
+TEST_F(lint, a_clause_has_neither_a_scenario_nor_a_reason) {
+  all.add(clause("TH-2"));
+  EXPECT_THAT(all.lint(), ElementsAre("the clause 'TH-2' has neither a scenario nor a reason why not"));
+}
+
+TEST_F(lint, a_scenario_exists_twice) {
+  all.add(scenario("thing", "TH-1"));
+  EXPECT_THAT(all.lint(), ElementsAre("the scenario 'thing/TH-1' exists twice"));
+}
+
+TEST_F(lint, a_scenario_may_have_variants) {
+  all.add(scenario("thing", "TH-1", "swept"));
+  EXPECT_THAT(all.lint(), IsEmpty());
+}
+
+TEST_F(lint, a_scenario_belongs_to_no_clause) {
+  all.add(scenario("thing", "TH-9"));
+  EXPECT_THAT(all.lint(), ElementsAre("the scenario 'thing/TH-9' belongs to no clause that exists"));
+}
+
+TEST_F(lint, a_scenario_belongs_to_no_contract) {
+  all.add(scenario("lost", "TH-1"));
+  EXPECT_THAT(all.lint(), ElementsAre("the scenario 'lost/TH-1' belongs to no contract that exists"));
+}
+
+TEST_F(lint, a_subject_has_no_contract) {
+  all.add(std::make_unique<subject_base>("stray", "lost", subject_kind::reference, subject_traits{}));
+  EXPECT_THAT(all.lint(), ElementsAre("the subject 'stray' of lost has no contract"));
+}
+
+TEST_F(lint, a_mutant_names_no_defect) {
+  add_mutant("", {{"TH-1", ""}});
+  EXPECT_THAT(all.lint(),
+              ElementsAre("the mutant 'wrong' of thing must name its defect and a clause that it fails"));
+}
+
+TEST_F(lint, a_mutant_names_no_clause_that_it_fails) {
+  add_mutant("it is wrong", {});
+  EXPECT_THAT(all.lint(),
+              ElementsAre("the mutant 'wrong' of thing must name its defect and a clause that it fails"));
+}
+
+TEST_F(lint, a_mutant_must_fail_a_clause_that_nothing_checks) {
+  add_mutant("it is wrong", {{"TH-7", ""}});
+  EXPECT_THAT(all.lint(),
+              ElementsAre("the subject 'wrong' of thing names the clause 'TH-7', which nothing checks"));
+}
+
+TEST_F(lint, a_mutant_may_fail_a_clause_that_nothing_checks) {
+  add_mutant("it is wrong", {{"TH-1", ""}}, {"TH-8"});
+  EXPECT_THAT(all.lint(),
+              ElementsAre("the subject 'wrong' of thing names the clause 'TH-8', which nothing checks"));
+}
+
+TEST_F(lint, a_subject_is_added_twice) {
+  add_mutant("it is wrong", {{"TH-1", ""}});
+  EXPECT_THROW(add_mutant("it is wrong", {{"TH-1", ""}}), std::invalid_argument);
+}
+
+TEST(clause_before, numbers_count_as_numbers) {
+  EXPECT_TRUE(clause_before("BQ-6", "BQ-10"));
+  EXPECT_FALSE(clause_before("BQ-10", "BQ-6"));
+  EXPECT_TRUE(clause_before("BQ-10", "X-1"));
+  EXPECT_FALSE(clause_before("BQ-6", "BQ-6"));
+}
+
+}  // namespace
+}  // namespace assay

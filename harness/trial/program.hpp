@@ -1,0 +1,61 @@
+// Random programs of operations: plain data, drawn through the choice stream before the trial's first operation, so
+// that RapidCheck, libFuzzer, shrinking and replay tokens share one decoder (GEN-1, GEN-2, GEN-8).
+//
+// A pattern has a grammar: the names of its verbs, and how large a step's two arguments may be. Any sequence of
+// choices is a valid program, bounded in length.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/choice/choice.hpp"
+
+namespace assay {
+
+struct program_step {
+  std::uint8_t verb = 0;  ///< index into the grammar's verbs
+  std::uint8_t a = 0;     ///< what the verb makes of it: an operation, a duration, ...
+  std::uint8_t b = 0;
+  bool operator==(const program_step&) const = default;
+};
+
+struct program {
+  std::uint8_t shape = 0;  ///< one choice about the whole (a capacity, say)
+  std::vector<program_step> steps;
+  bool operator==(const program&) const = default;
+};
+
+struct grammar {
+  std::uint32_t shapes = 1;
+  std::vector<std::string> verbs;
+  std::uint32_t a_values = 8;
+  std::uint32_t b_values = 4;
+  std::uint32_t steps_max = 24;
+};
+
+/// Draws a program: the shape, then per step whether there is one more and what it is. The first answers everywhere
+/// (first in, first out) give the empty program. O(steps_max).
+program draw(choice_stream& choices, const grammar& rules);
+
+/// The choices that make `draw` return `wanted`; what a property feeds to the stream. Values outside of the grammar
+/// are clipped.
+std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules);
+
+/// "shape 2: push 3 0; settle 0 0": for failures and regression files.
+std::string to_text(const program& what, const grammar& rules);
+
+/// Answers the choices of a program first (from `answers`), then everything else from another source.
+class program_source final : public choice_source {
+ public:
+  program_source(std::vector<std::uint32_t> answers, choice_source& rest)
+      : answers_(std::move(answers)), rest_(&rest) {}
+  std::uint32_t choose(choice_kind kind, std::uint32_t arity) override;
+
+ private:
+  std::vector<std::uint32_t> answers_;
+  std::size_t next_ = 0;
+  choice_source* rest_;
+};
+
+}  // namespace assay

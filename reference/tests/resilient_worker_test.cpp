@@ -1,0 +1,290 @@
+#include "reference/flow/resilient_worker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "reference/tests/gate.hpp"
+#include "reference/tests/operation.hpp"
+#include "reference/tests/violations.hpp"
+
+namespace assay::reference::test {
+namespace {
+
+using payload = std::unique_ptr<int>;
+using worker = resilient_worker<payload>;
+using job = worker::job;
+
+// What stands around a worker, and what it was asked.
+struct surroundings {
+  worker::queue jobs{2};
+  gate processing;  ///< odd numbers wait here
+  gate writing;     ///< dead letters wait here while `slow_sink`
+  bool slow_sink = false;
+  bool broken_sink = false;
+  std::vector<std::string> log;
+  std::vector<job> letters;
+  std::vector<job> lost;
+  worker::options how = options_for(*this);
+
+  static worker::options options_for(surroundings& self) {
+    worker::options how;
+    how.process = [&self](const job& one) { return process(self, one); };
+    how.dead_letter = [&self](job& one) { return write(self, one); };
+    how.lost = [&self](job one, const std::exception_ptr& why) {
+      self.log.push_back("lost " + std::to_string(*one.item) + " (" + describe(one.failure) + ", " +
+                         describe(why) + ")");
+      self.lost.push_back(std::move(one));
+    };
+    return how;
+  }
+
+  // 1, 3, 5 wait for the gate; negative ones fail; 0 says that it was cancelled; 100 asks the process to end.
+  static asio::awaitable<void> process(surroundings& self, const job& one) {
+    self.log.push_back(std::to_string(*one.item) + "#" + std::to_string(one.attempts));
+    if (*one.item % 2 == 1) co_await self.processing.wait();
+    if (*one.item < 0) throw std::runtime_error("bad");
+    if (*one.item == 0) throw_cancelled();
+    if (*one.item == 100) throw exit_request(3);
+  }
+
+  static asio::awaitable<void> write(surroundings& self, job& one) {
+    if (self.slow_sink) co_await self.writing.wait();
+    if (self.broken_sink) throw std::runtime_error("sink");
+    self.letters.push_back(std::move(one));
+  }
+
+  void put(int number) {
+    job one(std::make_unique<int>(number));
+    ASSERT_TRUE(jobs.try_push(one));
+  }
+};
+
+TEST(resilient_worker, works_until_the_queue_is_closed_and_empty) {
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(2);
+  operation run(context, one.run());
+  around.put(4);
+  settle(context);
+  EXPECT_EQ(around.log, (trail{"2#1", "4#1"}));
+  EXPECT_TRUE(run.pending());
+  around.jobs.close();
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+}
+
+TEST(resilient_worker,
+     puts_the_job_it_is_cancelled_at_back_first_even_into_a_full_queue) {  // RWK-2, RWK-7, RWK-8
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(1);
+  operation run(context, one.run());
+  around.put(2);
+  around.put(4);
+  operation join(context, around.jobs.join());
+  run.cancel();
+  settle(context);
+  EXPECT_TRUE(run.cancelled());
+  EXPECT_EQ(around.jobs.size(), 3u);
+  EXPECT_TRUE(join.pending());
+  operation again(context, one.run());
+  around.processing.open();
+  settle(context);
+  EXPECT_EQ(around.log, (trail{"1#1", "1#2", "2#1", "4#1"}));
+  EXPECT_TRUE(join.succeeded());
+  again.cancel();
+  settle(context);
+  EXPECT_TRUE(again.cancelled());
+}
+
+TEST(resilient_worker, keeps_a_job_that_was_assigned_to_it_when_it_was_cancelled) {  // RWK-6
+  for (const bool cancel_first : {false, true}) {
+    asio::io_context context;
+    surroundings around;
+    worker one(around.jobs, around.how);
+    operation run(context, one.run());
+    // Inside the loop, where a request reaches the worker at once.
+    asio::post(context, [&] {
+      if (cancel_first) run.cancel();
+      around.put(2);
+      if (!cancel_first) run.cancel();
+    });
+    settle(context);
+    EXPECT_TRUE(run.cancelled());
+    EXPECT_EQ(around.jobs.size(), 1u);
+    EXPECT_TRUE(around.log.empty());
+    auto back = around.jobs.try_pop();
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->attempts, 0u) << "it was never begun";
+  }
+}
+
+TEST(resilient_worker, buries_a_job_that_fails_and_goes_on) {  // RWK-3, RWK-8
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(-2);
+  around.put(2);
+  operation run(context, one.run());
+  ASSERT_EQ(around.letters.size(), 1u);
+  EXPECT_EQ(*around.letters[0].item, -2);
+  EXPECT_EQ(around.letters[0].attempts, 1u);
+  EXPECT_EQ(describe(around.letters[0].failure), "bad");
+  EXPECT_EQ(around.log, (trail{"-2#1", "2#1"}));
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+  run.cancel();
+  settle(context);
+}
+
+TEST(resilient_worker, takes_a_cancellation_that_nobody_asked_for_as_a_failure) {
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(0);
+  operation run(context, one.run());
+  EXPECT_TRUE(run.pending());
+  ASSERT_EQ(around.letters.size(), 1u);
+  EXPECT_TRUE(is_cancellation(around.letters[0].failure));
+  run.cancel();
+  settle(context);
+}
+
+TEST(resilient_worker, finishes_a_letter_before_it_ends_cancelled) {  // RWK-4
+  asio::io_context context;
+  surroundings around;
+  around.slow_sink = true;
+  worker one(around.jobs, around.how);
+  around.put(-2);
+  operation run(context, one.run());
+  run.cancel();
+  run.cancel();
+  settle(context);
+  EXPECT_TRUE(run.pending());
+  around.writing.open();
+  settle(context);
+  EXPECT_TRUE(run.cancelled());
+  EXPECT_EQ(around.letters.size(), 1u);
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+}
+
+TEST(resilient_worker,
+     puts_back_what_the_sink_does_not_take_and_reports_it_as_lost_in_the_end) {  // RWK-5, X-17
+  asio::io_context context;
+  surroundings around;
+  around.broken_sink = true;
+  around.how.attempts_max = 2;
+  worker one(around.jobs, around.how);
+  around.put(-2);
+  operation run(context, one.run());
+  EXPECT_EQ(around.log, (trail{"-2#1", "-2#2", "lost -2 (bad, sink)"}));
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+  EXPECT_TRUE(run.pending());
+  run.cancel();
+  settle(context);
+}
+
+TEST(resilient_worker, waits_for_the_sink_no_longer_than_its_patience) {  // RWK-5
+  asio::io_context context;
+  surroundings around;
+  around.slow_sink = true;
+  around.how.dead_letter_patience = std::chrono::nanoseconds(0);
+  around.how.attempts_max = 1;
+  worker one(around.jobs, around.how);
+  around.put(-2);
+  around.jobs.close();
+  operation run(context, one.run());
+  context.restart();
+  context.run();
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(around.log.back(), "lost -2 (bad, timed out)");
+}
+
+TEST(resilient_worker, begins_no_job_more_often_than_it_may) {  // RWK-9
+  asio::io_context context;
+  surroundings around;
+  around.how.attempts_max = 2;
+  worker one(around.jobs, around.how);
+  around.put(1);
+  for (int stop = 0; stop < 2; ++stop) {
+    operation run(context, one.run());
+    run.cancel();
+    settle(context);
+  }
+  around.jobs.close();
+  operation last(context, one.run());
+  EXPECT_TRUE(last.succeeded());
+  EXPECT_EQ(around.log, (trail{"1#1", "1#2"}));
+  ASSERT_EQ(around.letters.size(), 1u);
+  EXPECT_EQ(around.letters[0].attempts, 2u);
+  EXPECT_EQ(describe(around.letters[0].failure), "attempts exhausted");
+}
+
+TEST(resilient_worker, lets_a_wish_to_exit_through_and_keeps_the_job) {  // TG-12
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(100);
+  operation run(context, one.run());
+  EXPECT_TRUE(run.failed_with<exit_request>());
+  EXPECT_EQ(around.jobs.size(), 1u);
+}
+
+TEST(resilient_worker, shares_a_queue_with_others) {
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(1);
+  around.put(3);
+  operation first(context, one.run());
+  operation second(context, one.run());
+  EXPECT_EQ(around.log, (trail{"1#1", "3#1"}));
+  first.cancel();
+  settle(context);
+  around.processing.open();
+  settle(context);
+  EXPECT_EQ(around.log, (trail{"1#1", "3#1", "1#2"}));
+  around.processing.open();
+  around.jobs.close();
+  settle(context);
+  EXPECT_TRUE(second.succeeded());
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+}
+
+TEST(resilient_worker, refuses_options_that_leave_a_job_without_a_fate) {
+  surroundings around;
+  worker::options nobody_told = around.how;
+  nobody_told.lost = nullptr;
+  EXPECT_THROW(worker(around.jobs, nobody_told), std::invalid_argument);
+  worker::options never_begun = around.how;
+  never_begun.attempts_max = 0;
+  EXPECT_THROW(worker(around.jobs, never_begun), std::invalid_argument);
+}
+
+asio::awaitable<void> own_everything(asio::io_context& context) {
+  surroundings around;
+  worker one(around.jobs, around.how);
+  around.put(1);
+  asio::co_spawn(context, one.run(), [](std::exception_ptr) { FAIL() << "nobody resumes"; });
+  co_await around.writing.wait();
+}
+
+TEST(resilient_worker, dies_with_its_context_while_it_has_a_job_in_hand) {  // X-21
+  counting_violations violations;
+  {
+    asio::io_context context;
+    asio::co_spawn(context, own_everything(context), [](std::exception_ptr) { FAIL() << "nobody resumes"; });
+    settle(context);
+  }
+  EXPECT_EQ(violations.count(), 0);
+}
+
+}  // namespace
+}  // namespace assay::reference::test

@@ -1,0 +1,131 @@
+// The contract of an assembled service: sources submit items, workers process them and deliver them to a sink, and a
+// stop takes it all down in order. The four headline guarantees together: item preservation, shutdown order,
+// backpressure, exception aggregation (INT-1 to INT-9).
+//
+// Features: grace (a pause between not-ready and stop-accepting), dead_letter.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/describe.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/item.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay::contract {
+
+struct service_config {
+  std::int64_t queue_capacity = 2;       ///< items that wait for a worker at most
+  std::int64_t workers = 2;              ///< items that are processed at once at most
+  std::int64_t drain_ns = 100'000'000;   ///< for accepted items to be processed
+  std::int64_t force_ns = 50'000'000;    ///< for workers that were asked to stop, to end
+  std::int64_t cleanup_ns = 50'000'000;  ///< for all resources to close
+};
+BOOST_DESCRIBE_STRUCT(service_config, (), (queue_capacity, workers, drain_ns, force_ns, cleanup_ns))
+
+/// What the service says of its life when it has stopped.
+struct service_report {
+  std::vector<std::string> cancelled;  ///< workers that were asked to stop, and did
+  std::vector<std::string> survivors;  ///< workers that ignored being asked
+  std::vector<outcome::member> failures;
+};
+
+class service {
+ public:
+  static constexpr std::string_view name = "service";
+  using config = service_config;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+
+  /// What surrounds the service. `event` is told "not ready", "stop accepting", "drain end", "force cancel",
+  /// "background stopped" and "stopped", each at most once, when it happens.
+  struct callbacks {
+    std::function<awaitable<void>(int id)> process;  ///< throws if it fails; honours cancellation
+    std::function<awaitable<void>(int id)> deliver;  ///< the sink takes the item
+    std::function<awaitable<void>()> open_sink;
+    std::function<awaitable<void>()> close_sink;  ///< the last thing to be closed but the store
+    std::function<awaitable<void>()> open_store;
+    std::function<awaitable<void>()> close_store;
+    std::function<void(std::string_view what)> event;
+  };
+
+  service() = default;
+  service(const service&) = delete;
+  service& operator=(const service&) = delete;
+  virtual ~service() = default;
+
+  /// Before anything else, once.
+  void connect(callbacks outside) {
+    outside_ = std::move(outside);
+    connected();
+  }
+  /// Accepts an item, or waits while there is no room. Outcomes: value, closed, cancelled.
+  awaitable<void> submit(item one);
+  /// The whole life: starts, serves, stops. Ends with a value also after a forced stop.
+  virtual awaitable<service_report> run() = 0;
+  virtual void request_stop() = 0;
+  /// When run has ended: what was accepted and not processed, the oldest first.
+  std::vector<item> take_back();
+  virtual bool ready() const = 0;
+  virtual bool live() const = 0;
+  /// Items that wait for a worker.
+  virtual std::size_t buffered() const = 0;
+
+ protected:
+  virtual void connected() {}
+  virtual awaitable<void> do_submit(item one) = 0;
+  virtual std::vector<item> do_take_back() = 0;
+
+  const callbacks& outside() const noexcept { return outside_; }
+  /// Processes one item and delivers it; the ledger hears of both.
+  awaitable<void> work_on(const item& one);
+  /// The item is given up, with a cause.
+  static void give_up(const item& one) {
+    if (one.ledger() != nullptr && one.ledger()->state(one.id()) == item_state::given)
+      one.ledger()->dead_letter(one.id());
+  }
+
+ private:
+  callbacks outside_;
+};
+
+inline boost::asio::awaitable<void> service::submit(item one) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  if (ledger != nullptr) ledger->give(one);
+  std::exception_ptr failure;
+  try {
+    co_await do_submit(std::move(one));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  if (ledger != nullptr) ledger->give_back(id);
+  std::rethrow_exception(failure);
+}
+
+inline std::vector<item> service::take_back() {
+  std::vector<item> rest = do_take_back();
+  for (const item& one : rest) {
+    if (one.ledger() != nullptr && one.ledger()->state(one.id()) == item_state::given)
+      one.ledger()->give_back(one.id());
+  }
+  return rest;
+}
+
+inline boost::asio::awaitable<void> service::work_on(const item& one) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  co_await outside_.process(id);
+  co_await outside_.deliver(id);
+  if (ledger != nullptr && ledger->state(id) == item_state::given) ledger->settle(id, item_state::delivered);
+}
+
+}  // namespace assay::contract

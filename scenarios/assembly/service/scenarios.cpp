@@ -1,0 +1,509 @@
+// The end-to-end clauses: the patterns assembled into a service, and the four headline guarantees together.
+#include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/assembly/service/contract.hpp"
+#include "scenarios/assembly/service/program.hpp"
+
+ASSAY_PART(service_scenarios)
+
+namespace assay {
+
+grammar service_grammar() {
+  grammar rules;
+  rules.shapes = 6;  // how items are processed
+  rules.verbs = {"submit", "stop", "advance", "settle", "cancel"};
+  rules.a_values = 6;
+  rules.b_values = 2;
+  rules.steps_max = 16;
+  return rules;
+}
+
+namespace {
+
+namespace asio = boost::asio;
+using contract::service;
+using contract::service_config;
+using contract::service_report;
+using namespace std::chrono_literals;
+
+// What surrounds the service in these scenarios: how long things take and what fails, and what was seen.
+struct surroundings {
+  trial& t;
+  std::chrono::nanoseconds processing = 10ms;
+  std::chrono::nanoseconds opening = 1ms;
+  bool processing_fails = false;              // every item
+  bool is_deaf = false;                       // processing ignores cancellation, and goes on for a day
+  bool closing_fails = false;                 // both resources
+  std::chrono::nanoseconds last_words = 0ns;  // a cancelled item still writes to the sink, after this time
+  bool sink_stalls = false;
+  bool sink_open = false;
+  int calls_after_close = 0;
+  std::vector<int> delivered = {};
+  std::size_t processing_now = 0;
+};
+
+asio::awaitable<void> sleep_for(std::chrono::nanoseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+void touch_sink(surroundings& s) {
+  if (!s.sink_open) ++s.calls_after_close;
+}
+
+asio::awaitable<void> process_item(surroundings& s, int id) {
+  if (s.is_deaf) co_await asio::this_coro::throw_if_cancelled(false);
+  if (s.is_deaf) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  std::exception_ptr failure;
+  try {
+    co_await sleep_for(s.is_deaf ? std::chrono::nanoseconds(24h) : s.processing);
+    if (s.processing_fails) s.t.raise("item " + std::to_string(id));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
+  if (cancelled && s.last_words > 0ns) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await sleep_for(s.last_words);
+    touch_sink(s);
+  }
+  if (!cancelled) s.t.observe(failure);  // the dead-letter sink has it
+  std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> deliver_item(surroundings& s, int id) {
+  touch_sink(s);
+  while (s.sink_stalls) co_await sleep_for(1ms);
+  touch_sink(s);
+  s.delivered.push_back(id);
+}
+
+asio::awaitable<void> open_resource(surroundings& s, const char* name) {
+  co_await sleep_for(s.opening);
+  if (std::string_view(name) == "sink") s.sink_open = true;
+  s.t.mark(std::string("open ") + name);
+}
+
+asio::awaitable<void> close_resource(surroundings& s, const char* name) {
+  if (std::string_view(name) == "sink") s.sink_open = false;
+  s.t.mark(std::string("close ") + name);
+  co_await sleep_for(1ms);
+  if (s.closing_fails) s.t.raise(std::string("cannot close ") + name);
+}
+
+// Runs the awaited function's body with its own frame for the name, since the callback's own is gone by then.
+service::callbacks around(surroundings& s) {
+  service::callbacks outside;
+  outside.process = [&s](int id) { return process_item(s, id); };
+  outside.deliver = [&s](int id) { return deliver_item(s, id); };
+  outside.open_sink = [&s] { return open_resource(s, "sink"); };
+  outside.close_sink = [&s] { return close_resource(s, "sink"); };
+  outside.open_store = [&s] { return open_resource(s, "store"); };
+  outside.close_store = [&s] { return close_resource(s, "store"); };
+  outside.event = [&s](std::string_view what) { s.t.mark(std::string(what)); };
+  return outside;
+}
+
+// Items that come one after the other; ends when the service refuses.
+asio::awaitable<int> feed(trial& t, service& subject, int first, int last, std::chrono::nanoseconds pause) {
+  int accepted = 0;
+  for (int id = first; id <= last; ++id) {
+    bool refused = false;
+    try {
+      co_await subject.submit(t.item(id));
+    } catch (const contract::closed_error&) {
+      refused = true;
+    }
+    if (refused) {
+      t.mark("refused");
+      co_return accepted;
+    }
+    ++accepted;
+    if (pause > 0ns) co_await sleep_for(pause);
+  }
+  co_return accepted;
+}
+
+void account(trial& t, service& subject) {
+  const std::vector<item> rest = subject.take_back();
+  t.expect(t.items().balanced(), "every accepted item is in exactly one class: " + t.items().summary());
+}
+
+std::string numbers_left_out(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
+}  // namespace
+
+ASSAY_CONTRACT(service, "assembly",
+               "the patterns together: sources, queue, workers, sink, shutdown around them");
+
+ASSAY_CLAUSE(
+    service, "INT-1", must,
+    "Item preservation: for every trigger time and schedule, accepted = delivered to sink + dead-lettered + "
+    "returned/persisted at stop + dropped by a declared policy; each item in exactly one class; duplicates "
+    "only with attempt > 1.") {
+  for (const auto trigger : {0ms, 3ms, 11ms, 35ms, 60ms}) {
+    surroundings s{t};
+    auto subject = make({.drain_ns = 20'000'000});
+    subject->connect(around(s));
+    auto run = t.start("run", subject->run());
+    co_await t.advance(5ms);
+    const int base = 100 * (1 + static_cast<int>(trigger.count()));
+    auto source = t.start("source", feed(t, *subject, base, base + 9, 0ns));
+    co_await t.advance(trigger);
+    subject->request_stop();
+    co_await t.advance(1s);
+    t.expect(run.done(), "the service stops");
+    t.expect(source.done(), "the source is not left waiting");
+    account(t, *subject);
+    source.cancel();
+    run.cancel();
+    co_await t.settle();
+  }
+}
+
+ASSAY_SCENARIO(service, "INT-1", "dead letters", .features = {"dead_letter"}) {
+  surroundings s{t};
+  s.processing_fails = true;
+  auto subject = make();
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  auto source = t.start("source", feed(t, *subject, 1, 6, 0ns));
+  co_await t.advance(25ms);
+  subject->request_stop();
+  co_await t.advance(1s);
+  t.expect(run.done() && source.done(), "the service stops");
+  account(t, *subject);
+}
+
+ASSAY_SCENARIO(service, "INT-1", "a worker that is stopped") {
+  surroundings s{t};
+  s.processing = 500ms;
+  auto subject = make({.drain_ns = 20'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  auto source = t.start("source", feed(t, *subject, 1, 8, 0ns));
+  co_await t.settle();
+  subject->request_stop();
+  co_await t.advance(1s);
+  t.expect(run.done() && source.done(), "the service stops");
+  t.expect(s.delivered.empty(), "no item was ready in time");
+  account(t, *subject);
+}
+
+ASSAY_CLAUSE(
+    service, "INT-2", must,
+    "Shutdown order in the trace (edges only between events that occurred): not-ready < stop-accept <= first "
+    "admission refused; stop-accept < drain end < force-cancel < background stopped < sink flushed < "
+    "resources "
+    "closed in reverse < stopped. No edge ever inverted (the drain ends when it is over or its budget is, so "
+    "a force-cancel comes before the end of what it forces).") {
+  for (const auto processing : {10ms, 500ms}) {
+    surroundings s{t};
+    s.processing = processing;
+    auto subject = make({.drain_ns = 30'000'000});
+    subject->connect(around(s));
+    auto run = t.start("run", subject->run());
+    co_await t.advance(5ms);
+    const int base = 1000 * static_cast<int>(processing.count());
+    auto source = t.start("source", feed(t, *subject, base, base + 9, 1ms));
+    co_await t.advance(4ms);
+    const std::size_t before = t.marks().size();
+    subject->request_stop();
+    co_await t.advance(1s);
+    t.expect(run.done() && source.done(), "the service stops");
+    std::vector<std::string> seen(t.marks().begin() + static_cast<std::ptrdiff_t>(before), t.marks().end());
+    std::erase(seen, "refused");
+    std::vector<std::string> expected = {"not ready", "stop accepting"};
+    if (processing == 500ms) expected.emplace_back("force cancel");
+    for (const char* next : {"drain end", "background stopped", "close sink", "close store", "stopped"}) {
+      expected.emplace_back(next);
+    }
+    t.expect_eq(seen, expected, "the shutdown goes through its phases in order");
+    t.expect_before("stop accepting", "refused");
+    account(t, *subject);
+  }
+}
+
+ASSAY_CLAUSE(
+    service, "INT-3", must,
+    "No use after close: the mock sink/pool records zero calls after its close began (other than the final "
+    "flush).") {
+  surroundings s{t};
+  s.processing = 500ms;
+  s.last_words = 5ms;
+  auto subject = make({.drain_ns = 20'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  auto source = t.start("source", feed(t, *subject, 1, 5, 0ns));
+  co_await t.settle();
+  subject->request_stop();
+  co_await t.advance(2s);
+  t.expect(run.done() && source.done(), "the service stops");
+  t.expect_eq(s.calls_after_close, 0, "nobody uses the sink after its close began");
+  account(t, *subject);
+}
+
+ASSAY_CLAUSE(
+    service, "INT-4", must,
+    "Backpressure: with a stalled sink total buffered items stay <= sum of declared capacities for ever; "
+    "producers are parked, not failing; on release throughput resumes without loss.") {
+  for (const std::int64_t capacity : {1, 3}) {
+    surroundings s{t};
+    s.processing = 1ms;
+    s.sink_stalls = true;
+    auto subject = make({.queue_capacity = capacity, .drain_ns = 1'000'000'000});
+    subject->connect(around(s));
+    const auto limit = static_cast<std::size_t>(capacity);
+    auto watch = t.watch([&subject, limit] {
+      return subject->buffered() > limit ? "more items are buffered than the capacity allows" : std::string();
+    });
+    auto run = t.start("run", subject->run());
+    co_await t.advance(5ms);
+    const int base = 100 * static_cast<int>(capacity);
+    auto one = t.start("source 1", feed(t, *subject, base, base + 9, 0ns));
+    auto two = t.start("source 2", feed(t, *subject, base + 10, base + 19, 0ns));
+    co_await t.advance(100ms);
+    t.expect(one.pending() && two.pending(), "sources wait while the sink stalls");
+    t.expect(s.delivered.empty(), "nothing gets past a stalled sink");
+    s.sink_stalls = false;
+    co_await t.advance(200ms);
+    t.expect(one.done() && two.done(), "on release the sources go on");
+    subject->request_stop();
+    co_await t.advance(2s);
+    t.expect(run.done(), "the service stops");
+    t.expect_eq(s.delivered.size(), 20U, "nothing was lost on the way");
+    account(t, *subject);
+  }
+}
+
+ASSAY_CLAUSE(
+    service, "INT-5", must,
+    "Exception aggregation: k injected failures in distinct tasks during drain and cleanup are all in the "
+    "final report, each once, none replaced by a cancellation.") {
+  surroundings s{t};
+  s.closing_fails = true;
+  auto subject = make();
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  subject->request_stop();
+  co_await t.advance(1s);
+  const service_report& report = run.value();
+  std::vector<std::string> labels;
+  for (const auto& failure : report.failures) {
+    t.observe(failure.what);
+    labels.push_back(failure.what.label);
+  }
+  t.expect_eq(labels, std::vector<std::string>({"cannot close sink", "cannot close store"}),
+              "every failure of the cleanup is in the report, once");
+}
+
+ASSAY_CLAUSE(
+    service, "INT-6", must,
+    "Total stop time <= sum of budgets, for every mix of cooperative, slow and deaf tasks; deaf ones are "
+    "named.",
+    .sim_only = true) {
+  for (const auto drain : {20ms, 70ms}) {
+    surroundings s{t};
+    s.is_deaf = true;
+    auto subject = make({.drain_ns = std::chrono::nanoseconds(drain).count()});
+    subject->connect(around(s));
+    auto run = t.start("run", subject->run());
+    co_await t.advance(5ms);
+    const int base = 100 * static_cast<int>(drain.count());
+    auto source = t.start("source", feed(t, *subject, base, base + 3, 0ns));
+    co_await t.settle();
+    subject->request_stop();
+    const std::chrono::nanoseconds budgets = drain + 50ms + 50ms;
+    co_await t.advance(drain);
+    t.expect(run.pending(), "the drain has its whole budget");
+    co_await t.advance(budgets - drain);
+    co_await t.settle();
+    t.expect(run.done(), "the stop takes no longer than its budgets");
+    if (run.done()) t.expect_eq(run.value().survivors.size(), 2U, "workers that ignore the stop are named");
+    // They do end, long after; only then may the trial.
+    co_await t.advance(25h);
+    source.cancel();
+    co_await t.settle();
+    t.expect(!source.pending(), "the source ended");
+    const std::vector<item> rest = subject->take_back();
+    co_await t.advance(25h);
+    run.cancel();
+    co_await t.settle();
+    t.expect(run.done(), "the service has stopped");
+  }
+}
+
+ASSAY_CLAUSE(service, "INT-7", must,
+             "Cancel storms (every task cancelled at every step) end quiescent with a balanced ledger.",
+             .swept = true) {
+  surroundings s{t};
+  auto subject = make({.drain_ns = 20'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  t.victim(run);
+  auto source = t.start("source", feed(t, *subject, 1, 6, 0ns));
+  co_await t.advance(2ms);
+  auto second = t.start("source 2", feed(t, *subject, 11, 16, 0ns));
+  co_await t.advance(30ms);
+  subject->request_stop();
+  co_await t.advance(1s);
+  t.expect(!run.pending(), "the run ends");
+  t.expect(run.done() || run.cancelled(), "with its report or as cancelled");
+  t.expect(source.done() && second.done(), "no source is left waiting");
+  account(t, *subject);
+}
+
+ASSAY_SCENARIO(service, "INT-7", "a source", .swept = true) {
+  surroundings s{t};
+  auto subject = make({.queue_capacity = 1, .drain_ns = 20'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  auto source = t.start("source", feed(t, *subject, 1, 8, 1ms));
+  t.victim(source);
+  co_await t.advance(30ms);
+  subject->request_stop();
+  co_await t.advance(1s);
+  t.expect(run.done(), "the service stops");
+  t.expect(source.done() || source.cancelled(), "the source ended");
+  account(t, *subject);
+}
+
+ASSAY_CLAUSE(
+    service, "INT-8", must,
+    "Trigger before start, during each startup step, during drain, and twice in one turn are all covered.") {
+  int base = 0;
+  // Before the run, within each of the two startup steps, while it runs.
+  for (const auto trigger : {-1ms, 0ms, 1ms, 2ms, 5ms}) {
+    base += 100;
+    surroundings s{t};
+    auto subject = make({.drain_ns = 20'000'000});
+    subject->connect(around(s));
+    if (trigger < 0ms) subject->request_stop();
+    auto run = t.start("run", subject->run());
+    auto source = t.start("source", feed(t, *subject, base, base + 5, 1ms));
+    if (trigger >= 0ms) {
+      co_await t.advance(trigger);
+      subject->request_stop();
+      subject->request_stop();
+      co_await t.advance(7ms);
+      subject->request_stop();
+    }
+    co_await t.advance(1s);
+    t.expect(run.done(), "the service stops, whenever it is asked to");
+    if (run.done()) t.expect(run.value().failures.empty(), "an early stop is no failure");
+    t.expect(source.done(), "no source is left waiting");
+    account(t, *subject);
+    t.expect(!s.sink_open, "what was opened is closed");
+    run.cancel();
+    co_await t.advance(1s);
+  }
+}
+
+ASSAY_CLAUSE(
+    service, "INT-9", must,
+    "Liveness stays true and readiness false from the settled point after the trigger to the stop.") {
+  surroundings s{t};
+  s.processing = 40ms;
+  auto subject = make({.drain_ns = 100'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  t.expect(subject->ready() && subject->live(), "a running service is ready");
+  auto source = t.start("source", feed(t, *subject, 1, 4, 0ns));
+  co_await t.settle();
+  subject->request_stop();
+  co_await t.settle();
+  auto watch = t.watch([&subject, &t] {
+    const bool stopped = std::find(t.marks().begin(), t.marks().end(), "stopped") != t.marks().end();
+    if (stopped) return std::string();
+    if (subject->ready()) return std::string("a service that stops is not ready");
+    return subject->live() ? std::string() : std::string("a service that stops is alive");
+  });
+  co_await t.advance(1s);
+  t.expect(run.done() && source.done(), "the service stops");
+  account(t, *subject);
+}
+
+ASSAY_UNCHECKED_CLAUSE(
+    service, "INT-10", should,
+    "The same scenario runs on the real io_context with real timers once per build as a smoke test "
+    "(not as evidence).",
+    "It is a test of the reference alone, built without the harness: reference_test, service_test.");
+
+// ---- random programs, for properties and fuzzing
+
+namespace {
+
+asio::awaitable<void> do_step(trial& t, service& subject, const program_step& step, int& next_id,
+                              std::vector<operation<void>>& submits) {
+  switch (step.verb) {
+    case 0: {
+      const std::string name = "submit " + std::to_string(next_id);
+      submits.push_back(t.start(name, subject.submit(t.item(next_id))));
+      ++next_id;
+      if (step.b == 1) t.victim(submits.back());
+      break;
+    }
+    case 1:
+      subject.request_stop();
+      break;
+    case 2:
+      co_await t.advance(std::chrono::milliseconds(1 + 4 * step.a));
+      break;
+    case 3:
+      co_await t.settle();
+      break;
+    default:
+      if (!submits.empty()) submits[step.a % submits.size()].cancel();
+      break;
+  }
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(service, "INT-1", "program", .property = true) {
+  const program steps = t.draw_program(service_grammar());
+  surroundings s{t};
+  s.processing = std::chrono::milliseconds(steps.shape % 2 == 0 ? 5 : 200);
+  s.processing_fails = steps.shape == 4 && make.claims("dead_letter");
+  s.last_words = steps.shape == 5 ? 3ms : 0ms;
+  auto subject = make({.queue_capacity = 1 + steps.shape % 3, .drain_ns = 20'000'000});
+  subject->connect(around(s));
+  auto run = t.start("run", subject->run());
+  std::vector<operation<void>> submits;
+  int next_id = 1;
+  for (const program_step& step : steps.steps) co_await do_step(t, *subject, step, next_id, submits);
+  subject->request_stop();
+  co_await t.advance(5s);
+  t.expect(run.done(), "INT-6: the service stops");
+  for (const auto& submit : submits) {
+    t.expect(submit.done() || submit.closed() || submit.cancelled(),
+             "'" + numbers_left_out(submit.name()) + "' ended: " + to_string(submit.what()));
+  }
+  t.expect_eq(s.calls_after_close, 0, "INT-3: nobody uses the sink after its close began");
+  account(t, *subject);
+}
+
+}  // namespace assay

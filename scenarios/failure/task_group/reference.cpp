@@ -1,0 +1,93 @@
+// The reference's task group behind the contract.
+#include "reference/failure/task_group.hpp"
+
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/failure/task_group/contract.hpp"
+
+ASSAY_PART(task_group_reference)
+
+namespace assay {
+namespace {
+
+namespace asio = boost::asio;
+
+// The reference designates a type of its own as fatal, and so does the contract.
+std::exception_ptr in_words_of_contract(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const reference::exit_request& request) {
+    return std::make_exception_ptr(contract::exit_request(request.status()));
+  } catch (...) {
+    return failure;
+  }
+}
+
+asio::awaitable<void> run_child(contract::task_group::work work) {
+  try {
+    co_await work();
+  } catch (const contract::exit_request& request) {
+    throw reference::exit_request(request.status());
+  }
+}
+
+reference::task_group_options options_for(const environment& env, const contract::task_group_config& config) {
+  reference::task_group_options options;
+  options.cancel_on_failure = !config.collect;
+  options.unhandled = [&env](const reference::task_failure& failed) {
+    env.report_unhandled(in_words_of_contract(failed.error));
+  };
+  return options;
+}
+
+class reference_group final : public contract::task_group {
+ public:
+  reference_group(const environment& env, const contract::task_group_config& config)
+      : group_(env.executor(), options_for(env, config)) {}
+
+  awaitable<void> run(std::vector<child> children) override {
+    for (child& one : children) (void)spawn(std::move(one));
+    co_await join();
+  }
+  awaitable<void> run_with_body(std::vector<child> children, work body) override {
+    (void)spawn(child(std::string(body_name), std::move(body)));
+    for (child& one : children) (void)spawn(std::move(one));
+    co_await join();
+  }
+  bool spawn(child one) override { return group_.spawn(std::move(one.name), run_child(std::move(one.run))); }
+  void close() override { group_.close(); }
+
+ private:
+  awaitable<void> join() {
+    std::exception_ptr failure;
+    try {
+      co_await group_.join();
+    } catch (const reference::exception_group& group) {
+      std::vector<contract::aggregate_error::member> members;
+      for (const reference::task_failure& each : group.failures())
+        members.push_back({each.name, in_words_of_contract(each.error)});
+      failure = std::make_exception_ptr(contract::aggregate_error(std::move(members)));
+    } catch (...) {
+      failure = in_words_of_contract(std::current_exception());
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  reference::task_group group_;
+};
+
+const detail::registrar reference_subject(std::make_unique<subject<contract::task_group>>(
+    "reference", subject_kind::reference,
+    subject_traits{.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
+                                "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class",
+                                "collect", "lifetime"}},
+    [](environment& env, const contract::task_group_config& config) {
+      return std::make_unique<reference_group>(env, config);
+    }));
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,103 @@
+// Random programs on a task group: children of every temper, and cancels from outside. What must hold is short: the
+// group ends, nobody lives longer than it, and every failure is told exactly once (the ledger of exceptions sees to that).
+#include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/failure/task_group/contract.hpp"
+#include "scenarios/failure/task_group/program.hpp"
+
+ASSAY_PART(task_group_program_scenarios)
+
+namespace assay {
+
+grammar task_group_grammar() {
+  grammar rules;
+  rules.shapes = 2;  // the second: swept, its run is the victim
+  rules.verbs = {"child", "advance", "settle", "cancel"};
+  rules.a_values = 6;
+  rules.b_values = 4;
+  rules.steps_max = 12;
+  return rules;
+}
+
+namespace {
+
+namespace asio = boost::asio;
+using contract::task_group;
+using namespace std::chrono_literals;
+
+asio::awaitable<void> sleep_for(std::chrono::nanoseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+struct tally {
+  int alive = 0;
+};
+
+struct alive_guard {
+  explicit alive_guard(tally& t) : count(&t.alive) { ++*count; }
+  alive_guard(const alive_guard&) = delete;
+  alive_guard& operator=(const alive_guard&) = delete;
+  ~alive_guard() { --*count; }
+  int* count;
+};
+
+// One child: what `temper` says, after `delay`.
+asio::awaitable<void> live(trial& t, tally& all, std::string name, std::uint8_t temper,
+                           std::chrono::nanoseconds delay) {
+  const alive_guard alive(all);
+  if (temper == 0) co_return;
+  if (temper == 1) t.raise(name + " at once");
+  std::exception_ptr failure;
+  try {
+    co_await sleep_for(delay);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure && temper == 5) t.raise(name + " while it was cancelled");
+  if (failure) std::rethrow_exception(failure);
+  if (temper == 3) t.raise(name + " later");
+  if (temper == 4) contract::throw_cancelled();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(task_group, "X-15", "program", .property = true) {
+  const program steps = t.draw_program(task_group_grammar());
+  tally all;
+  auto group = make();
+  std::vector<task_group::child> children;
+  for (const program_step& step : steps.steps) {
+    if (step.verb != 0) continue;
+    const std::string name = "child " + std::to_string(children.size() + 1);
+    const std::chrono::nanoseconds delay = std::chrono::milliseconds(5 * (1 + step.b));
+    children.emplace_back(
+        name, [&t, &all, name, temper = step.a, delay] { return live(t, all, name, temper, delay); });
+  }
+  auto run = t.start("run", group->run(std::move(children)));
+  if (steps.shape == 1) t.victim(run);
+  for (const program_step& step : steps.steps) {
+    if (step.verb == 1) co_await t.advance(std::chrono::milliseconds(5 * step.a));
+    if (step.verb == 2) co_await t.settle();
+    if (step.verb == 3) run.cancel();
+    if (run.ended()) t.expect_eq(all.alive, 0, "TG-1: when the group has ended, so has every child");
+  }
+  co_await t.advance(1s);
+  t.expect(run.ended(), "TG-1: the group ends when its children have");
+  t.expect_eq(all.alive, 0, "TG-1: nobody outlives the group");
+  const outcome seen = run.what();
+  t.expect(seen.kind != outcome_kind::closed, "the outcome is one of the contract's: " + to_string(seen));
+}
+
+}  // namespace assay

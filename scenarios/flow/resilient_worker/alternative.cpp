@@ -1,0 +1,90 @@
+// A second conforming worker, deliberately unlike the reference: it owes its callers the core profile alone.
+// Once it has begun an item it finishes it, whatever is asked of it meanwhile; it has no dead-letter sink and
+// reports what failed at once; its queue is a list with one bell for everybody who waits, not a
+// bounded_queue.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "reference/core/cancellation.hpp"
+#include "scenarios/flow/resilient_worker/contract.hpp"
+
+ASSAY_PART(resilient_worker_alternative)
+
+namespace assay {
+namespace {
+
+namespace asio = boost::asio;
+
+class finishing_worker final : public contract::resilient_worker {
+ public:
+  finishing_worker(const asio::any_io_executor& executor, const contract::resilient_worker_config& config)
+      : capacity_(static_cast<std::size_t>(config.capacity)),
+        bell_(executor, asio::steady_timer::time_point::max()) {}
+
+  awaitable<void> run() override { return reference::scope(work()); }
+
+ protected:
+  awaitable<void> do_submit(item one) override {
+    while (waiting_.size() >= capacity_) co_await change();
+    waiting_.push_back(std::move(one));
+    bell_.cancel();
+  }
+  std::vector<item> do_take_back() override {
+    std::vector<item> items;
+    for (item& one : waiting_) items.push_back(std::move(one));
+    waiting_.clear();
+    return items;
+  }
+
+ private:
+  /// Waits until anything changes. Those who wait look again, so a bell too many does no harm.
+  awaitable<void> change() {
+    boost::system::error_code rung;
+    co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+  }
+
+  awaitable<void> work() {
+    while (true) {
+      // The only places where a request is heard: before an item is taken.
+      while (waiting_.empty()) co_await change();
+      reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+      co_await reference::shield(finish_next());
+    }
+  }
+
+  awaitable<void> finish_next() {
+    item one = std::move(waiting_.front());
+    waiting_.pop_front();
+    bell_.cancel();
+    std::exception_ptr failure;
+    try {
+      co_await process(one, 1);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) lost(std::move(one), failure, 1, nullptr);
+  }
+
+  const std::size_t capacity_;
+  std::deque<item> waiting_;
+  asio::steady_timer bell_;
+};
+
+const detail::registrar finishing(std::make_unique<subject<contract::resilient_worker>>(
+    "finishes_what_it_began", subject_kind::alternative, subject_traits{},
+    [](environment& env, const contract::resilient_worker_config& config) {
+      return std::make_unique<finishing_worker>(env.executor(), config);
+    }));
+
+}  // namespace
+}  // namespace assay

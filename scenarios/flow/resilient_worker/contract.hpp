@@ -1,0 +1,160 @@
+// The contract of a resilient worker: it takes items from a queue of its own, has each processed, and loses
+// none when processing fails or the worker is cancelled.
+//
+// What it stands on are two callbacks that suspend, processing and the dead-letter sink, and one that does
+// not, for items given up. They speak in ids, numbers and outcomes, so that queue and worker may live in
+// another process.
+//
+// Features: requeue (a cancelled item goes back to the head of the queue), dead_letter, attempts (an item's
+// number of attempts is told), attempt_cap, join. A member that belongs to a feature is called only on
+// subjects that claim it. A subject without `requeue` may finish what it has in hand before it ends, or keep
+// it for take_back.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/describe.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/item.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay::contract {
+
+struct resilient_worker_config {
+  /// Items that the queue buffers at most; a submit beyond them waits. At least 1.
+  std::int64_t capacity = 8;
+  /// `attempt_cap`: how often processing an item may begin; 0 leaves it to the subject.
+  std::int64_t attempts_max = 0;
+  /// `dead_letter`: how long one write to the dead-letter sink may take, in nanoseconds. A write that ends by
+  /// itself at exactly this time may go either way.
+  std::int64_t dead_letter_patience_ns = 1'000'000'000;
+};
+BOOST_DESCRIBE_STRUCT(resilient_worker_config, (), (capacity, attempts_max, dead_letter_patience_ns))
+
+/// An item that is given up, and why.
+struct given_up {
+  given_up() = default;
+  given_up(int item_id, outcome why, std::uint32_t begun)
+      : id(item_id), cause(std::move(why)), attempts(begun) {}
+
+  int id = 0;
+  outcome cause;               ///< what processing failed with
+  std::uint32_t attempts = 0;  ///< `attempts`: how often processing has begun
+};
+
+class resilient_worker {
+ public:
+  static constexpr std::string_view name = "resilient_worker";
+  using config = resilient_worker_config;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+
+  /// What surrounds the worker.
+  struct callbacks {
+    /// Processes the item with this id. Ends with a value when it is processed; throws if it failed, and
+    /// honours cancellation. `attempt` is 1 at first, then higher each time.
+    std::function<awaitable<void>(int id, std::uint32_t attempt)> process;
+    /// `dead_letter`: takes the item for good, unless it throws.
+    std::function<awaitable<void>(given_up letter)> dead_letter;
+    /// The item is given up for good, explicitly: nobody else has it. `unwritten` is what the sink failed
+    /// with, or `value` if there is no sink or none was asked.
+    std::function<void(given_up letter, outcome unwritten)> lost;
+  };
+
+  resilient_worker() = default;
+  resilient_worker(const resilient_worker&) = delete;
+  resilient_worker& operator=(const resilient_worker&) = delete;
+  virtual ~resilient_worker() = default;
+
+  // What scenarios call. Each keeps the ledger of items and leaves the rest to the subject.
+
+  /// Before anything else, once.
+  void connect(callbacks outside) { outside_ = std::move(outside); }
+  /// Ends with a value once the item is in the queue; else the item is the caller's again.
+  awaitable<void> submit(item one);
+  /// The worker: takes items in the order of their submits until it is cancelled, and then ends as cancelled.
+  /// May be run again, and several times at once.
+  virtual awaitable<void> run() = 0;
+  /// When no run is left: all that is neither processed nor given up, the oldest first.
+  std::vector<item> take_back();
+
+  /// `join`: ends once every submitted item is settled: processed, dead-lettered or lost.
+  virtual awaitable<void> join() { throw unclaimed_feature("join"); }
+
+ protected:
+  // What a subject implements.
+  virtual awaitable<void> do_submit(item one) = 0;
+  virtual std::vector<item> do_take_back() = 0;
+
+  // What a subject calls. Each tells the ledger what it means for the item.
+
+  /// Has `one` processed; outcomes as callbacks::process.
+  awaitable<void> process(const item& one, std::uint32_t attempt);
+  /// Writes `one` to the dead-letter sink; it is gone from the subject when this ends with a value.
+  awaitable<void> dead_letter(item& one, std::exception_ptr cause, std::uint32_t attempts);
+  /// Gives `one` up.
+  void lost(item one, const std::exception_ptr& cause, std::uint32_t attempts,
+            const std::exception_ptr& unwritten);
+
+ private:
+  /// The ledger takes an item's first fate. One that was processed may come again, and then has another: a
+  /// worker that could not say in time that it is done works at least once (RWK-7). Scenarios see that in
+  /// what was called.
+  static bool is_unsettled(const item_ledger* ledger, int id) {
+    return ledger != nullptr && ledger->state(id) == item_state::given;
+  }
+
+  callbacks outside_;
+};
+
+inline boost::asio::awaitable<void> resilient_worker::submit(item one) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  if (ledger != nullptr) ledger->give(one);
+  std::exception_ptr failure;
+  try {
+    co_await do_submit(std::move(one));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  if (ledger != nullptr) ledger->give_back(id);
+  std::rethrow_exception(failure);
+}
+
+inline std::vector<item> resilient_worker::take_back() {
+  std::vector<item> remaining = do_take_back();
+  for (const item& one : remaining) {
+    if (is_unsettled(one.ledger(), one.id())) one.ledger()->give_back(one.id());
+  }
+  return remaining;
+}
+
+inline boost::asio::awaitable<void> resilient_worker::process(const item& one, std::uint32_t attempt) {
+  item_ledger* const ledger = one.ledger();
+  const int id = one.id();
+  co_await outside_.process(id, attempt);
+  if (is_unsettled(ledger, id)) ledger->settle(id, item_state::delivered);
+}
+
+inline boost::asio::awaitable<void> resilient_worker::dead_letter(item& one, std::exception_ptr cause,
+                                                                  std::uint32_t attempts) {
+  given_up letter(one.id(), describe(cause), attempts);
+  co_await outside_.dead_letter(std::move(letter));
+  const item gone = std::move(one);
+  if (is_unsettled(gone.ledger(), gone.id())) gone.ledger()->dead_letter(gone.id());
+}
+
+inline void resilient_worker::lost(item one, const std::exception_ptr& cause, std::uint32_t attempts,
+                                   const std::exception_ptr& unwritten) {
+  if (is_unsettled(one.ledger(), one.id())) one.ledger()->drop(one.id());
+  outside_.lost(given_up(one.id(), describe(cause), attempts), describe(unwritten));
+}
+
+}  // namespace assay::contract

@@ -1,0 +1,68 @@
+// The reference's resilient worker, with the queue that it takes from.
+#include "reference/flow/resilient_worker.hpp"
+
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/flow/resilient_worker/contract.hpp"
+
+ASSAY_PART(resilient_worker_reference)
+
+namespace assay {
+namespace {
+
+class reference_worker final : public contract::resilient_worker {
+ public:
+  explicit reference_worker(const contract::resilient_worker_config& config)
+      : jobs_(config.capacity), worker_(jobs_, make_options(config)) {}
+
+  awaitable<void> run() override { return worker_.run(); }
+  awaitable<void> join() override { return jobs_.join(); }
+
+ protected:
+  awaitable<void> do_submit(item one) override {
+    job fresh(std::move(one));
+    co_await jobs_.push(fresh);
+  }
+  std::vector<item> do_take_back() override {
+    std::vector<item> items;
+    for (job& each : jobs_.close_now()) items.push_back(std::move(each.item));
+    return items;
+  }
+
+ private:
+  using worker = reference::resilient_worker<item>;
+  using job = worker::job;
+
+  worker::options make_options(const contract::resilient_worker_config& config) {
+    worker::options how;
+    how.process = [this](const job& one) {
+      return process(one.item, static_cast<std::uint32_t>(one.attempts));
+    };
+    how.dead_letter = [this](job& one) {
+      return dead_letter(one.item, one.failure, static_cast<std::uint32_t>(one.attempts));
+    };
+    how.lost = [this](job one, const std::exception_ptr& unwritten) {
+      lost(std::move(one.item), one.failure, static_cast<std::uint32_t>(one.attempts), unwritten);
+    };
+    if (config.attempts_max > 0) how.attempts_max = static_cast<std::size_t>(config.attempts_max);
+    how.dead_letter_patience = std::chrono::nanoseconds(config.dead_letter_patience_ns);
+    return how;
+  }
+
+  worker::queue jobs_;
+  worker worker_;
+};
+
+const detail::registrar the_reference(std::make_unique<subject<contract::resilient_worker>>(
+    "reference", subject_kind::reference,
+    subject_traits{.features = {"requeue", "dead_letter", "attempts", "attempt_cap", "join"}},
+    [](environment&, const contract::resilient_worker_config& config) {
+      return std::make_unique<reference_worker>(config);
+    }));
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,105 @@
+// Random programs on a worker pool: submits, cancels and a drain. An accepted job is executed once, one that was not
+// accepted never is, and the drain ends.
+#include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/flow/worker_pool/contract.hpp"
+#include "scenarios/flow/worker_pool/program.hpp"
+
+ASSAY_PART(worker_pool_program_scenarios)
+
+namespace assay {
+
+grammar worker_pool_grammar() {
+  grammar rules;
+  rules.shapes = 6;  // workers, and room in the queue
+  rules.verbs = {"submit", "cancel", "advance", "settle", "drain"};
+  rules.a_values = 6;
+  rules.b_values = 2;
+  rules.steps_max = 18;
+  return rules;
+}
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+asio::awaitable<void> sleep_for(std::chrono::nanoseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+struct running_guard {
+  explicit running_guard(int& running) : count(&running) { ++*count; }
+  running_guard(const running_guard&) = delete;
+  running_guard& operator=(const running_guard&) = delete;
+  ~running_guard() { --*count; }
+  int* count;
+};
+
+asio::awaitable<void> work_on(std::vector<int>& begun, int& running, int id) {
+  const running_guard guard(running);
+  begun.push_back(id);
+  co_await sleep_for(std::chrono::milliseconds(5 * (id % 3)));
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(worker_pool, "WPL-1", "program", .property = true) {
+  const program steps = t.draw_program(worker_pool_grammar());
+  std::vector<int> begun;
+  int running = 0;
+  auto pool = make({.workers = 1 + steps.shape % 2, .queue_capacity = 1 + steps.shape / 2});
+  contract::worker_pool::callbacks outside;
+  outside.run = [&begun, &running](int id) { return work_on(begun, running, id); };
+  pool->connect(std::move(outside));
+  std::vector<operation<void>> submits;
+  std::vector<operation<void>> drains;
+  auto watch = t.watch([&drains, &running] {
+    const bool early = !drains.empty() && drains[0].ended() && running > 0;
+    return early ? "WPL-4: the drain ends when every job has" : std::string();
+  });
+  for (const program_step& step : steps.steps) {
+    if (step.verb == 0) {
+      const int id = static_cast<int>(submits.size()) + 1;
+      submits.push_back(t.start("submit " + std::to_string(id), pool->submit(t.item(id))));
+      if (step.b == 1) t.victim(submits.back());
+    } else if (step.verb == 1 && !submits.empty()) {
+      submits[step.a % submits.size()].cancel();
+    } else if (step.verb == 2) {
+      co_await t.advance(std::chrono::milliseconds(5 * step.a));
+    } else if (step.verb == 3) {
+      co_await t.settle();
+    } else if (step.verb == 4 && drains.empty()) {
+      drains.push_back(t.start("drain", pool->drain()));
+    }
+  }
+  co_await t.advance(1s);
+  if (drains.empty()) drains.push_back(t.start("drain", pool->drain()));
+  co_await t.advance(1s);
+  t.expect(drains[0].done(), "WPL-4: the drain ends");
+  std::vector<int> accepted;
+  for (std::size_t i = 0; i < submits.size(); ++i) {
+    t.expect(submits[i].ended(), "a submit ends when the pool drains");
+    if (submits[i].done()) accepted.push_back(static_cast<int>(i) + 1);
+    if (!submits[i].done())
+      t.expect(submits[i].cancelled() || submits[i].closed() || submits[i].rejected(),
+               "a submit ends with an outcome of the contract");
+  }
+  std::sort(begun.begin(), begun.end());
+  t.expect_eq(begun, accepted, "WPL-1: accepted jobs are executed, once, and no others");
+  t.expect(t.items().balanced(), "every job is accounted for: " + t.items().summary());
+}
+
+}  // namespace assay

@@ -1,0 +1,522 @@
+// A second coordinator, simpler than the reference and deliberately different where the standard leaves
+// freedom: it refuses late registrations, tells every failure at once instead of in the report, and leaves a
+// callback that does not listen without waiting for it. With one defect switched on it is a mutant.
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/environment.hpp"
+#include "harness/trial/outcome.hpp"
+#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
+
+namespace assay::adapters {
+
+enum class shutdown_defect {
+  none,
+  cancels_at_once,                  // SHD-m1
+  callbacks_in_registration_order,  // SHD-m2
+  async_callback_is_dropped,        // SHD-m3
+  waits_for_ever,                   // SHD-m4
+  work_is_not_registered,           // SHD-m5
+  request_wakes_nobody,             // SHD-m6
+  crash_is_forgotten,               // SHD-m7
+  crash_is_told_at_the_stop,        // SHD-m7
+  ended_worker_breaks_the_stop,     // SHD-m7
+  request_cancels_background,       // SHD-m8
+  forced_failures_are_dropped,      // SHD-m9
+  registers_work_a_turn_late,       // SHD-m10
+  background_polls_a_flag,          // SHD-m11
+  refusal_looks_like_success,       // SHD-m12
+  cleans_what_was_not_opened,       // SHD-m13
+  late_callback_escapes,            // SHD-m14
+  late_task_escapes,                // SHD-m14
+  request_begins_the_stop_again,
+  stops_accepting_before_not_ready,
+  stops_accepting_before_grace,
+  ready_during_grace,
+  skips_grace,
+  drains_for_the_whole_budget,
+  cuts_the_drain,
+  survivors_are_not_named,
+  abandons_without_waiting,
+  closes_beside_background,
+  stops_background_before_drain,
+  failing_callback_ends_the_cleanup,
+  callback_has_no_bound,
+  callback_failures_are_dropped,
+  awaits_nothing,
+  ignores_escalation,
+  escalation_ends_grace,
+  escalation_cleans_again,
+  escalation_cuts_the_cleanup,
+  escalation_skips_force_wait,
+  signals_only_request,
+  budgets_are_not_added_up,
+  pre_stop_is_not_counted,
+  no_watchdog,
+  start_goes_on,
+  forgets_a_start_that_committed,
+  failed_start_is_cleaned,
+  never_restarts,
+  restarts_at_once,
+  restarts_after_the_stop,
+  goes_on_after_failure,
+  cancelled_work_is_not_reported,
+  wall_clock_drain,
+  forced_actions_are_silent,
+  cancellation_is_told_as_failure
+};
+
+class bendable_shutdown : public contract::graceful_shutdown {
+ public:
+  bendable_shutdown(environment& env, const config& wanted, shutdown_defect defect = shutdown_defect::none)
+      : executor_(env.executor()), config_(wanted), defect_(defect), change_(executor_) {
+    nanoseconds sum = wanted.grace + wanted.drain + wanted.force + wanted.background + wanted.cleanup;
+    if (!is(shutdown_defect::pre_stop_is_not_counted)) sum += wanted.pre_stop;
+    if (sum > wanted.total && !is(shutdown_defect::budgets_are_not_added_up))
+      throw contract::rejected_error("the budgets exceed the total");
+  }
+
+  void observe(std::function<void(contract::shutdown_phase)> observer) override {
+    observer_ = std::move(observer);
+  }
+  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
+    failure_ = std::move(hook);
+  }
+  void on_forced(std::function<void(std::string)> hook) override { forced_ = std::move(hook); }
+
+  void add_resource(std::string name, async_function start, async_function stop) override {
+    steps_.push_back(step{std::move(name), std::move(start), std::move(stop), false, false});
+  }
+  void add_background(std::string name, async_function work) override {
+    if (requested_ && is(shutdown_defect::late_task_escapes))
+      return start_escaped(std::move(name), std::move(work));
+    refuse_late();
+    if (phase_ == phase::running) {
+      start_background(std::move(name), std::move(work), nanoseconds(0));
+    } else {
+      waiting_background_.emplace_back(std::move(name), std::move(work));
+    }
+  }
+  void add_callback(std::string name, function callback) override {
+    add_step(std::move(name), [callback = std::move(callback)] { return call_plain(callback); });
+  }
+  void add_async_callback(std::string name, async_function callback) override {
+    if (is(shutdown_defect::async_callback_is_dropped)) {
+      // What a container of std::function<void()> does to a callable that returns an awaitable.
+      const function plain = [callback = std::move(callback)] { (void)callback(); };
+      callback = [plain] { return call_plain(plain); };
+    }
+    add_step(std::move(name), std::move(callback));
+  }
+
+  void request_stop() override {
+    if (requested_ && !is(shutdown_defect::request_begins_the_stop_again)) return;
+    if (requested_) again_ = true;
+    if (!requested_)
+      watchdog_ = is(shutdown_defect::no_watchdog) ? never : now() + config_.total - config_.pre_stop;
+    requested_ = true;
+    if (!is(shutdown_defect::request_wakes_nobody)) changed();
+    if (is(shutdown_defect::request_cancels_background)) cancel(background_);
+  }
+  void escalate() override {
+    if (is(shutdown_defect::ignores_escalation)) return;
+    escalated_ = true;
+    if (phase_ == phase::cleanup && is(shutdown_defect::escalation_cuts_the_cleanup)) cancel(cleaning_);
+    if (phase_ == phase::cleanup && is(shutdown_defect::escalation_cleans_again)) again_ = true;
+    changed();
+  }
+  void signal() override {
+    if (requested_ && !is(shutdown_defect::signals_only_request)) return escalate();
+    request_stop();
+  }
+  bool ready() const override {
+    const bool grace = phase_ == phase::not_ready || phase_ == phase::grace;
+    return phase_ == phase::running || (grace && is(shutdown_defect::ready_during_grace));
+  }
+  contract::late_registration late_policy() const override {
+    using contract::late_registration;
+    return is(shutdown_defect::late_callback_escapes) ? late_registration::joins : late_registration::refused;
+  }
+
+ protected:
+  using phase = contract::shutdown_phase;
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point never = time_point::max();
+
+  struct step {
+    std::string name;
+    async_function start;
+    async_function stop;
+    bool is_callback;
+    bool due;
+  };
+  struct task {
+    std::string name;
+    std::function<void(const std::exception_ptr&)> ended;
+    boost::asio::cancellation_signal signal;
+    bool begun = false;
+    bool asked = false;
+    bool over = false;
+  };
+  using tasks = std::vector<std::shared_ptr<task>>;
+
+  bool is(shutdown_defect which) const noexcept { return defect_ == which; }
+
+  awaitable<contract::shutdown_report> do_run() override {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    co_await start_up();
+    const bool served = !requested_;
+    if (served) {
+      accepting_ = true;
+      enter(phase::running);
+      for (auto& each : waiting_background_) start_background(each.first, each.second, nanoseconds(0));
+      co_await wait([this] { return requested_; }, never);
+    }
+    if (is(shutdown_defect::crash_is_told_at_the_stop)) {
+      for (const auto& each : held_back_) failure_(each.first, each.second);
+    }
+    co_await wind_down(served);
+    while (again_) {
+      again_ = false;
+      const bool whole = is(shutdown_defect::request_begins_the_stop_again);
+      if (whole) {
+        for (step& each : steps_) each.due = each.start != nullptr && opened_;
+        co_await wind_down(false);
+      }
+    }
+    enter(phase::final_log);
+    enter(phase::stopped);
+    co_return std::move(report_);
+  }
+
+  void do_admit(std::string name, async_function work) override {
+    if (!accepting_) {
+      if (is(shutdown_defect::refusal_looks_like_success)) return;
+      throw contract::rejected_error("not accepting work");
+    }
+    if (is(shutdown_defect::registers_work_a_turn_late)) {
+      boost::asio::post(executor_, [this, here = std::weak_ptr<bool>(alive_), name, work] {
+        if (!here.expired() && accepting_) start_work(name, work);
+      });
+      return;
+    }
+    start_work(std::move(name), std::move(work));
+  }
+
+ private:
+  static time_point now() { return std::chrono::steady_clock::now(); }
+  static awaitable<void> call_plain(function callback) {
+    callback();
+    co_return;
+  }
+  static bool is_cancelled(const std::exception_ptr& error) {
+    return error && describe(error).kind == outcome_kind::cancelled;
+  }
+  void refuse_late() const {
+    if (requested_) throw contract::rejected_error("too late to register");
+  }
+  time_point limit(nanoseconds budget) const {
+    if (is(shutdown_defect::waits_for_ever)) return never;
+    return watchdog_ == never ? now() + budget : std::min(watchdog_, now() + budget);
+  }
+  void changed() { change_.cancel(); }
+  void enter(phase next) {
+    phase_ = next;
+    if (observer_) observer_(next);
+  }
+  void add_step(std::string name, async_function callback) {
+    if (requested_ && is(shutdown_defect::late_callback_escapes)) return;
+    refuse_late();
+    steps_.push_back(step{std::move(name), nullptr, std::move(callback), true, true});
+  }
+  void tell(const std::string& name, const std::exception_ptr& error) const {
+    const bool real = !is_cancelled(error) || is(shutdown_defect::cancellation_is_told_as_failure);
+    if (error && real && failure_) failure_(name, error);
+  }
+  void tell_forced(const std::string& name) {
+    report_.forced = true;
+    if (forced_ && !is(shutdown_defect::forced_actions_are_silent)) forced_(name);
+  }
+
+  // ---- Tasks
+
+  class completion {
+   public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+    explicit completion(std::shared_ptr<task> self) : self_(std::move(self)) {}
+    cancellation_slot_type get_cancellation_slot() const noexcept { return self_->signal.slot(); }
+    void operator()(const std::exception_ptr& error) const {
+      self_->over = true;
+      const auto ended = std::exchange(self_->ended, nullptr);
+      if (ended) ended(error);
+    }
+
+   private:
+    std::shared_ptr<task> self_;
+  };
+  static awaitable<void> run_task(std::shared_ptr<task> self, async_function work, nanoseconds delay) {
+    self->begun = true;
+    co_await boost::asio::post(boost::asio::use_awaitable);
+    if (self->asked) contract::throw_cancelled();
+    if (delay > nanoseconds(0)) {
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, delay);
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    co_await work();
+  }
+  std::shared_ptr<task> spawn(tasks& where, std::string name, async_function work,
+                              std::function<void(const std::exception_ptr&)> ended,
+                              nanoseconds delay = nanoseconds(0)) {
+    auto made = std::make_shared<task>();
+    made->name = std::move(name);
+    // A defect may leave a task behind that ends when its coordinator is gone.
+    made->ended = [here = std::weak_ptr<bool>(alive_),
+                   ended = std::move(ended)](const std::exception_ptr& error) {
+      if (!here.expired()) ended(error);
+    };
+    where.push_back(made);
+    boost::asio::co_spawn(executor_, run_task(made, std::move(work), delay), completion(made));
+    return made;
+  }
+  static bool over(const tasks& all) {
+    return std::all_of(all.begin(), all.end(), [](const auto& each) { return each->over; });
+  }
+  static void cancel(tasks& all) {
+    for (const auto& each : tasks(all)) {
+      if (each->over || std::exchange(each->asked, true)) continue;
+      if (each->begun) each->signal.emit(boost::asio::cancellation_type::terminal);
+    }
+  }
+  void leave_alone(tasks& all, bool is_work) {
+    for (const auto& each : all) {
+      if (each->over) continue;
+      // Nobody of this coordinator may hear of it any more: it may be gone by then.
+      each->ended = [hook = failure_, name = each->name](const std::exception_ptr& error) {
+        if (error && !is_cancelled(error) && hook) hook(name, error);
+      };
+      if (!is(shutdown_defect::survivors_are_not_named)) report_.survivors.push_back(each->name);
+      if (is_work) report_.unfinished.push_back(each->name);
+      tell_forced(each->name);
+    }
+  }
+  template <class Done>
+  awaitable<void> wait(Done done, time_point deadline) {
+    while (!done() && now() < deadline) {
+      boost::system::error_code ignored;
+      change_.expires_at(deadline);
+      co_await change_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    }
+  }
+
+  void start_work(std::string name, async_function work) {
+    tasks untracked;
+    tasks& where = is(shutdown_defect::work_is_not_registered) ? untracked : work_;
+    spawn(where, name, std::move(work), [this, name](const std::exception_ptr& error) {
+      if (is_cancelled(error) && !is(shutdown_defect::cancelled_work_is_not_reported)) {
+        report_.unfinished.push_back(name);
+        tell_forced(name);
+      }
+      const bool forced = phase_ == phase::force_cancel && is(shutdown_defect::forced_failures_are_dropped);
+      if (!forced) tell(name, error);
+      changed();
+    });
+  }
+  void start_background(const std::string& name, const async_function& work, nanoseconds delay) {
+    spawn(
+        background_, name, work,
+        [this, name, work](const std::exception_ptr& error) {
+          background_ended(name, work, error);
+          changed();
+        },
+        delay);
+  }
+  void start_escaped(std::string name, async_function work) {
+    tasks nobodys;
+    spawn(nobodys, std::move(name), std::move(work), [](const std::exception_ptr&) {});
+  }
+  void background_ended(const std::string& name, const async_function& work,
+                        const std::exception_ptr& error) {
+    if (is_cancelled(error) && !requested_) gave_up_ = true;
+    if (!error || is_cancelled(error)) return;
+    if (is(shutdown_defect::crash_is_told_at_the_stop)) {
+      held_back_.emplace_back(name, error);
+    } else if (!is(shutdown_defect::crash_is_forgotten)) {
+      tell(name, error);
+    }
+    if (config_.on_failure == contract::background_failure::restart && !requested_) restart(name, work);
+    if (config_.on_failure == contract::background_failure::shut_down &&
+        !is(shutdown_defect::goes_on_after_failure))
+      request_stop();
+  }
+
+  void restart(const std::string& name, const async_function& work) {
+    if (is(shutdown_defect::never_restarts)) return;
+    nanoseconds delay = config_.restart_delay;
+    if (is(shutdown_defect::restarts_at_once)) delay = nanoseconds(0);
+    if (is(shutdown_defect::restarts_after_the_stop)) {  // a timer that nobody remembers
+      tasks nobodys;
+      spawn(nobodys, name, work, [](const std::exception_ptr&) {}, delay);
+      return;
+    }
+    start_background(name, work, delay);
+  }
+
+  // ---- Phases
+
+  awaitable<void> start_up() {
+    enter(phase::starting);
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      if (requested_ && !is(shutdown_defect::start_goes_on)) break;
+      if (!steps_[i].start) continue;
+      tasks starting;
+      spawn(starting, steps_[i].name, steps_[i].start, [this, i](const std::exception_ptr& error) {
+        const bool late = requested_ && is(shutdown_defect::forgets_a_start_that_committed);
+        steps_[i].due =
+            (!error && !late) || (is(shutdown_defect::failed_start_is_cleaned) && !is_cancelled(error));
+        tell(steps_[i].name, error);
+        if (error && !is_cancelled(error)) request_stop();
+        changed();
+      });
+      const bool deaf = is(shutdown_defect::start_goes_on);
+      co_await wait([this, &starting, deaf] { return over(starting) || (requested_ && !deaf); }, never);
+      cancel(starting);
+      co_await wait([&starting] { return over(starting); }, limit(config_.force));
+      leave_alone(starting, false);
+    }
+    opened_ = true;
+    if (is(shutdown_defect::cleans_what_was_not_opened))
+      for (step& each : steps_) each.due = true;
+  }
+
+  awaitable<void> wind_down(bool served) {
+    if (is(shutdown_defect::stops_accepting_before_not_ready)) enter(phase::stop_accepting);
+    enter(phase::not_ready);
+    if (is(shutdown_defect::stops_accepting_before_grace)) accepting_ = false;
+    if (served && config_.grace > nanoseconds(0) && !is(shutdown_defect::skips_grace)) {
+      enter(phase::grace);
+      const bool hasty = is(shutdown_defect::escalation_ends_grace);
+      co_await wait([this, hasty] { return hasty && escalated_; }, limit(config_.grace));
+    }
+    accepting_ = false;
+    if (!is(shutdown_defect::stops_accepting_before_not_ready)) enter(phase::stop_accepting);
+    if (is(shutdown_defect::stops_background_before_drain)) co_await stop_background();
+    co_await drain();
+    if (!is(shutdown_defect::stops_background_before_drain)) co_await stop_background();
+    co_await clean_up();
+  }
+
+  awaitable<void> drain() {
+    enter(phase::drain);
+    nanoseconds budget = config_.drain;
+    if (is(shutdown_defect::cancels_at_once)) budget = nanoseconds(0);
+    if (is(shutdown_defect::cuts_the_drain)) budget = std::min<nanoseconds>(budget, std::chrono::seconds(5));
+    if (is(shutdown_defect::wall_clock_drain)) {
+      co_await drain_by_the_wall(std::chrono::system_clock::now() + budget);
+    } else {
+      const bool patient = is(shutdown_defect::drains_for_the_whole_budget);
+      co_await wait([this, patient] { return (over(work_) && !patient) || escalated_; }, limit(budget));
+    }
+    if (over(work_)) co_return;
+    enter(phase::force_cancel);
+    cancel(work_);
+    const bool hasty = is(shutdown_defect::abandons_without_waiting) ||
+                       (escalated_ && is(shutdown_defect::escalation_skips_force_wait));
+    co_await wait([this] { return over(work_); }, limit(hasty ? nanoseconds(1) : config_.force));
+    leave_alone(work_, true);
+  }
+  awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline) {
+    while (!over(work_) && !escalated_ && std::chrono::system_clock::now() < deadline)
+      co_await wait([this] { return over(work_) || escalated_; }, now() + std::chrono::milliseconds(100));
+  }
+
+  awaitable<void> stop_background() {
+    enter(phase::stop_background);
+    if (gave_up_ && is(shutdown_defect::ended_worker_breaks_the_stop)) contract::throw_cancelled();
+    if (!is(shutdown_defect::background_polls_a_flag)) cancel(background_);
+    const bool alone = is(shutdown_defect::closes_beside_background);
+    if (!alone) co_await wait([this] { return over(background_); }, limit(config_.background));
+    if (!alone) leave_alone(background_, false);
+  }
+
+  awaitable<void> clean_up() {
+    enter(phase::cleanup);
+    if (is(shutdown_defect::callbacks_in_registration_order)) std::reverse(steps_.begin(), steps_.end());
+    for (std::size_t i = steps_.size(); i-- > 0;) {
+      if (!std::exchange(steps_[i].due, false)) continue;
+      if (now() >= watchdog_) {
+        tell_forced(steps_[i].name);
+        continue;
+      }
+      bool failed = false;
+      co_await clean(steps_[i], failed);
+      if (again_ && is(shutdown_defect::escalation_cleans_again)) {
+        again_ = false;
+        for (step& each : steps_) each.due = each.is_callback;
+        i = steps_.size();
+      }
+      if (failed && is(shutdown_defect::failing_callback_ends_the_cleanup)) break;
+    }
+  }
+  awaitable<void> clean(step& what, bool& failed) {
+    cleaning_.clear();
+    const auto outcome = std::make_shared<bool>(false);
+    spawn(cleaning_, what.name, what.stop,
+          [this, outcome, name = what.name](const std::exception_ptr& error) {
+            *outcome = error && !is_cancelled(error);
+            if (!is(shutdown_defect::callback_failures_are_dropped)) tell(name, error);
+            changed();
+          });
+    const bool awaited = !is(shutdown_defect::awaits_nothing);
+    const time_point deadline = is(shutdown_defect::callback_has_no_bound) ? never : limit(config_.callback);
+    if (awaited) {
+      co_await wait([this] { return over(cleaning_); }, deadline);
+      cancel(cleaning_);
+      // One more nanosecond for what obeys at once; who does not is left alone.
+      co_await wait([this] { return over(cleaning_); }, limit(nanoseconds(1)));
+    }
+    leave_alone(cleaning_, false);
+    failed = *outcome;
+  }
+
+  const boost::asio::any_io_executor executor_;
+  const config config_;
+  const shutdown_defect defect_;
+  boost::asio::steady_timer change_;
+  std::function<void(phase)> observer_;
+  std::function<void(std::string, std::exception_ptr)> failure_;
+  std::function<void(std::string)> forced_;
+  phase phase_ = phase::starting;
+  bool requested_ = false;
+  bool escalated_ = false;
+  bool accepting_ = false;
+  bool opened_ = false;
+  bool again_ = false;
+  bool gave_up_ = false;
+  time_point watchdog_ = never;
+  contract::shutdown_report report_;
+  std::vector<step> steps_;
+  std::vector<std::pair<std::string, async_function>> waiting_background_;
+  std::vector<std::pair<std::string, std::exception_ptr>> held_back_;
+  tasks work_;
+  tasks background_;
+  tasks cleaning_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace assay::adapters

@@ -1,0 +1,225 @@
+// The contract of a graceful shutdown coordinator: it starts what a service consists of, admits work, and
+// stops everything in an order, each phase with a budget.
+//
+// Features: grace, force, callbacks, budgets, supervision (with restart and shut_down_on_failure),
+// late_registration, connections, stop_on_cancel (a cancelled run() stops gracefully and still reports),
+// signals. A member that belongs to a feature is called only on subjects that claim it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/describe.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/trial/item.hpp"
+#include "harness/trial/outcome.hpp"
+
+namespace assay::contract {
+
+/// The phases that a subject tells of, in the order of the standard. A subject tells of those that it has;
+/// `not_ready`, `stop_accepting`, `drain`, `cleanup` and `stopped` are those of every stop.
+enum class shutdown_phase {
+  starting,
+  running,
+  not_ready,
+  grace,
+  stop_accepting,
+  drain,
+  force_cancel,
+  stop_background,
+  cleanup,
+  final_log,
+  stopped
+};
+BOOST_DESCRIBE_ENUM(shutdown_phase, starting, running, not_ready, grace, stop_accepting, drain, force_cancel,
+                    stop_background, cleanup, final_log, stopped)
+
+/// What a failed background task means (SHD-13): `report` goes on without it.
+enum class background_failure { report, restart, shut_down };
+BOOST_DESCRIBE_ENUM(background_failure, report, restart, shut_down)
+
+/// What is done about a late registration (SHD-14).
+enum class late_registration { refused, joins };
+BOOST_DESCRIBE_ENUM(late_registration, refused, joins)
+
+/// What a connection is told at the start of the drain (SHD-17).
+enum class connection_close { now, after_response };
+BOOST_DESCRIBE_ENUM(connection_close, now, after_response)
+
+struct graceful_shutdown_config {
+  using nanoseconds = std::chrono::nanoseconds;
+
+  nanoseconds grace = std::chrono::seconds(0);   ///< `grace`: accepts this long after readiness turned false
+  nanoseconds drain = std::chrono::seconds(10);  ///< for admitted work to end by itself
+  nanoseconds force =
+      std::chrono::seconds(2);  ///< `force`: for what was asked to stop, before it is abandoned
+  nanoseconds background = std::chrono::seconds(2);  ///< for background tasks to end once asked
+  nanoseconds callback =
+      std::chrono::seconds(2);  ///< `callbacks`: for one of them, before it is asked to stop
+  nanoseconds cleanup = std::chrono::seconds(5);  ///< `budgets`: what cleanup has at least, escalated or not
+  nanoseconds pre_stop =
+      std::chrono::seconds(0);  ///< `budgets`: spent of the total before the stop is requested
+  nanoseconds total = std::chrono::seconds(25);  ///< `budgets`: from the request to the end of run()
+  background_failure on_failure = background_failure::report;  ///< `supervision`
+  nanoseconds restart_delay = std::chrono::seconds(1);         ///< `restart`
+};
+BOOST_DESCRIBE_STRUCT(graceful_shutdown_config, (),
+                      (grace, drain, force, background, callback, cleanup, pre_stop, total, on_failure,
+                       restart_delay))
+
+/// What became of everything.
+struct shutdown_report {
+  /// Admitted work that did not end by itself: it was cancelled, never begun, or has not ended.
+  std::vector<std::string> unfinished;
+  /// Work, background tasks, starts and callbacks that were asked to stop and had not ended when the budget
+  /// was spent.
+  std::vector<std::string> survivors;
+  /// Failures that were told to nobody else, in the order in which they happened.
+  struct failure {
+    std::string name;
+    std::exception_ptr error;
+    bool secondary = false;  ///< happened while cleaning up after another failure
+  };
+  std::vector<failure> failures;
+  /// Something was ended by force or left alive.
+  bool forced = false;
+};
+
+class graceful_shutdown {
+ public:
+  static constexpr std::string_view name = "graceful_shutdown";
+  using config = graceful_shutdown_config;
+  using nanoseconds = std::chrono::nanoseconds;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+  using function = std::function<void()>;
+  using async_function = std::function<awaitable<void>()>;
+  /// Serves one item. The item is done if it ends with a value; a handler that moves it away answers for it.
+  using handler = std::function<awaitable<void>(item&)>;
+
+  graceful_shutdown() = default;
+  graceful_shutdown(const graceful_shutdown&) = delete;
+  graceful_shutdown& operator=(const graceful_shutdown&) = delete;
+  virtual ~graceful_shutdown() = default;
+
+  // ---- Before run()
+
+  /// Told of every phase as it is entered.
+  virtual void observe(std::function<void(shutdown_phase)> observer) = 0;
+  /// Told of every failure that the report will not hold, when it happens.
+  virtual void on_failure(std::function<void(std::string name, std::exception_ptr)> hook) = 0;
+  /// Started by run() in this order, stopped in reverse order if its start ended with a value.
+  virtual void add_resource(std::string name, async_function start, async_function stop) = 0;
+  /// Started once all resources are, asked to stop (cancelled) when no work is left.
+  virtual void add_background(std::string name, async_function work) = 0;
+  /// `callbacks`: run in the cleanup, in reverse order of registration, resources included.
+  virtual void add_callback(std::string, function) { throw unclaimed_feature("callbacks"); }
+  virtual void add_async_callback(std::string, async_function) { throw unclaimed_feature("callbacks"); }
+  /// told of every forced action (cancelled, abandoned or skipped), by name; a `force` subject has it.
+  virtual void on_forced(std::function<void(std::string name)>) { throw unclaimed_feature("force"); }
+
+  // ---- The whole life of the service
+
+  /// Starts, serves until a stop is requested, stops. Ends with the report, whatever failed.
+  awaitable<shutdown_report> run();
+  virtual void request_stop() = 0;
+  /// `force`: stop waiting for work; see SHD-10.
+  virtual void escalate() { throw unclaimed_feature("force"); }
+  /// `signals`: what arrives at the process, one stop signal.
+  virtual void signal() { throw unclaimed_feature("signals"); }
+  /// The readiness probe's answer.
+  virtual bool ready() const = 0;
+  /// Admits work on `one`, named "work ID". Throws rejected_error or closed_error when it is refused; the
+  /// item is the caller's again then.
+  void admit(item one, handler work);
+
+  // ---- `late_registration`: what this subject does about add_background and add_callback in the drain. A
+  // refusal throws rejected_error or closed_error.
+  virtual late_registration late_policy() const { throw unclaimed_feature("late_registration"); }
+
+  // ---- `connections`
+
+  /// `close` is called at most once. Throws as admit when it is refused.
+  virtual int open_connection(std::function<void(connection_close)>) {
+    throw unclaimed_feature("connections");
+  }
+  /// A request is under way on it, or no more. Connections begin idle.
+  virtual void set_busy(int, bool) { throw unclaimed_feature("connections"); }
+  virtual void connection_closed(int) { throw unclaimed_feature("connections"); }
+
+ protected:
+  // What a subject implements.
+  virtual awaitable<shutdown_report> do_run() = 0;
+  /// `work` makes the work when it begins; it is called at most once. Throws when refused.
+  virtual void do_admit(std::string name, async_function work) = 0;
+
+ private:
+  struct job {
+    item one;
+    handler work;
+    item_ledger* ledger = nullptr;
+    int id = 0;
+  };
+  static awaitable<void> serve(std::shared_ptr<job> self);
+
+  std::map<std::string, std::pair<item_ledger*, int>, std::less<>> admitted_;
+};
+
+// A job that was cancelled, or never begun, stays given: the report must name it, or it is lost.
+inline boost::asio::awaitable<void> graceful_shutdown::serve(std::shared_ptr<job> self) {
+  std::exception_ptr failure;
+  try {
+    co_await self->work(self->one);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (self->ledger != nullptr && self->one.id() == self->id) {
+    // A survivor may end after the report has called it unfinished; then its item is the caller's.
+    if (self->ledger->state(self->id) == item_state::given) {
+      if (!failure) {
+        self->ledger->deliver(self->one);
+      } else if (describe(failure).kind != outcome_kind::cancelled) {
+        self->ledger->dead_letter(self->id);
+      }
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+inline void graceful_shutdown::admit(item one, handler work) {
+  const auto made = std::make_shared<job>();
+  made->ledger = one.ledger();
+  made->id = one.id();
+  std::string name = "work " + std::to_string(one.id());
+  admitted_[name] = {made->ledger, made->id};
+  if (made->ledger != nullptr) made->ledger->give(one);
+  made->one = std::move(one);
+  made->work = std::move(work);
+  try {
+    do_admit(std::move(name), [made] { return serve(made); });
+  } catch (...) {
+    if (made->ledger != nullptr) made->ledger->give_back(made->id);
+    throw;
+  }
+}
+
+inline boost::asio::awaitable<shutdown_report> graceful_shutdown::run() {
+  shutdown_report report = co_await do_run();
+  for (const std::string& each : report.unfinished) {
+    const auto found = admitted_.find(each);
+    if (found != admitted_.end() && found->second.first != nullptr)
+      found->second.first->give_back(found->second.second);
+  }
+  co_return report;
+}
+
+}  // namespace assay::contract

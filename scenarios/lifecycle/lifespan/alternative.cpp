@@ -1,0 +1,82 @@
+// A lifespan of another make, that conforms to the core: one level of recursion per resource, as nested
+// `async with` blocks would have it. A request interrupts whatever step is under way, a stop as well, and is
+// spent with that; only the first failure is the outcome, those of stops beside it go to the hook for
+// unhandled ones.
+#include <boost/asio/this_coro.hpp>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "scenarios/lifecycle/lifespan/contract.hpp"
+
+ASSAY_PART(lifespan_alternative)
+
+namespace assay {
+namespace {
+
+class nested_lifespan final : public contract::lifespan {
+ public:
+  explicit nested_lifespan(environment& surroundings) : environment_(surroundings) {}
+
+  void add(std::string name, step start, step stop) override {
+    (void)name;  // only one failure is ever told, so nobody asks whose it is
+    levels_.emplace_back(std::move(start), std::move(stop));
+  }
+
+  awaitable<void> run(step body) override {
+    const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    std::exception_ptr failure;
+    try {
+      co_await enter(0, std::move(body));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_await boost::asio::this_coro::throw_if_cancelled(throwing);
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  awaitable<void> enter(std::size_t level, step body) {
+    if (level == levels_.size()) {
+      co_await body();
+      co_return;
+    }
+    co_await levels_[level].first();
+    std::exception_ptr failure;
+    try {
+      co_await enter(level + 1, std::move(body));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    try {
+      co_await levels_[level].second();
+    } catch (...) {
+      keep_first(failure, std::current_exception());
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  void keep_first(std::exception_ptr& first, std::exception_ptr next) {
+    const auto is_cancellation = [](const std::exception_ptr& one) {
+      return describe(one).kind == outcome_kind::cancelled;
+    };
+    if (!first || is_cancellation(first)) std::swap(first, next);
+    if (next && !is_cancellation(next)) environment_.report_unhandled(next);
+  }
+
+  environment& environment_;
+  std::vector<std::pair<step, step>> levels_;
+};
+
+const detail::registrar registered(
+    std::make_unique<subject<contract::lifespan>>("nested", subject_kind::alternative, subject_traits{},
+                                                  [](environment& env, const contract::lifespan_config&) {
+                                                    return std::make_unique<nested_lifespan>(env);
+                                                  }));
+
+}  // namespace
+}  // namespace assay

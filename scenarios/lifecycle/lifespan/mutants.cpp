@@ -1,0 +1,547 @@
+// Lifespans that are wrong in exactly one way each. Most are one plain implementation with one defect; those
+// about limits bend the reference.
+#include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+#include "reference/core/cancellation.hpp"
+#include "reference/failure/task_group.hpp"
+#include "scenarios/lifecycle/lifespan/contract.hpp"
+#include "scenarios/lifecycle/lifespan/reference.hpp"
+
+ASSAY_PART(lifespan_mutants)
+
+namespace assay {
+namespace {
+
+namespace asio = boost::asio;
+using contract::aggregate_error;
+
+enum class defect {
+  none,
+  error_skips_all_closing,
+  partial_start_leaks,
+  closes_in_start_order,
+  starts_all_at_once,
+  stops_all_at_once,
+  stops_what_never_started,
+  stops_the_step_that_failed,
+  stops_the_step_that_was_cancelled,
+  cancelled_start_is_abandoned,
+  body_runs_after_a_failed_start,
+  cancellation_is_swallowed,
+  first_close_error_skips_the_rest,
+  close_errors_are_dropped,
+  close_error_replaces_the_first,
+  close_errors_come_first,
+  cancellation_beats_failure,
+  cleanup_throws_at_once,
+  request_interrupts_the_stop,
+  deferred_request_is_forgotten,
+  cancellation_stays_disabled,
+  ignored_request_is_forgotten,
+  entry_is_not_checked,
+  runs_twice,
+  user_is_not_awaited,
+  user_is_stopped_last,
+  user_failure_is_dropped,
+  released_stays_registered,
+  transient_outlives_the_run,
+  cancelled_release_leaks,
+};
+
+class bent_lifespan final : public contract::lifespan {
+ public:
+  bent_lifespan(asio::any_io_executor executor, defect wrong)
+      : executor_(std::move(executor)), wrong_(wrong) {}
+
+  void add(std::string name, step start, step stop) override {
+    resources_.push_back(std::make_unique<resource>(std::move(name), std::move(start), std::move(stop)));
+  }
+
+  awaitable<void> run(step body) override {
+    if (entered_ && !is(defect::runs_twice)) throw contract::rejected_error("entered twice");
+    if (is(defect::entry_is_not_checked)) {
+      co_await asio::this_coro::reset_cancellation_state();
+    } else {
+      reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    }
+    entered_ = true;
+    started_ = 0;
+    co_await reference::scope(run_once(std::move(body)));
+    if (is(defect::deferred_request_is_forgotten)) co_await asio::this_coro::reset_cancellation_state();
+    if (is(defect::cancellation_stays_disabled)) co_await asio::this_coro::throw_if_cancelled(false);
+    throw_outcome();
+  }
+
+  void start_user(std::string resource_name, std::string name, step work) override {
+    for (auto& each : resources_) {
+      if (each->name == resource_name) (void)each->users->spawn(std::move(name), call(std::move(work)));
+    }
+  }
+
+  std::uint64_t hold(std::string name, step remove) override {
+    (void)name;
+    transients_.emplace_back(++last_id_, std::move(remove));
+    return last_id_;
+  }
+
+  awaitable<void> release(std::uint64_t id) override {
+    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    const auto found = std::find_if(transients_.begin(), transients_.end(),
+                                    [id](const auto& one) { return one.first == id; });
+    if (found == transients_.end()) co_return;
+    step remove = found->second;
+    if (!is(defect::released_stays_registered)) transients_.erase(found);
+    if (is(defect::cancelled_release_leaks)) {
+      co_await remove();
+    } else {
+      co_await reference::shield(remove());
+    }
+  }
+
+  std::size_t held() const override { return transients_.size(); }
+
+ private:
+  struct resource {
+    resource(std::string resource_name, step start_step, step stop_step)
+        : name(std::move(resource_name)), start(std::move(start_step)), stop(std::move(stop_step)) {}
+    std::string name;
+    step start;
+    step stop;
+    std::unique_ptr<reference::task_group> users;  // made anew for every run
+  };
+
+  bool is(defect one) const noexcept { return wrong_ == one; }
+
+  static awaitable<void> call(step work) { co_await work(); }
+
+  static std::unique_ptr<reference::task_group> make_group(const asio::any_io_executor& executor) {
+    reference::task_group_options collecting;
+    collecting.cancel_on_failure = false;
+    return std::make_unique<reference::task_group>(executor, std::move(collecting));
+  }
+
+  void note(const std::string& name, const std::exception_ptr& failure) {
+    if (!reference::is_cancellation(failure)) {
+      failures_.push_back({name, failure});
+    } else if (!is(defect::cancellation_is_swallowed)) {
+      cancelled_ = true;
+    }
+  }
+
+  void note_all(const reference::exception_group& group) {
+    for (const reference::task_failure& each : group.failures()) note(each.name, each.error);
+  }
+
+  awaitable<void> run_once(step body) {
+    if (is(defect::ignored_request_is_forgotten)) co_await reference::hold_requests;
+    for (auto& each : resources_)
+      if (!each->users) each->users = make_group(executor_);
+    co_await start_and_use(std::move(body));
+    const bool failed = cancelled_ || !failures_.empty();
+    if (is(defect::error_skips_all_closing) && in_body_ && failed) {
+      co_await reference::hold_requests;
+      for (auto& each : resources_) co_await reference::shield(join_users(*each));
+      co_return;
+    }
+    if (is(defect::partial_start_leaks) && !in_body_) co_return;
+    if (is(defect::stops_what_never_started)) started_ = resources_.size();
+    co_await reference::hold_requests;
+    co_await stop_shielded_or_not();
+    co_await reference::hold_requests;
+    for (auto& each : resources_) co_await reference::shield(join_users(*each));
+  }
+
+  awaitable<void> stop_shielded_or_not() {
+    if (is(defect::cleanup_throws_at_once)) {
+      co_await asio::this_coro::throw_if_cancelled(true);
+      try {
+        co_await stop_all();
+      } catch (...) {
+        note("stop", std::current_exception());
+      }
+    } else if (is(defect::request_interrupts_the_stop)) {
+      co_await stop_all();
+    } else {
+      co_await reference::shield(stop_all());
+    }
+  }
+
+  awaitable<void> start_and_use(step body) {
+    in_body_ = false;
+    std::string current = "body";
+    try {
+      if (is(defect::starts_all_at_once)) {
+        co_await start_all_at_once();
+      } else {
+        for (auto& each : resources_) {
+          if (!is(defect::ignored_request_is_forgotten))
+            reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+          current = each->name;
+          co_await start_one(*each);
+          ++started_;
+        }
+      }
+      current = "body";
+      in_body_ = true;
+      co_await body();
+    } catch (const reference::exception_group& group) {
+      note_all(group);
+    } catch (...) {
+      note(current, std::current_exception());
+      const bool was_cancelled = reference::is_cancellation(std::current_exception());
+      const bool counts = (is(defect::stops_the_step_that_failed) && !was_cancelled) ||
+                          (is(defect::stops_the_step_that_was_cancelled) && was_cancelled);
+      if (counts && !in_body_ && current != "body") ++started_;
+    }
+    if (is(defect::body_runs_after_a_failed_start) && !in_body_ && !cancelled_)
+      co_await body_nevertheless(std::move(body));
+  }
+
+  awaitable<void> body_nevertheless(step body) {
+    try {
+      co_await body();
+    } catch (...) {
+      note("body", std::current_exception());
+    }
+  }
+
+  awaitable<void> start_all_at_once() {
+    const auto group = make_group(executor_);
+    for (auto& each : resources_) (void)group->spawn(each->name, start_counted(*each));
+    co_await group->join();
+  }
+  awaitable<void> start_counted(resource& one) {
+    co_await one.start();
+    ++started_;
+  }
+
+  awaitable<void> start_one(resource& one) {
+    if (!is(defect::cancelled_start_is_abandoned)) {
+      co_await one.start();
+      co_return;
+    }
+    // Waits beside the step, and walks away from both when it is cancelled.
+    auto ended = std::make_shared<asio::steady_timer>(executor_, asio::steady_timer::time_point::max());
+    auto failure = std::make_shared<std::exception_ptr>();
+    auto signal = std::make_shared<asio::cancellation_signal>();
+    auto done = [ended, failure, signal](std::exception_ptr what) {
+      *failure = std::move(what);
+      ended->expires_at(asio::steady_timer::time_point::min());
+    };
+    asio::co_spawn(executor_, one.start(), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
+    try {
+      co_await reference::scope(wait_for(ended));
+    } catch (...) {
+      asio::post(executor_, [signal] { signal->emit(asio::cancellation_type::terminal); });
+      throw;
+    }
+    if (*failure) std::rethrow_exception(*failure);
+  }
+  static awaitable<void> wait_for(std::shared_ptr<asio::steady_timer> ended) {
+    boost::system::error_code why;
+    co_await ended->async_wait(asio::redirect_error(asio::use_awaitable, why));
+    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+  }
+
+  awaitable<void> stop_all() {
+    std::vector<resource*> order;
+    for (std::size_t i = 0; i < std::min(started_, resources_.size()); ++i)
+      order.push_back(resources_[i].get());
+    if (!is(defect::closes_in_start_order)) std::reverse(order.begin(), order.end());
+    while (!transients_.empty() && !is(defect::transient_outlives_the_run)) {
+      step remove = std::move(transients_.back().second);
+      transients_.pop_back();
+      co_await stop_one("transient", std::move(remove));
+    }
+    if (is(defect::stops_all_at_once)) {
+      for (resource* const each : order) co_await reference::shield(stop_users(*each));
+      co_await stop_all_at_once(order);
+      co_return;
+    }
+    bool skip = false;
+    for (resource* const each : order) {
+      if (!is(defect::user_is_stopped_last)) co_await reference::shield(stop_users(*each));
+      const std::size_t before = failures_.size();
+      if (!skip) co_await stop_one(each->name, each->stop);
+      skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
+    }
+  }
+
+  awaitable<void> stop_all_at_once(std::vector<resource*> order) {
+    const auto group = make_group(executor_);
+    for (resource* const each : order) (void)group->spawn(each->name, each->stop());
+    try {
+      co_await group->join();
+    } catch (const reference::exception_group& failed) {
+      note_all(failed);
+    }
+  }
+
+  awaitable<void> stop_one(std::string name, step stop) {
+    try {
+      co_await stop();
+    } catch (...) {
+      if (is(defect::close_errors_are_dropped)) co_return;
+      if (is(defect::close_error_replaces_the_first)) failures_.clear();
+      note(name, std::current_exception());
+      if (is(defect::close_errors_come_first))
+        std::rotate(failures_.begin(), failures_.end() - 1, failures_.end());
+    }
+  }
+
+  awaitable<void> stop_users(resource& one) {
+    if (one.users) one.users->request_cancel();
+    if (!is(defect::user_is_not_awaited)) co_await join_users(one);
+  }
+
+  awaitable<void> join_users(resource& one) {
+    if (!one.users) co_return;
+    one.users->request_cancel();
+    const auto users = std::move(one.users);
+    try {
+      co_await users->join();
+    } catch (const reference::exception_group& group) {
+      if (!is(defect::user_failure_is_dropped)) note_all(group);
+    }
+  }
+
+  void throw_outcome() {
+    if (cancelled_ && (failures_.empty() || is(defect::cancellation_beats_failure)))
+      contract::throw_cancelled();
+    if (!failures_.empty()) throw aggregate_error(std::exchange(failures_, {}));
+  }
+
+  const asio::any_io_executor executor_;
+  const defect wrong_;
+  std::vector<std::unique_ptr<resource>> resources_;
+  std::vector<std::pair<std::uint64_t, step>> transients_;
+  std::uint64_t last_id_ = 0;
+  std::size_t started_ = 0;
+  std::vector<aggregate_error::member> failures_;
+  bool entered_ = false;
+  bool in_body_ = false;
+  bool cancelled_ = false;
+};
+
+void add_bent(const char* name, defect wrong, subject_traits traits) {
+  traits.features = {"users",           "single_use",  "transient", "shielded_stop", "attached_failures",
+                     "level_triggered", "strict_entry"};
+  const auto kind = wrong == defect::none ? subject_kind::alternative : subject_kind::mutant;
+  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
+      name, kind, std::move(traits), [wrong](environment& env, const contract::lifespan_config&) {
+        return std::make_unique<bent_lifespan>(env.executor(), wrong);
+      }));
+}
+
+// ---- limits: the reference, bent
+
+enum class limit_defect {
+  stop_is_not_bounded,
+  limit_is_a_constant,
+  waits_for_whoever_ignores_it,
+  stop_is_not_asked,
+  timeouts_are_not_reported,
+  everything_in_time_is_reported,
+};
+
+class misbounded_lifespan final : public reference_lifespan {
+ public:
+  misbounded_lifespan(const asio::any_io_executor& executor, const contract::lifespan_config& limits,
+                      limit_defect wrong)
+      : reference_lifespan(executor, bent(limits, wrong)), wrong_(wrong) {}
+
+  void add(std::string name, step start, step stop) override {
+    names_.insert(names_.begin(), name);
+    if (wrong_ == limit_defect::stop_is_not_asked) {
+      stop = [stop = std::move(stop)] { return in_shield(stop); };
+    }
+    reference_lifespan::add(std::move(name), std::move(start), std::move(stop));
+  }
+
+  std::vector<std::string> stop_timeouts() const override {
+    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
+    if (wrong_ == limit_defect::everything_in_time_is_reported) return names_;
+    return reference_lifespan::stop_timeouts();
+  }
+
+ private:
+  static contract::lifespan_config bent(contract::lifespan_config limits, limit_defect wrong) {
+    if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = reference::no_limit;
+    if (wrong == limit_defect::limit_is_a_constant) limits.stop_limit = std::chrono::milliseconds(10);
+    if (wrong == limit_defect::waits_for_whoever_ignores_it) limits.force_limit = reference::no_limit;
+    return limits;
+  }
+  static awaitable<void> in_shield(step stop) { co_await reference::shield(stop()); }
+
+  limit_defect wrong_;
+  std::vector<std::string> names_;
+};
+
+void add_misbounded(const char* name, limit_defect wrong, subject_traits traits) {
+  traits.features = reference_lifespan_features();
+  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
+      name, subject_kind::mutant, std::move(traits),
+      [wrong](environment& env, const contract::lifespan_config& limits) {
+        return std::make_unique<misbounded_lifespan>(env.executor(), limits, wrong);
+      }));
+}
+
+// ---- registrations
+
+void add_wrong_orders() {
+  add_bent("error_skips_all_closing", defect::error_skips_all_closing,
+           {.defect = "LIF-m1: nothing protects the body, so its error skips all closing",
+            .must_fail = {{"LIF-3", "everything is stopped if the body"}},
+            .may_fail = {"X-7", "X-17", "X-18"}});
+  add_bent("partial_start_leaks", defect::partial_start_leaks,
+           {.defect = "LIF-m5: what was started before a failing start is never stopped",
+            .must_fail = {{"LIF-2", "what was started before the failure is stopped"},
+                          {"LIF-6", "what was started before the cancellation is stopped"}}});
+  add_bent("closes_in_start_order", defect::closes_in_start_order,
+           {.defect = "LIF-m2: closes in the order of starting",
+            .must_fail = {{"LIF-1", "stop in reverse order"}}});
+  add_bent("starts_all_at_once", defect::starts_all_at_once,
+           {.defect = "starts the resources concurrently",
+            .must_fail = {{"LIF-1", "resources start in order"}},
+            .may_fail = {"LIF-2", "LIF-6", "X-5"}});
+  add_bent("stops_all_at_once", defect::stops_all_at_once,
+           {.defect = "stops the resources concurrently", .must_fail = {{"LIF-1", "stop in reverse order"}}});
+  add_bent("stops_what_never_started", defect::stops_what_never_started,
+           {.defect = "a failed start stops all resources, also those never started",
+            .must_fail = {{"LIF-2", "and nothing else"}, {"LIF-6", "and nothing else"}}});
+  add_bent("stops_the_step_that_failed", defect::stops_the_step_that_failed,
+           {.defect = "a resource whose start failed is stopped, too",
+            .must_fail = {{"LIF-2", "and nothing else"}}});
+  add_bent("stops_the_step_that_was_cancelled", defect::stops_the_step_that_was_cancelled,
+           {.defect = "a resource whose start was cancelled is stopped, too",
+            .must_fail = {{"LIF-6", "and nothing else"}}});
+  add_bent("cancelled_start_is_abandoned", defect::cancelled_start_is_abandoned,
+           {.defect = "a cancelled start is left to itself while others are stopped",
+            .must_fail = {{"LIF-6", "nothing is stopped"}},
+            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-4", "LIF-5"}});
+  add_bent("body_runs_after_a_failed_start", defect::body_runs_after_a_failed_start,
+           {.defect = "goes on with the body although a start failed",
+            .must_fail = {{"LIF-2", "the body does not run"}},
+            .may_fail = {"LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
+}
+
+void add_wrong_outcomes() {
+  add_bent("cancellation_is_swallowed", defect::cancellation_is_swallowed,
+           {.defect = "a cancelled run ends well",
+            .must_fail = {{"LIF-3", "ends cancelled"}, {"LIF-6", "ends cancelled"}},
+            .may_fail = {"X-5", "X-7"}});
+  add_bent("first_close_error_skips_the_rest", defect::first_close_error_skips_the_rest,
+           {.defect = "LIF-m4: the first stop that fails skips the others",
+            .must_fail = {{"LIF-4", "a stop that fails skips no other"}}});
+  add_bent("close_errors_are_dropped", defect::close_errors_are_dropped,
+           {.defect = "failures of stops are swallowed",
+            .must_fail = {{"LIF-4", "the failure of the stop is reported once"}},
+            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}});
+  add_bent("close_error_replaces_the_first", defect::close_error_replaces_the_first,
+           {.defect = "the failure of a stop replaces the failure before it",
+            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+            .may_fail = {"LIF-1", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
+  add_bent("close_errors_come_first", defect::close_errors_come_first,
+           {.defect = "the failures of stops are put before the primary one",
+            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+            .may_fail = {"LIF-4"}});
+  add_bent("cancellation_beats_failure", defect::cancellation_beats_failure,
+           {.defect = "a cancelled run reports no failure of its stops",
+            .must_fail = {{"X-18", "a failure beats the cancellation"}},
+            .may_fail = {"LIF-2", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
+  add_bent("cleanup_throws_at_once", defect::cleanup_throws_at_once,
+           {.defect = "the stops are awaited in the cancelled scope, where they throw at once",
+            .must_fail = {{"LIF-3", "everything is stopped if the body is cancelled"},
+                          {"LIF-6", "what was started before the cancellation is stopped"}},
+            .may_fail = {"LIF-2", "LIF-4", "X-7", "X-9", "X-18"}});
+  add_bent("request_interrupts_the_stop", defect::request_interrupts_the_stop,
+           {.defect = "stops are not shielded",
+            .must_fail = {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}},
+            .may_fail = {"X-7"}});
+}
+
+void add_wrong_states() {
+  add_bent("deferred_request_is_forgotten", defect::deferred_request_is_forgotten,
+           {.defect = "M-X9: the shield erases the request instead of deferring it",
+            .must_fail = {{"X-9", "shows at the first suspension"}}});
+  add_bent("cancellation_stays_disabled", defect::cancellation_stays_disabled,
+           {.defect = "M-X10: the switch that the shield set is not given back",
+            .must_fail = {{"X-10", "restores the caller's cancellation state"}},
+            .may_fail = {"X-9"}});
+  add_bent(
+      "ignored_request_is_forgotten", defect::ignored_request_is_forgotten,
+      {.defect = "a request that a step ignored is forgotten", .must_fail = {{"X-5", "is not forgotten"}}});
+  add_bent("entry_is_not_checked", defect::entry_is_not_checked,
+           {.defect = "a cancelled scope is entered", .must_fail = {{"X-6", "reports cancelled"}}});
+  add_bent("runs_twice", defect::runs_twice,
+           {.defect = "a second run starts everything again", .must_fail = {{"LIF-8", "is refused"}}});
+  add_bent("user_is_not_awaited", defect::user_is_not_awaited,
+           {.defect = "LIF-m3: users are cancelled, not awaited, and then their resource is closed",
+            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
+  add_bent("user_is_stopped_last", defect::user_is_stopped_last,
+           {.defect = "users are stopped when the resources are",
+            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
+  add_bent("user_failure_is_dropped", defect::user_failure_is_dropped,
+           {.defect = "the failure of a user is swallowed",
+            .must_fail = {{"LIF-5", "the failure of a user is reported once"}}});
+  add_bent("released_stays_registered", defect::released_stays_registered,
+           {.defect = "LIF-m6: the set of transient things only grows",
+            .must_fail = {{"LIF-9", "is forgotten when it is released"}}});
+  add_bent("transient_outlives_the_run", defect::transient_outlives_the_run,
+           {.defect = "transient things are not removed when the run ends",
+            .must_fail = {{"LIF-9", "nothing is registered after the run"}}});
+  add_bent("cancelled_release_leaks", defect::cancelled_release_leaks,
+           {.defect = "a release that is cancelled leaves the thing half removed and forgotten",
+            .must_fail = {{"LIF-9", "removed once, cancelled or not"}}});
+}
+
+void add_wrong_limits() {
+  add_misbounded("stop_is_not_bounded", limit_defect::stop_is_not_bounded,
+                 {.defect = "a stop has all the time it wants",
+                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
+                  .may_fail = {"X-11"}});
+  add_misbounded("limit_is_a_constant", limit_defect::limit_is_a_constant,
+                 {.defect = "the stop limit is 10 ms, whatever is configured",
+                  .must_fail = {{"LIF-7", "is not interrupted before its limit"}},
+                  .may_fail = {"LIF-5"}});
+  add_misbounded("waits_for_whoever_ignores_it", limit_defect::waits_for_whoever_ignores_it,
+                 {.defect = "a stop that ignores its request delays the others for ever",
+                  .must_fail = {{"LIF-7", "although a stop ignores its request"}}});
+  add_misbounded("stop_is_not_asked", limit_defect::stop_is_not_asked,
+                 {.defect = "a stop that has outlasted its limit is not asked to stop",
+                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
+                  .may_fail = {"X-11"}});
+  add_misbounded("timeouts_are_not_reported", limit_defect::timeouts_are_not_reported,
+                 {.defect = "nobody learns what timed out",
+                  .must_fail = {{"LIF-7", "the stack reports what timed out"}}});
+  add_misbounded(
+      "everything_in_time_is_reported", limit_defect::everything_in_time_is_reported,
+      {.defect = "every resource is reported as timed out", .must_fail = {{"LIF-7", "before its limit"}}});
+}
+
+const int registered = [] {
+  add_bent("plain", defect::none, {});  // what the others differ from
+  add_wrong_orders();
+  add_wrong_outcomes();
+  add_wrong_states();
+  add_wrong_limits();
+  return 0;
+}();
+
+}  // namespace
+}  // namespace assay
