@@ -158,7 +158,7 @@ class failure_kills_worker final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (is_error(failure)) co_await sleep_for_ever();
     if (failure) std::rethrow_exception(failure);
   }
@@ -174,7 +174,7 @@ class failure_shrinks_pool final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (is_error(failure) && pool().workers() > 1) pool().scale_to(pool().workers() - 1);
     if (failure) std::rethrow_exception(failure);
   }
@@ -189,7 +189,7 @@ class failures_are_swallowed final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (failure && !is_error(failure)) std::rethrow_exception(failure);
   }
 };
@@ -204,7 +204,7 @@ class failures_are_told_twice final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (is_error(failure)) env().report_unhandled(failure);
     if (failure) std::rethrow_exception(failure);
   }
@@ -228,7 +228,7 @@ class drain_raises_first_failure final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (is_error(failure) && !pool().is_accepting()) first_ = failure;
     if (failure) std::rethrow_exception(failure);
   }
@@ -683,7 +683,7 @@ class timeout_keeps_worker final : public reference_pool {
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
     co_await reference::hold_requests;
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (reference::is_cancellation(failure)) co_await reference::shield(sleep(500ms));
     if (failure) std::rethrow_exception(failure);
   }
@@ -714,7 +714,7 @@ class timeout_stops_all final : public reference_pool {
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
     co_await reference::hold_requests;
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (reference::is_cancellation(failure) && pool().is_accepting()) {
       for (const item& one : items_of(pool().stop_now())) hand_back(one);
     }
@@ -737,7 +737,7 @@ class scaling_up_waits final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    const std::exception_ptr failure = co_await failure_of(reference_pool::run_job(std::move(job)));
+    const std::exception_ptr failure = co_await end_of(std::move(job));
     if (wanted_ > 0) reference_pool::scale_to(wanted_);
     if (failure) std::rethrow_exception(failure);
   }

@@ -57,24 +57,36 @@ std::vector<std::string> reference_pool_features() {
 }
 
 reference_pool::reference_pool(environment& env, const contract::worker_pool_config& config)
-    : env_(env), pool_(std::make_shared<reference::worker_pool>(env.executor(), options_of(env, config))) {}
+    : env_(env),
+      watch_(env.executor()),
+      pool_(std::make_shared<reference::worker_pool>(env.executor(), options_of(env, config))) {}
 
 reference_pool::~reference_pool() {
-  // A scenario that failed half way may leave jobs running. They end with the trial; those queued do nothing.
   *alive_ = false;
   const bool in_use = pool_->running() + pool_->queued() + pool_->parked_submitters() > 0;
-  if (in_use) env_.owner().keep(pool_);
-}
-
-boost::asio::awaitable<void> reference_pool::run_if_alive(std::shared_ptr<const bool> alive,
-                                                          reference_pool* self, std::shared_ptr<item> job) {
-  if (*alive) co_await self->run_job(std::move(job));
+  if (!in_use || watch_.shutting_down()) return;
+  // A scenario that failed half way has left jobs behind; the pool outlives them.
+  (void)pool_->stop_now();
+  env_.owner().keep(pool_);
 }
 
 boost::asio::awaitable<void> reference_pool::run_job(std::shared_ptr<item> job) {
   item mine = std::move(*job);
   items_.erase(std::to_string(mine.id()));
   co_await execute(std::move(mine));
+}
+
+boost::asio::awaitable<std::exception_ptr> reference_pool::end_of(std::shared_ptr<item> job) {
+  const std::shared_ptr<const bool> alive = alive_;
+  std::exception_ptr failure;
+  try {
+    co_await reference_pool::run_job(std::move(job));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (*alive) co_return failure;
+  if (failure) std::rethrow_exception(failure);
+  contract::throw_cancelled();
 }
 
 reference::job_options reference_pool::options_for(int id, const contract::worker_pool_request& how) const {
@@ -89,7 +101,7 @@ boost::asio::awaitable<void> reference_pool::work_for(item job) {
   const int id = job.id();
   auto shared = std::make_shared<item>(std::move(job));
   items_.emplace(std::to_string(id), shared);
-  return run_if_alive(alive_, this, std::move(shared));
+  return run_job(std::move(shared));
 }
 
 boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worker_pool_request how) {

@@ -35,6 +35,9 @@ class reference_pool : public contract::worker_pool {
 
   /// What the reference executes for one job: the bend of most mutants.
   virtual awaitable<void> run_job(std::shared_ptr<item> job);
+  /// For those: executes the job as the reference does, and tells how it ended; throws if the subject is gone
+  /// by then.
+  awaitable<std::exception_ptr> end_of(std::shared_ptr<item> job);
   /// The reference's options for one job.
   virtual reference::job_options options_for(int id, const contract::worker_pool_request& how) const;
 
@@ -50,10 +53,8 @@ class reference_pool : public contract::worker_pool {
 
  private:
   environment& env_;
+  reference::shutdown_watch watch_;
   std::shared_ptr<reference::worker_pool> pool_;
-  static awaitable<void> run_if_alive(std::shared_ptr<const bool> alive, reference_pool* self,
-                                      std::shared_ptr<item> job);
-
   std::map<int, reference::job_handle> handles_;
   std::map<std::string, std::shared_ptr<item>> items_;  // of jobs that have not begun, by name
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
