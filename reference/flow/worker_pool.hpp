@@ -120,13 +120,12 @@ struct pool_job {
   using places = std::multimap<int, std::shared_ptr<pool_job>, std::greater<>>;
   using hook = std::function<void(const task_failure&)>;
 
-  pool_job(worker_pool& owner, const boost::asio::any_io_executor& executor, job_options what,
-           std::size_t number, std::shared_ptr<const hook> unhandled_hook)
+  pool_job(worker_pool& owner, job_options what, std::size_t number,
+           std::shared_ptr<const hook> unhandled_hook)
       : pool(&owner),
         options(std::move(what)),
         index(number),
-        unhandled(std::move(unhandled_hook)),
-        limit(executor) {}
+        unhandled(std::move(unhandled_hook)) {}
   pool_job(const pool_job&) = delete;
   pool_job& operator=(const pool_job&) = delete;
   ~pool_job() {
@@ -148,8 +147,8 @@ struct pool_job {
   std::optional<boost::asio::awaitable<void>> work;  // until it begins or is returned
   places::iterator place;                            // valid while it runs
   boost::asio::cancellation_signal signal;
-  boost::asio::steady_timer limit;
   bool begun = false;
+  bool stopped = false;  // asked to, by the pool: its limit no longer counts
   bool expired = false;
   bool ended = false;
   bool told = false;         // somebody has been told the outcome
@@ -323,7 +322,7 @@ class worker_pool {
     for (auto& [priority, job] : queue_) unstarted.push_back(take_back(*job));
     queue_.clear();
     for (auto& [priority, job] : running_) {
-      job->limit.cancel();
+      job->stopped = true;
       if (job->begun) job->signal.emit(boost::asio::cancellation_type::terminal);
     }
     move_on();
@@ -396,24 +395,25 @@ class worker_pool {
     boost::asio::awaitable<void> work = std::move(*job->work);
     job->work.reset();
     job->begun = true;
-    set_limit(job);
+    // In this frame, which the execution context owns, and not in the job, which a handle may keep for longer.
+    boost::asio::steady_timer limit(co_await boost::asio::this_coro::executor);
+    set_limit(limit, job);
     co_await std::move(work);
   }
 
-  static void set_limit(const job_pointer& job) {
+  static void set_limit(boost::asio::steady_timer& limit, const job_pointer& job) {
     if (job->options.timeout == std::chrono::nanoseconds::max()) return;
-    job->limit.expires_after(job->options.timeout);
+    limit.expires_after(job->options.timeout);
     // The callback shares the job, since it may be queued already when the job ends.
-    job->limit.async_wait([job](boost::system::error_code error) {
-      if (error || job->ended) return;
+    limit.async_wait([job](boost::system::error_code error) {
+      if (error || job->ended || job->stopped) return;
       job->expired = true;  // WPL-10
       job->signal.emit(boost::asio::cancellation_type::terminal);
     });
   }
 
   job_pointer make_job(job_options options) {
-    return std::make_shared<detail::pool_job>(*this, executor_, std::move(options), next_index_++,
-                                              unhandled_);
+    return std::make_shared<detail::pool_job>(*this, std::move(options), next_index_++, unhandled_);
   }
 
   bool try_accept(const job_pointer& job, boost::asio::awaitable<void>& work) {
@@ -468,7 +468,6 @@ class worker_pool {
 
   void finish(const job_pointer& job, std::exception_ptr error) noexcept {
     running_.erase(job->place);
-    job->limit.cancel();
     if (job->ended) return;  // taken back before it began
     bool failed = error != nullptr;
     if (is_cancellation(error)) {
