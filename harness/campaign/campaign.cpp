@@ -225,7 +225,9 @@ class campaign {
     replay_source exactly(condense(least.choices));
     const trial_result shown = run_one(exactly, true);
     result_.message = shown.passed() ? failing.message : shown.message;
-    result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices));
+    // A crash cuts the trial off: its choices may end before the trial's own end.
+    const run_end end = failing.kind == failure_kind::crashed ? run_end::cut : run_end::whole;
+    result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices, end));
     result_.trace_hash = format_hash(shown.events->hash());
     result_.story = tell(*shown.events);
     result_.trace = tell(*shown.events, telling::everything);
@@ -442,7 +444,8 @@ std::string build_id() {
   // Order-independent, so that the digest does not hang on the order in which files were linked.
   std::uint64_t digest = 0;
   for (const clause_info& one : catalogue::instance().clauses()) {
-    std::uint64_t hash = 14695981039346656037ULL + static_cast<std::uint64_t>(one.revision);
+    std::uint64_t hash =
+        14695981039346656037ULL + static_cast<std::uint64_t>(catalogue::instance().revision_of(one.id));
     for (const char c : one.id + one.text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     digest += hash;
   }

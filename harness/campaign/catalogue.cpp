@@ -49,6 +49,7 @@ catalogue& catalogue::instance() {
 
 void catalogue::add(contract_info info) { contracts_.push_back(std::move(info)); }
 void catalogue::add(clause_info info) { clauses_.push_back(std::move(info)); }
+void catalogue::add(revision_info info) { revisions_.push_back(std::move(info)); }
 void catalogue::add(scenario_info info) {
   info.file = info.file.substr(info.file.rfind('/') + 1);
   scenarios_.push_back(std::move(info));
@@ -98,12 +99,23 @@ const subject_base* catalogue::find_subject(std::string_view contract, std::stri
   return found == nullptr ? nullptr : found->get();
 }
 
+int catalogue::revision_of(std::string_view clause) const noexcept {
+  int number = 1;
+  for (const revision_info& one : revisions_) {
+    if (one.clause == clause) number = std::max(number, one.number);
+  }
+  return number;
+}
+
 void catalogue::sort() {
   std::sort(contracts_.begin(), contracts_.end(), [](const contract_info& a, const contract_info& b) {
     return std::tie(a.family, a.name) < std::tie(b.family, b.name);
   });
   std::sort(clauses_.begin(), clauses_.end(),
             [](const clause_info& a, const clause_info& b) { return clause_before(a.id, b.id); });
+  std::sort(revisions_.begin(), revisions_.end(), [](const revision_info& a, const revision_info& b) {
+    return std::pair(split_id(a.clause), a.number) < std::pair(split_id(b.clause), b.number);
+  });
   std::sort(scenarios_.begin(), scenarios_.end(), [](const scenario_info& a, const scenario_info& b) {
     return std::forward_as_tuple(a.contract, split_id(a.clause), a.variant) <
            std::forward_as_tuple(b.contract, split_id(b.clause), b.variant);
@@ -128,6 +140,21 @@ std::vector<std::string> catalogue::lint() const {
         find_in(scenarios_, [&](const scenario_info& s) { return s.clause == one.id; }) != nullptr;
     if (!checked && one.reason_unchecked.empty()) {
       complaints.push_back("the clause '" + one.id + "' has neither a scenario nor a reason why not");
+    }
+  }
+  std::set<std::pair<std::string, int>> revisions;
+  for (const revision_info& one : revisions_) {
+    const std::string what = "revision " + std::to_string(one.number) + " of '" + one.clause + "'";
+    if (find_clause(one.clause) == nullptr)
+      complaints.push_back("the " + what + " is of no clause that exists");
+    if (one.text.empty()) complaints.push_back("the " + what + " does not say what changed");
+    if (!revisions.emplace(one.clause, one.number).second)
+      complaints.push_back("the " + what + " exists twice");
+  }
+  for (const auto& [id, number] : revisions) {
+    if (number != 2 && !revisions.contains({id, number - 1})) {
+      complaints.push_back("the revision " + std::to_string(number) + " of '" + id +
+                           "' does not follow on another");
     }
   }
   std::set<std::string> names;

@@ -42,7 +42,13 @@ struct clause_info {
   std::string text;
   std::string contract;          ///< the pattern it belongs to; empty for cross-cutting clauses
   std::string reason_unchecked;  ///< why no scenario checks it, if none does
-  int revision = 1;
+};
+
+/// A change of a clause's text that changes what it asks: one line of the standard's changelog.
+struct revision_info {
+  std::string clause;
+  int number = 2;    ///< the clause's revision from then on; the first text is revision 1
+  std::string text;  ///< what changed, for whom
 };
 
 /// What a scenario needs and is.
@@ -173,11 +179,14 @@ class catalogue {
 
   void add(contract_info info);
   void add(clause_info info);
+  void add(revision_info info);
   void add(scenario_info info);
   void add(std::unique_ptr<subject_base> info);
 
   const std::deque<contract_info>& contracts() const noexcept { return contracts_; }
   const std::deque<clause_info>& clauses() const noexcept { return clauses_; }
+  /// The changelog of the standard.
+  const std::deque<revision_info>& revisions() const noexcept { return revisions_; }
   const std::deque<scenario_info>& scenarios() const noexcept { return scenarios_; }
   const std::deque<std::unique_ptr<subject_base>>& subjects() const noexcept { return subjects_; }
 
@@ -185,9 +194,11 @@ class catalogue {
   const clause_info* find_clause(std::string_view id) const noexcept;
   const scenario_info* find_scenario(std::string_view name) const noexcept;
   const subject_base* find_subject(std::string_view contract, std::string_view name) const noexcept;
+  /// The revision that the clause's text is in.
+  int revision_of(std::string_view clause) const noexcept;
 
   /// Everything that is wrong with the catalogue itself, in words: clauses without a scenario or a reason,
-  /// ids that come twice, scenarios and mutants that name what does not exist.
+  /// ids that come twice, scenarios, revisions and mutants that name what does not exist.
   std::vector<std::string> lint() const;
 
   /// Orders contracts by family and name, clauses by id, scenarios by contract and clause. Called once, by
@@ -197,6 +208,7 @@ class catalogue {
  private:
   std::deque<contract_info> contracts_;
   std::deque<clause_info> clauses_;
+  std::deque<revision_info> revisions_;
   std::deque<scenario_info> scenarios_;
   std::deque<std::unique_ptr<subject_base>> subjects_;
 };
@@ -255,10 +267,10 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
       assay_contract_, __LINE__)(::assay::contract_info{#contract_name, family_name, intent_text})
 
 /// Declares a clause and its scenario; the traits follow as designated initialisers.
-#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                            \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(                   \
-      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, {}, 1}); \
-  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__),     \
+#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                         \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(                \
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, {}}); \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__),  \
                         __VA_ARGS__)
 
 /// A further scenario of a clause, or a contract's scenario of a cross-cutting clause. `variant` may be ""
@@ -270,12 +282,17 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
 /// A clause that no scenario checks, and why.
 #define ASSAY_UNCHECKED_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason) \
   static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(     \
-      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, reason, 1})
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, reason})
+
+/// A change of a clause's text, in the changelog: ASSAY_REVISION("BQ-5", 2, "what changed, for whom").
+#define ASSAY_REVISION(clause_id, number, change_text)         \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT( \
+      assay_revision_, __LINE__)(::assay::revision_info{clause_id, number, change_text})
 
 /// A clause that belongs to no one pattern.
 #define ASSAY_CROSS_CUTTING(clause_id, clause_level, clause_text, reason)               \
   static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)( \
-      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, {}, reason, 1})
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, {}, reason})
 
 /// Every source file that registers things names itself, on a line of its own, since a linker drops what
 /// nobody refers to: ASSAY_PART(bounded_queue_scenarios). The build collects the names.

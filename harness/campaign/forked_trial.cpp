@@ -8,6 +8,10 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/campaign/mirror.hpp"
 
 namespace assay {
 
@@ -97,8 +101,9 @@ std::string read_all(int fd) {
   }
 }
 
-trial_result crashed(int status) {
+trial_result crashed(int status, std::vector<choice> choices) {
   trial_result result;
+  result.choices = std::move(choices);
   result.kind = failure_kind::crashed;
   result.message = WIFSIGNALED(status)
                        ? "crashed: the process was ended by " + std::string(::strsignal(WTERMSIG(status)))
@@ -113,13 +118,18 @@ trial_result crashed(int status) {
 trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
                               choice_source& source, const trial_settings& settings, bool traced,
                               const campaign_observer* observer) {
+  shared_mirror mirror;  // what the child chose, however it ends
+  mirror.trial_begins(settings);
+  campaign_observer mirrored;
+  if (observer != nullptr) mirrored = *observer;
+  mirrored.mirror = &mirror;
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe for a trial's process");
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot fork a process for a trial");
   if (child == 0) {
     ::close(ends[0]);
-    write_all(ends[1], to_text(run_trial(chosen, scenario, source, settings, traced, observer)));
+    write_all(ends[1], to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored)));
     ::_exit(0);
   }
   ::close(ends[1]);
@@ -128,7 +138,7 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty()) return crashed(status);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty()) return crashed(status, mirror.choices());
   return from_text(text);
 }
 

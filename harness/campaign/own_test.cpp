@@ -89,7 +89,7 @@ void write_files(const std::filesystem::path& folder, const campaign_result& see
   const std::filesystem::path stem = folder / (seen.contract + "." + seen.clause);
   std::ofstream(stem.string() + ".token") << seen.token << '\n';
   std::ofstream(stem.string() + ".story") << seen.message << '\n' << joined(seen.story);
-  std::ofstream(stem.string() + ".trace") << "hash " << seen.trace_hash << '\n' << joined(seen.story);
+  std::ofstream(stem.string() + ".trace") << "hash " << seen.trace_hash << '\n' << joined(seen.trace);
 }
 
 std::string filter_of(const scenario_info& scenario) { return scenario.contract + "." + scenario.clause; }

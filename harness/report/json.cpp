@@ -16,6 +16,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["kind"] = to_string(one.kind);
   result["contract"] = one.contract;
   result["clause"] = one.clause;
+  result["revision"] = catalogue::instance().revision_of(one.clause);
   result["variant"] = one.variant;
   result["level"] = to_string(one.level);
   result["verdict"] = to_string(report.judged(one));

@@ -59,6 +59,12 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// Only what has changed has a number that tells anything.
+std::string revision_note(const catalogue& all, const clause_info& clause) {
+  const int number = all.revision_of(clause.id);
+  return number == 1 ? "" : ", revision " + std::to_string(number);
+}
+
 json::object describe(const catalogue& all, const std::string& contract, const clause_info& clause) {
   const std::vector<const scenario_info*> scenarios = scenarios_of(all, contract, clause.id);
   json::object result;
@@ -66,7 +72,7 @@ json::object describe(const catalogue& all, const std::string& contract, const c
   result["level"] = to_string(clause.level);
   result["text"] = clause.text;
   result["features"] = json::value_from(features_of(scenarios));
-  result["revision"] = clause.revision;
+  result["revision"] = all.revision_of(clause.id);
   result["cross_cutting"] = clause.contract.empty();
   if (scenarios.empty()) result["unchecked"] = clause.reason_unchecked;
   json::array described;
@@ -106,6 +112,19 @@ json::array describe_contracts(const catalogue& all, const filter& contracts) {
   return described;
 }
 
+// The changelog, of the clauses that are shown.
+std::vector<const revision_info*> revisions_of(const catalogue& all, const filter& contracts) {
+  std::vector<const revision_info*> found;
+  for (const revision_info& one : all.revisions()) {
+    const clause_info* const clause = all.find_clause(one.clause);
+    const bool chosen =
+        clause != nullptr &&
+        (clause->contract.empty() ? contracts.empty() : matches_any(contracts, clause->contract));
+    if (chosen) found.push_back(&one);
+  }
+  return found;
+}
+
 // Clauses that belong to no one pattern, wherever they are checked.
 json::array describe_cross_cutting(const catalogue& all) {
   json::array described;
@@ -115,7 +134,7 @@ json::array describe_cross_cutting(const catalogue& all) {
     clause["id"] = one.id;
     clause["level"] = to_string(one.level);
     clause["text"] = one.text;
-    clause["revision"] = one.revision;
+    clause["revision"] = all.revision_of(one.id);
     std::set<std::string> where;
     for (const scenario_info& scenario : all.scenarios()) {
       if (scenario.clause == one.id) where.insert(scenario.contract);
@@ -199,12 +218,19 @@ void write_standard_text(std::ostream& out, const catalogue& all, const filter& 
       const auto scenarios = scenarios_of(all, one.name, clause->id);
       const std::string features = joined(features_of(scenarios));
       out << "  " << clause->id << ' ' << to_string(clause->level)
-          << (features.empty() ? "" : " [" + features + "]") << '\n'
+          << (features.empty() ? "" : " [" + features + "]") << revision_note(all, *clause) << '\n'
           << wrap(clause->text, 4, style.width) << '\n';
       if (scenarios.empty()) out << wrap("Not checked: " + clause->reason_unchecked, 4, style.width) << '\n';
     }
     out << '\n';
   }
+  const auto revisions = revisions_of(all, contracts);
+  if (revisions.empty()) return;
+  out << "Changelog\n\n";
+  for (const revision_info* const one : revisions)
+    out << wrap(one->clause + ", revision " + std::to_string(one->number) + ": " + one->text, 2, style.width)
+        << '\n';
+  out << '\n';
 }
 
 void write_standard_markdown(std::ostream& out, const catalogue& all, const filter& contracts) {
@@ -221,10 +247,15 @@ void write_standard_markdown(std::ostream& out, const catalogue& all, const filt
       std::string text = clause->text;
       if (scenarios.empty()) text += " *Not checked: " + clause->reason_unchecked + "*";
       for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
-      out << "| " << clause->id << " | " << to_string(clause->level) << " | "
+      out << "| " << clause->id << revision_note(all, *clause) << " | " << to_string(clause->level) << " | "
           << joined(features_of(scenarios)) << " | " << text << " |\n";
     }
   }
+  const auto revisions = revisions_of(all, contracts);
+  if (revisions.empty()) return;
+  out << "\n## Changelog\n\n";
+  for (const revision_info* const one : revisions)
+    out << "- " << one->clause << ", revision " << one->number << ": " << one->text << '\n';
 }
 
 void write_standard_json(std::ostream& out, const catalogue& all, const filter& contracts) {
@@ -232,6 +263,11 @@ void write_standard_json(std::ostream& out, const catalogue& all, const filter& 
   standard["version"] = version();
   standard["contracts"] = describe_contracts(all, contracts);
   standard["cross_cutting"] = describe_cross_cutting(all);
+  json::array changelog;
+  for (const revision_info* const one : revisions_of(all, contracts))
+    changelog.push_back(
+        json::object{{"clause", one->clause}, {"revision", one->number}, {"text", one->text}});
+  standard["changelog"] = std::move(changelog);
   write_pretty(out, standard);
   out << '\n';
 }

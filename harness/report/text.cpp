@@ -110,9 +110,12 @@ class text_writer {
   }
 
   static std::string orders(const campaign_result& one) {
-    if (one.outcome_fifo != verdict::pass) {
+    if (one.shown_by == "random ties")
+      return "handlers in first-in-first-out order show it, with timers that are due at once in another "
+             "order (" +
+             one.shown_by + ")";
+    if (one.outcome_fifo != verdict::pass)
       return "first-in-first-out order already shows it (" + one.shown_by + ")";
-    }
     return "only a permuted order of handlers shows it (" + one.shown_by + ")";
   }
 

@@ -20,7 +20,7 @@ scenario_info scenario(std::string contract, std::string clause, std::string var
 }
 
 clause_info clause(std::string id, std::string text = "It holds.", std::string reason = {}) {
-  return {std::move(id), level::must, std::move(text), "thing", std::move(reason), 1};
+  return {std::move(id), level::must, std::move(text), "thing", std::move(reason)};
 }
 
 std::unique_ptr<subject_base> mutant(subject_traits traits) {
@@ -54,6 +54,21 @@ TEST_F(lint, a_sound_catalogue_has_no_complaints) {
 TEST_F(lint, an_id_is_used_twice) {
   all.add(clause("TH-1", "Something else holds."));
   EXPECT_THAT(all.lint(), ElementsAre("the clause id 'TH-1' is used twice"));
+}
+
+TEST_F(lint, revisions_follow_on_each_other_and_say_what_changed) {
+  all.add(revision_info{"TH-1", 2, "It holds now."});
+  all.add(revision_info{"TH-1", 3, "It holds always."});
+  EXPECT_THAT(all.lint(), IsEmpty());
+  EXPECT_EQ(all.revision_of("TH-1"), 3);
+  EXPECT_EQ(all.revision_of("TH-2"), 1);
+  all.add(revision_info{"TH-1", 3, "It holds twice."});
+  all.add(revision_info{"TH-1", 5, "It holds for five."});
+  all.add(revision_info{"TH-9", 2, ""});
+  EXPECT_THAT(all.lint(), ElementsAre("the revision 3 of 'TH-1' exists twice",
+                                      "the revision 2 of 'TH-9' is of no clause that exists",
+                                      "the revision 2 of 'TH-9' does not say what changed",
+                                      "the revision 5 of 'TH-1' does not follow on another"));
 }
 
 TEST_F(lint, a_clause_has_no_text) {

@@ -1,0 +1,96 @@
+// The changelog of the standard: every change of a clause's text that changes what it asks, or of whom. Revision 1 is
+// the text as it was first written down; rewording alone is no revision.
+#include "harness/campaign/catalogue.hpp"
+
+ASSAY_PART(changelog)
+
+// ---- cross-cutting
+
+ASSAY_REVISION("X-6", 2,
+               "Asked only of those who claim `strict_entry`: asyncio and Kotlin check a request only "
+               "where they suspend, by documented choice.");
+ASSAY_REVISION("X-12", 2,
+               "Asked only of those who claim `posted_wakeups`: Asio's own channels complete a parked "
+               "operation through its executor, which may dispatch.");
+ASSAY_REVISION("X-20", 2,
+               "Asked only of those who claim `checked_destruction`: most libraries leave the destruction "
+               "of something that is in use undefined, and say so.");
+
+// ---- flow
+
+ASSAY_REVISION("BQ-5", 2, "The two ways to take capacity 0 are the features `reject_zero` and `rendezvous`.");
+ASSAY_REVISION("BQ-10", 2,
+               "Kotlin's rule, that parked pushes still complete after a close, is the feature "
+               "`close_completes_parked`.");
+ASSAY_REVISION("BQ-13", 2,
+               "The order of the wake-ups is not asked where all outcomes are equal: it cannot be seen "
+               "(X-14).");
+ASSAY_REVISION("BQ-16", 2, "What a queue drops by its policy is asked only of those who claim `removal`.");
+ASSAY_REVISION("RWK-1", 2,
+               "Says where an item may be when the worker is at rest; where it is in between cannot be "
+               "seen from outside. Reported as lost is one of the places.");
+ASSAY_REVISION("RWK-2", 2,
+               "The item is the next one to be taken, which is what a head is to a worker; a recovery "
+               "list that hands it out first conforms.");
+ASSAY_REVISION("RWK-3", 2,
+               "The core asks only that the worker goes on and the item is given up with its cause; the "
+               "sink needs `dead_letter`, the number of attempts `attempts`.");
+ASSAY_REVISION("RWK-4", 2, "Says when the worker ends: at the latest when the sink's patience is over.");
+ASSAY_REVISION("RWK-5", 2, "The patience is not cut short either; the worker goes on afterwards.");
+ASSAY_REVISION("RWK-7", 2, "Says when an item may come again, and how attempts are numbered (`attempts`).");
+ASSAY_REVISION("RWK-8", 2, "A lost item is finally settled too.");
+ASSAY_REVISION("WPL-5", 2,
+               "Says which counts are reported: jobs that were cancelled, and jobs that had not begun.");
+ASSAY_REVISION("WPL-8", 2,
+               "A drained pool that is started again (`restartable`) accepts and executes again.");
+ASSAY_REVISION("WPL-9", 2,
+               "Abandoning queued jobs is as wrong as abandoning workers, and the pool can still be "
+               "drained to its end.");
+
+// ---- failure
+
+ASSAY_REVISION("TG-3", 2,
+               "The core asks that all failures are told and labelled; one aggregate in completion order "
+               "needs `ordered_failures`.");
+ASSAY_REVISION("TG-5", 2,
+               "With an outside cancellation and a failure the outcome is the failure; whether as an "
+               "aggregate is TG-4's question.");
+ASSAY_REVISION("TG-6", 2,
+               "Asked only of those who claim `own_cancellation`: Asio's operators take a child's "
+               "cancellation for its failure, by design.");
+ASSAY_REVISION("TG-7", 2,
+               "A close that is asked for by the owner needs the feature `close`; refusal after the end "
+               "and while aborting needs only `late_refusal`.");
+
+// ---- lifecycle
+
+ASSAY_REVISION("SHD-2", 2, "The way from a signal is SHD-15's, on a real process; escalation is SHD-10's.");
+ASSAY_REVISION("SHD-9", 2,
+               "No longer says how the two kinds are told apart: only that the asynchronous ones are "
+               "awaited can be seen.");
+ASSAY_REVISION("SHD-11", 2,
+               "Budgets that do not fit into the total may be refused; time spent before the request "
+               "counts.");
+ASSAY_REVISION("LIF-1", 2,
+               "One after the other, in both directions: overlapping starts were not excluded before.");
+ASSAY_REVISION("LIF-2", 2,
+               "Stop failures in the same outcome need `attached_failures`; the core asks that they are "
+               "reported.");
+ASSAY_REVISION("LIF-3", 2,
+               "Says how the run ends; that a request meanwhile interrupts no stop needs "
+               "`shielded_stop`.");
+ASSAY_REVISION("LIF-4", 2, "The failure is reported; all of them in the outcome needs `attached_failures`.");
+ASSAY_REVISION("LIF-5", 2, "Ended means cleanup included; users' failures are reported.");
+ASSAY_REVISION("LIF-6", 2, "A resource that started nevertheless is stopped as well.");
+ASSAY_REVISION("LIF-7", 2,
+               "Says what bounded means: a stop limit, then a force limit, and neither cut short.");
+ASSAY_REVISION("LIF-8", 2, "A SHOULD, and asked only of those who claim `single_use`.");
+ASSAY_REVISION("LIF-9", 2,
+               "Says when a registration that was not released is removed: before the resources that "
+               "were started before it.");
+
+// ---- the patterns assembled
+
+ASSAY_REVISION("INT-2", 2,
+               "A drain ends when it is over or its budget is, so a force-cancel comes before the end of "
+               "the drain that it forces.");
