@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
+
+#include "harness/choice/strategy.hpp"
 
 namespace assay {
 
@@ -97,6 +100,9 @@ class campaign {
     enter("fifo");
     fifo_source first;
     const trial_result baseline = run_one(first, true);
+    shape_.count(baseline.choices);
+    shape_.turns = baseline.task_turns;
+    shape_.chains = baseline.chains;
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
@@ -106,49 +112,94 @@ class campaign {
     fifo_source first_again;
     if (!same_run(baseline, run_one(first_again, true))) return false;
     return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
-           random_orders(baseline);
+           permuted_orders(baseline);
   }
 
+  using deviation = sweep_source::deviation;
+  static deviation cancel_at(std::uint32_t point, std::uint32_t kind = 1) {
+    return {choice_kind::cancel, point, kind, false};
+  }
+
+  // At every point with every kind of request; then a second request at every later point, the next one first: twice in
+  // a row, and during the cleanup that the first began.
   bool sweep_cancels(const trial_result& baseline) {
-    using deviation = sweep_source::deviation;
+    std::vector<std::uint32_t> points;  // that a trial has which is cancelled at the n-th
     for (std::uint32_t point = 0; point < baseline.cancel_points; ++point) {
-      if (!sweep({deviation{choice_kind::cancel, point, 1, false}}, "cancel sweep")) return false;
+      for (std::uint32_t kind = 1; kind < cancel_kinds; ++kind) {
+        const std::optional<trial_result> seen = sweep({cancel_at(point, kind)}, "cancel sweep");
+        if (!seen) return false;
+        if (kind == 1) points.push_back(seen->cancel_points);
+      }
       ++result_.cancel_points_covered;
     }
-    for (std::uint32_t point = 0; point + 1 < baseline.cancel_points; ++point) {
-      if (!sweep({deviation{choice_kind::cancel, point, 1, false},
-                  deviation{choice_kind::cancel, point + 1, 1, false}},
-                 "cancel sweep, twice")) {
-        return false;
+    std::uint32_t furthest = 0;
+    for (std::uint32_t point = 0; point < points.size(); ++point) {
+      const std::uint32_t later = points[point] > point ? points[point] - point - 1 : 0;
+      result_.cancel_pairs += later;
+      furthest = std::max(furthest, later);
+    }
+    for (std::uint32_t gap = 1; gap <= furthest; ++gap) {
+      for (std::uint32_t point = 0; point < points.size(); ++point) {
+        if (point + gap >= points[point]) continue;
+        if (result_.cancel_pairs_covered >= options_.pairs_max) return true;
+        if (!sweep({cancel_at(point), cancel_at(point + gap)}, "cancel sweep, twice")) return false;
+        ++result_.cancel_pairs_covered;
       }
     }
     return true;
   }
 
   bool sweep_faults(const trial_result& baseline) {
-    using deviation = sweep_source::deviation;
     std::vector<std::uint32_t> faults;  // how many faults each call can show
     for (const choice& one : baseline.choices) {
       if (one.kind == choice_kind::fault) faults.push_back(one.arity - 1);
     }
+    std::vector<std::vector<deviation>> pairs;
     for (const bool persistent : {false, true}) {
       for (std::uint32_t call = 0; call < faults.size(); ++call) {
         for (std::uint32_t fault = 1; fault <= faults[call]; ++fault) {
-          if (!sweep({deviation{choice_kind::fault, call, fault, persistent}},
-                     persistent ? "fault sweep, persistent" : "fault sweep")) {
-            return false;
-          }
+          const deviation failing{choice_kind::fault, call, fault, persistent};
+          const auto seen = sweep({failing}, persistent ? "fault sweep, persistent" : "fault sweep");
+          if (!seen) return false;
+          if (persistent) continue;
+          for (const std::uint32_t point : cancel_points_behind(seen->choices, call))
+            pairs.push_back({failing, cancel_at(point)});
         }
         if (!persistent) ++result_.fault_points_covered;
       }
     }
+    // Evenly over all of them, if they are too many.
+    result_.fault_pairs = static_cast<std::uint32_t>(pairs.size());
+    const std::size_t tried = std::min<std::size_t>(pairs.size(), options_.pairs_max);
+    for (std::size_t i = 0; i < tried; ++i) {
+      if (!sweep(pairs[i * pairs.size() / tried], "fault and cancel")) return false;
+      ++result_.fault_pairs_covered;
+    }
     return true;
   }
 
-  bool sweep(std::vector<sweep_source::deviation> plan, std::string_view phase) {
+  // The cancel points that a trial offers after the call with this number.
+  static std::vector<std::uint32_t> cancel_points_behind(const std::vector<choice>& made,
+                                                         std::uint32_t call) {
+    std::vector<std::uint32_t> points;
+    std::uint32_t calls = 0;
+    std::uint32_t cancels = 0;
+    for (const choice& one : made) {
+      if (one.kind == choice_kind::fault) ++calls;
+      if (one.kind != choice_kind::cancel) continue;
+      if (calls > call) points.push_back(cancels);
+      ++cancels;
+    }
+    return points;
+  }
+
+  // What the trial came to, unless it failed.
+  std::optional<trial_result> sweep(std::vector<deviation> plan, std::string_view phase) {
     enter(phase);
     sweep_source source(std::move(plan));
-    return judge(run_one(source), phase, order_model::fifo);
+    trial_result seen = run_one(source);
+    if (!judge(seen, phase, order_model::fifo)) return std::nullopt;
+    return seen;
   }
 
   // Order model fifo leaves the order of tied timers open, and what the scenario itself leaves open.
@@ -156,27 +207,39 @@ class campaign {
     const bool open = std::any_of(baseline.choices.begin(), baseline.choices.end(),
                                   [](const choice& one) { return one.kind != choice_kind::ready; });
     if (!open) return true;
-    return random((options_.schedules + 3) / 4, false, "random ties", order_model::fifo);
+    return explore_orders((options_.schedules + 3) / 4, "random ties", order_model::fifo);
   }
 
-  bool random_orders(const trial_result& baseline) {
+  bool permuted_orders(const trial_result& baseline) {
     if (baseline.choices.empty()) return true;  // nothing is left open
-    return random(options_.schedules, true, "random order", order_model::any);
+    return explore_orders(options_.schedules, "permuted order", order_model::any);
   }
 
-  bool random(std::uint32_t schedules, bool permute, std::string_view phase, order_model model) {
+  std::unique_ptr<choice_source> source_for(std::uint32_t number, order_model model) {
+    const std::uint64_t seed = options_.seed * 1'000'003 + number;
+    if (model == order_model::fifo) {
+      random_source::odds odds;
+      odds.ready = false;
+      return std::make_unique<random_source>(seed, odds);
+    }
+    const strategy* const fixed = find_strategy(options_.strategy);
+    const strategy& chosen = fixed != nullptr ? *fixed : portfolio(number);
+    strategy_ = chosen.name;
+    return chosen.make(seed, shape_);
+  }
+
+  bool explore_orders(std::uint32_t schedules, std::string_view phase, order_model model) {
     enter(phase);
     for (std::uint32_t i = 0; i < schedules; ++i) {
-      random_source::odds odds;
-      odds.ready = permute;
-      random_source source(options_.seed * 1'000'003 + i, odds);
+      const std::unique_ptr<choice_source> source = source_for(i, model);
       // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
-      const trial_result seen = run_one(source, i == 0);
+      const trial_result seen = run_one(*source, i == 0);
       if (!judge(seen, phase, model)) return false;
       if (i > 0) continue;
       replay_source exactly(condense(seen.choices));
       if (!same_run(seen, run_one(exactly, true))) return false;
     }
+    strategy_ = {};
     return true;
   }
 
@@ -197,11 +260,13 @@ class campaign {
     result_.turns += seen.turns;
     wanted_.insert(seen.wanted.begin(), seen.wanted.end());
     reached_.insert(seen.reached.begin(), seen.reached.end());
+    if (orders_.insert(seen.order_class).second) ++result_.order_classes;
     if (seen.passed()) return true;
     const verdict outcome = seen.is_error() ? verdict::error : verdict::fail;
     result_.outcome = outcome;
     result_.outcome_fifo = model == order_model::fifo ? outcome : verdict::pass;
     result_.shown_by = phase;
+    result_.strategy = strategy_;
     report(seen);
     return false;
   }
@@ -256,6 +321,9 @@ class campaign {
   campaign_result result_;
   std::set<std::string> wanted_;
   std::set<std::string> reached_;
+  std::unordered_set<std::uint64_t> orders_;
+  run_shape shape_;
+  std::string_view strategy_;  // that is exploring just now
 };
 
 }  // namespace

@@ -33,10 +33,13 @@ using trial_runner =
                                const trial_settings&, bool traced, const campaign_observer*)>;
 
 struct campaign_options {
-  std::uint32_t schedules = 100;  ///< random schedules under order model `any`; a quarter of it under `fifo`
+  std::uint32_t schedules =
+      100;  ///< explored schedules under order model `any`; a quarter of it under `fifo`
   std::uint64_t seed = 1;
   tier where = tier::sim;
-  bool sweep = true;  ///< the cancellation and fault sweeps, and random cancels and faults
+  bool sweep = true;                   ///< the cancellation and fault sweeps, and random cancels and faults
+  std::string strategy = "portfolio";  ///< that explores them; one of strategies(), or "portfolio"
+  std::uint32_t pairs_max = 64;  ///< pairs of cancels, and of a fault and a cancel, that are tried of each
   std::uint32_t shrink_trials_max = 400;
   trial_runner run;  ///< run_trial if empty
 };
@@ -52,10 +55,10 @@ struct campaign_result {
   tier where{};
   verdict outcome = verdict::pass;  ///< under order model `any`
   verdict outcome_fifo = verdict::pass;
-  std::string message;             ///< of the shrunk failing trial, or why it was skipped
-  std::string shown_by;            ///< the phase that showed it: "fifo", "cancel sweep", "random order", ...
-  std::string token;               ///< of the shrunk failing trial, or of the FIFO trial
-  std::string trace_hash;          ///< of the same trial
+  std::string message;     ///< of the shrunk failing trial, or why it was skipped
+  std::string shown_by;    ///< the phase that showed it: "fifo", "cancel sweep", "permuted order", ...
+  std::string token;       ///< of the shrunk failing trial, or of the FIFO trial
+  std::string trace_hash;  ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person
   std::vector<std::string> trace;  ///< the same trial, event by event
   std::uint64_t trials = 0;
@@ -64,6 +67,12 @@ struct campaign_result {
   std::uint32_t cancel_points_covered = 0;
   std::uint32_t fault_points = 0;
   std::uint32_t fault_points_covered = 0;
+  std::uint32_t cancel_pairs = 0;  ///< a cancel and a further one at a later point
+  std::uint32_t cancel_pairs_covered = 0;
+  std::uint32_t fault_pairs = 0;  ///< a fault and a cancel after it
+  std::uint32_t fault_pairs_covered = 0;
+  std::uint64_t order_classes = 0;  ///< schedules that differ in more than the order of unrelated turns
+  std::string strategy;             ///< that showed it, if a strategy did
 
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };

@@ -35,7 +35,9 @@ std::string to_text(const trial_result& result) {
   json::object out = {{"kind", static_cast<int>(result.kind)}, {"message", result.message},
                       {"choices", std::move(choices)},         {"reached", strings(result.reached)},
                       {"wanted", strings(result.wanted)},      {"cancel_points", result.cancel_points},
-                      {"fault_points", result.fault_points},   {"turns", result.turns}};
+                      {"fault_points", result.fault_points},   {"turns", result.turns},
+                      {"order_class", result.order_class},     {"chains", result.chains},
+                      {"task_turns", json::value_from(result.task_turns)}};
   json::array failures;
   for (const std::string& one : result.failures) failures.emplace_back(one);
   out["failures"] = std::move(failures);
@@ -68,6 +70,9 @@ trial_result from_text(const std::string& text) {
   result.cancel_points = static_cast<std::uint32_t>(number("cancel_points"));
   result.fault_points = static_cast<std::uint32_t>(number("fault_points"));
   result.turns = number("turns");
+  result.order_class = number("order_class");
+  result.chains = static_cast<std::uint32_t>(number("chains"));
+  result.task_turns = json::value_to<std::vector<std::uint32_t>>(in.at("task_turns"));
   if (const json::value* const events = in.if_contains("events")) {
     result.events.emplace();
     for (const json::value& one : events->as_array()) {

@@ -13,11 +13,12 @@ BOOST_DESCRIBE_ENUM(level, must, should, may)
 BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
 BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
 BOOST_DESCRIBE_ENUM(tier, sim, io_context)
-BOOST_DESCRIBE_STRUCT(campaign_options, (), (schedules, seed, where, sweep, shrink_trials_max))
+BOOST_DESCRIBE_STRUCT(campaign_options, (), (schedules, seed, where, sweep, strategy, pairs_max, shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
                        shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
-                       cancel_points_covered, fault_points, fault_points_covered))
+                       cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
+                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, strategy))
 
 namespace json = boost::json;
 
@@ -44,12 +45,12 @@ campaign_result run_termination(const job& asked, const campaign_observer* obser
   choice_source& source = asked.attempt == 0 ? static_cast<choice_source&>(first) : random;
   const trial_settings settings{asked.options.where, asked.options.sweep};
   if (observer != nullptr && observer->phase_begins) {
-    observer->phase_begins(asked.attempt == 0 ? "fifo" : "random order");
+    observer->phase_begins(asked.attempt == 0 ? "fifo" : "permuted order");
   }
   const trial_result seen = run_trial(*asked.chosen, *asked.scenario, source, settings, true, observer);
   campaign_result result = result_of(asked, seen);
   result.token = encode(make_token(*asked.chosen, *asked.scenario, settings, seen.choices));
-  result.shown_by = asked.attempt == 0 ? "fifo" : "random order";
+  result.shown_by = asked.attempt == 0 ? "fifo" : "permuted order";
   if (asked.attempt != 0) result.outcome_fifo = verdict::pass;
   if (seen.passed()) {
     result.outcome = verdict::fail;

@@ -28,6 +28,9 @@ enum class choice_kind : std::uint8_t {
 };
 inline constexpr std::size_t choice_kinds = 7;
 
+/// The answers to a `cancel` choice: none, or a terminal, partial or total request.
+inline constexpr std::uint32_t cancel_kinds = 4;
+
 /// The kind's name as stories and errors print it.
 std::string_view to_string(choice_kind kind) noexcept;
 
@@ -39,11 +42,22 @@ struct choice {
   bool operator==(const choice&) const = default;
 };
 
+/// Who would go first by one answer to a `ready` or `timer` choice.
+struct candidate {
+  std::uint32_t chain = 0;  ///< its handlers follow one from another; see sim_context
+  std::uint32_t task = 0;
+};
+
 /// Answers the stream's questions. `arity` is at least 2; the answer must be below it.
 class choice_source {
  public:
   virtual ~choice_source() = default;
   virtual std::uint32_t choose(choice_kind kind, std::uint32_t arity) = 0;
+  /// The same where the candidates are known; asked only of sources that want to know them.
+  virtual std::uint32_t choose_among(choice_kind kind, std::span<const candidate> candidates) {
+    return choose(kind, static_cast<std::uint32_t>(candidates.size()));
+  }
+  virtual bool wants_candidates() const noexcept { return false; }
   /// True when every answer is 0 whatever is asked; lets the stream skip the call.
   virtual bool always_first() const noexcept { return false; }
   /// Why the run left what this source was made for, if it did (strict replay only).
@@ -63,7 +77,10 @@ class choice_stream {
  public:
   /// `source` must outlive the stream; `mirror` may be null.
   explicit choice_stream(choice_source& source, choice_mirror* mirror = nullptr) noexcept
-      : source_(&source), mirror_(mirror), first_(source.always_first()) {}
+      : source_(&source),
+        mirror_(mirror),
+        first_(source.always_first()),
+        wants_candidates_(source.wants_candidates()) {}
   choice_stream(const choice_stream&) = delete;
   choice_stream& operator=(const choice_stream&) = delete;
 
@@ -73,13 +90,17 @@ class choice_stream {
     if (arity < 2) return 0;
     const auto count = static_cast<std::uint32_t>(arity);
     std::uint32_t chosen = 0;
-    if (!first_) {
-      chosen = source_->choose(kind, count);
-      if (chosen >= count) chosen = count - 1;
-    }
-    made_.push_back({kind, count, chosen});
-    if (mirror_ != nullptr) mirror_->record(made_.back());
-    return chosen;
+    if (!first_) chosen = source_->choose(kind, count);
+    return keep(kind, count, chosen);
+  }
+
+  /// The same where the candidates are known: `who(i)` is the i-th, asked only if the source wants to know.
+  template <class Who>
+  std::uint32_t pick_among(choice_kind kind, std::size_t arity, Who&& who) {
+    if (arity < 2 || first_ || !wants_candidates_) return pick(kind, arity);
+    candidates_.clear();
+    for (std::size_t i = 0; i < arity; ++i) candidates_.push_back(who(i));
+    return keep(kind, static_cast<std::uint32_t>(arity), source_->choose_among(kind, candidates_));
   }
 
   /// All choices made so far, in order.
@@ -88,10 +109,19 @@ class choice_stream {
   std::optional<std::string> diverged() const { return source_->diverged(); }
 
  private:
+  std::uint32_t keep(choice_kind kind, std::uint32_t arity, std::uint32_t chosen) {
+    if (chosen >= arity) chosen = arity - 1;
+    made_.push_back({kind, arity, chosen});
+    if (mirror_ != nullptr) mirror_->record(made_.back());
+    return chosen;
+  }
+
   choice_source* source_;
   choice_mirror* mirror_;
   bool first_;
+  bool wants_candidates_;
   std::vector<choice> made_;
+  std::vector<candidate> candidates_;
 };
 
 /// First in, first out: every answer is 0.

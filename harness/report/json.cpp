@@ -33,6 +33,12 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["cancel_points_covered"] = one.cancel_points_covered;
   result["fault_points"] = one.fault_points;
   result["fault_points_covered"] = one.fault_points_covered;
+  result["cancel_pairs"] = one.cancel_pairs;
+  result["cancel_pairs_covered"] = one.cancel_pairs_covered;
+  result["fault_pairs"] = one.fault_pairs;
+  result["fault_pairs_covered"] = one.fault_pairs_covered;
+  result["order_classes"] = one.order_classes;
+  result["strategy"] = one.strategy;
   if (is_bad(one.outcome)) result["replay"] = replay_command(report.program, one.token);
   result["story"] = json::value_from(one.story);
   return result;

@@ -18,6 +18,17 @@ class flag_guard {
   bool before_;
 };
 
+class turn_guard {
+ public:
+  explicit turn_guard(virtual_time& time) noexcept : time_(time) {}
+  turn_guard(const turn_guard&) = delete;
+  turn_guard& operator=(const turn_guard&) = delete;
+  ~turn_guard() { time_.end_turn(); }
+
+ private:
+  virtual_time& time_;
+};
+
 }  // namespace
 
 sim_context::sim_context(choice_stream& choices)
@@ -79,19 +90,32 @@ bool sim_context::run_turn() {
   if (++turns_at_instant_ > turns_per_instant_max_) {
     throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");  // VCS-6
   }
-  const std::uint32_t chosen = choices_.pick(choice_kind::ready, ready_.size());
+  const std::uint32_t chosen =
+      choices_.pick_among(choice_kind::ready, ready_.size(), [this](std::size_t place) {
+        return candidate{ready_.at(place)->chain, ready_.at(place)->task};
+      });
   detail::ready_op* const op = ready_.take(chosen);
   task_state& task = tasks_[op->task];
   --task.ready;
   ++task.turns;
   recent_[turns_ % recent_max] = op->task;
   ++turns_;
-  time_.set_current_task(op->task);
+  time_.begin_turn(*op);
+  std::uint64_t& past = time_.current_past();
+  past = mixed(past, op->task);
+  order_class_ += past;  // a sum: the order of unrelated turns does not matter
   const flag_guard running(running_);
   const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+  const turn_guard turn(time_);
   op->run(op, true);
   recycled_.rethrow_pending_exception();
   return true;
+}
+
+void sim_context::touch(std::uint64_t key) {
+  std::uint64_t& thing = touched_[key];
+  std::uint64_t& past = time_.current_past();
+  thing = past = mixed(past, mixed(thing, key));
 }
 
 std::vector<task_id> sim_context::recent_turns() const {
@@ -107,7 +131,10 @@ bool sim_context::release_due() {
   if (due_.empty()) return false;
   std::size_t first = 0;
   while (first < due_.size()) {
-    const std::size_t chosen = first + choices_.pick(choice_kind::timer, due_.size() - first);
+    const std::size_t chosen =
+        first + choices_.pick_among(choice_kind::timer, due_.size() - first, [&](std::size_t place) {
+          return candidate{due_[first + place]->chain, due_[first + place]->task};
+        });
     detail::timer_op* const op = due_[chosen];
     for (std::size_t i = chosen; i > first; --i) due_[i] = due_[i - 1];
     ++first;
@@ -121,6 +148,8 @@ void sim_context::move_clock(nanoseconds instant) noexcept {
   if (instant <= time_.now()) return;
   time_.set_now(instant);
   turns_at_instant_ = 0;
+  order_class_ =
+      mixed(order_class_, static_cast<std::uint64_t>(instant.count()));  // all of this before all of that
 }
 
 void sim_context::run_current() {

@@ -22,6 +22,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -123,6 +124,14 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// (VCS-1).
   void run_until_idle();
 
+  /// Says that the current turn reads or changes the thing with this key: the order of two turns that touch the same
+  /// thing matters.
+  void touch(std::uint64_t key);
+  /// The hash of the order of the turns so far, equal for schedules that differ only in the order of turns that had
+  /// nothing to do with each other, as far as chains, wake-ups and touches tell (Mazurkiewicz traces). What turns
+  /// share without telling is not in it.
+  std::uint64_t order_class() const noexcept { return order_class_; }
+
   const task_state& task(task_id id) const noexcept { return tasks_[id]; }
   std::size_t tasks() const noexcept { return tasks_.size(); }
   /// Makes room for a further task and returns its id, counted from 1.
@@ -158,8 +167,14 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
     recycled_.rethrow_pending_exception();
   }
 
-  /// Puts an operation among the ready ones; it belongs to op->task.
+  /// Puts an operation among the ready ones; it belongs to op->task, and to a chain of its own unless it has one.
   void make_ready(detail::ready_op* op) {
+    if (op->chain == 0) {
+      op->chain = time_.next_chain();
+    } else {
+      // Woken: what the waker knows comes before what the woken does.
+      time_.past(op->chain) = mixed(time_.past(op->chain), time_.current_past());
+    }
     ++tasks_[op->task].ready;
     ready_.push(op);
   }
@@ -238,6 +253,10 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
     foreign_.push_back(std::make_shared<std::decay_t<Function>>(std::forward<Function>(function)));
   }
   void drop_all_but(task_id spared) noexcept;
+  static std::uint64_t mixed(std::uint64_t a, std::uint64_t b) noexcept {
+    const std::uint64_t sum = (a ^ (b + 0x9e3779b97f4a7c15ULL)) * 0xbf58476d1ce4e5b9ULL;
+    return sum ^ (sum >> 29U);
+  }
   static void give(void* self, detail::ready_op* op) { static_cast<sim_context*>(self)->make_ready(op); }
 
   choice_stream& choices_;
@@ -248,6 +267,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   std::uint64_t turns_ = 0;
   std::uint64_t turns_at_instant_ = 0;
   std::uint64_t turns_per_instant_max_ = 100'000;
+  std::uint64_t order_class_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> touched_;  // looked up only: its order is not
   task_id last_task_ = virtual_time::nobody;
   bool running_ = false;
   bool abandoned_ = false;

@@ -69,6 +69,7 @@ struct ready_op {
   using function = void (*)(ready_op*, bool invoke);  // invoke == false: destroy without running
   function run = nullptr;
   task_id task = 0;
+  std::uint32_t chain = 0;
 };
 
 struct wait_canceller;
@@ -244,9 +245,34 @@ class virtual_time : public boost::asio::execution_context::service {
   void set_current_task(task_id task) noexcept { current_task_ = task; }
   task_id current_task() const noexcept { return current_task_; }
 
+  /// Handlers form chains: the first that a turn posts or arms continues the turn's chain, every further one begins a
+  /// new chain, as does what is made between turns. (Decomposition into chains online: Ozkan, Majumdar, Niksic,
+  /// Tabaei Befrouei, Weissenbacher, "Randomized testing of distributed systems with probabilistic guarantees",
+  /// OOPSLA 2018.)
+  void begin_turn(const detail::ready_op& op) noexcept {
+    current_task_ = op.task;
+    current_chain_ = op.chain;
+    chain_to_continue_ = op.chain;
+  }
+  void end_turn() noexcept { current_chain_ = chain_to_continue_ = 0; }
+  std::uint32_t next_chain() {
+    if (const std::uint32_t continued = std::exchange(chain_to_continue_, 0); continued != 0)
+      return continued;
+    pasts_.push_back(pasts_[current_chain_]);
+    return chains();
+  }
+  /// Chains begun so far; their numbers count from 1.
+  std::uint32_t chains() const noexcept { return static_cast<std::uint32_t>(pasts_.size() - 1); }
+
+  /// The hash of what happened before a chain's last turn, in the sense of Lamport: its own earlier turns, the turns
+  /// that made it and woke it, and what touched the same things. [0] is what happens between turns.
+  std::uint64_t& past(std::uint32_t chain) noexcept { return pasts_[chain]; }
+  std::uint64_t& current_past() noexcept { return pasts_[current_chain_]; }
+
   // What follows is for the timer services below.
   void arm(detail::timer_op* op, detail::timer_op*& list) {
     op->task = current_task_;
+    op->chain = next_chain();
     op->since = now_;
     if (op->parked) {
       op->index = parked_.size();
@@ -304,6 +330,9 @@ class virtual_time : public boost::asio::execution_context::service {
   std::vector<detail::timer_op*> parked_;
   std::uint64_t sequence_ = 0;
   task_id current_task_ = 0;
+  std::uint32_t current_chain_ = 0;
+  std::uint32_t chain_to_continue_ = 0;
+  std::vector<std::uint64_t> pasts_ = std::vector<std::uint64_t>(1);
 };
 
 namespace detail {

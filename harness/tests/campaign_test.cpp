@@ -152,7 +152,7 @@ struct planted {
 };
 void PrintTo(const planted& one, std::ostream* out) { *out << to_string(one.kind); }
 const std::array<planted, choice_kinds> all_planted = {{
-    {choice_kind::ready, "P-1", "random order", verdict::pass},
+    {choice_kind::ready, "P-1", "permuted order", verdict::pass},
     {choice_kind::timer, "P-2", "random ties", verdict::fail},  // shown under order model fifo
     {choice_kind::cancel, "P-3", "cancel sweep", verdict::fail},
     {choice_kind::fault, "P-4", "fault sweep", verdict::fail},

@@ -25,7 +25,7 @@ constexpr const char* reactor_started =
 
 // Linux: a directory's link count is 2 and one per entry. One call, no listing.
 long thread_count() noexcept {
-  struct stat status{};
+  struct stat status {};
   return ::stat("/proc/self/task", &status) == 0 ? static_cast<long>(status.st_nlink) - 2 : 0;
 }
 
@@ -55,6 +55,9 @@ class sim_engine final : public engine {
     context_.visit_ready([&](const detail::ready_op& op) { visitor(op.task); });
   }
   std::vector<task_id> recent_turns() const override { return context_.recent_turns(); }
+  std::uint64_t order_class() const noexcept override { return context_.order_class(); }
+  std::uint32_t chains() const noexcept override { return context_.time().chains(); }
+  void touch(std::uint64_t key) override { context_.touch(key); }
   std::int64_t outstanding_work() override { return context_.outstanding_work(); }
   std::string escaped() const override {
     if (context_.escaped()) return "a handler came from another thread";
@@ -120,6 +123,9 @@ class stock_engine final : public engine {
   task_id current_task() const noexcept override { return time_.current_task(); }
   void visit_ready(const std::function<void(task_id)>&) const override {}
   std::vector<task_id> recent_turns() const override { return {}; }
+  std::uint64_t order_class() const noexcept override { return 0; }
+  std::uint32_t chains() const noexcept override { return 0; }
+  void touch(std::uint64_t) override {}
   std::int64_t outstanding_work() override {
     // An io_context that has run out of work stops: so let go of ours and look.
     guard_.reset();

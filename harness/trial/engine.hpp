@@ -47,6 +47,10 @@ class engine {
   virtual std::vector<task_id> recent_turns() const = 0;
   virtual task_state task(task_id id) const noexcept = 0;
   virtual task_id current_task() const noexcept = 0;
+  /// The order of turns so far and the chains they form, where the tier can tell; see sim_context.
+  virtual std::uint64_t order_class() const noexcept = 0;
+  virtual std::uint32_t chains() const noexcept = 0;
+  virtual void touch(std::uint64_t key) = 0;
   /// Executors that track outstanding work, all tasks together; where the tier cannot count, 1 if there is
   /// any.
   virtual std::int64_t outstanding_work() = 0;

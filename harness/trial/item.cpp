@@ -58,6 +58,7 @@ void item_ledger::move(int id, item_state state) {
   entry* const e = find(id);
   if (e == nullptr) return;
   e->state = state;
+  if (touched) touched(id);
   if (note) note("item " + std::to_string(id) + " " + std::string(to_string(state)));
 }
 

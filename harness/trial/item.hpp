@@ -75,6 +75,8 @@ class item_ledger {
   /// Where things happen, as text for a finding; and a line for the trace at every move.
   std::function<std::string()> locate;
   std::function<void(std::string_view)> note;
+  /// Told of every item that is moved: two turns that move the same one do not commute.
+  std::function<void(int id)> touched;
 
   item_ledger() = default;
   item_ledger(const item_ledger&) = delete;

@@ -11,6 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::uint64_t item_keys = std::uint64_t{1} << 63U;    // apart from those that scenarios choose
 constexpr std::uint32_t exceptions_max = 100;                   // that leave a turn, of one trial
 constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before background work alone counts as idle
 
@@ -58,6 +59,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
   };
+  items_.touched = [this](int id) { engine_->touch(static_cast<std::uint64_t>(id) | item_keys); };
   if (traced) items_.note = [this](std::string_view text) { record(event_kind::item, std::string(text)); };
 }
 
@@ -66,6 +68,7 @@ trial::~trial() {
   items_.subject_going();
   items_.locate = nullptr;
   items_.note = nullptr;
+  items_.touched = nullptr;
   const clock_guard clock(engine_->time());
   // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
   // dependencies, kept things), which may hold timers and executors; then the context that those stand on.
@@ -277,6 +280,12 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   if (trace_) note_choices();
   running_ = false;
   result_.choices = choices_.made();
+  result_.order_class = engine_->order_class();
+  result_.chains = engine_->chains();
+  if (trace_ && engine_->knows_tasks()) {
+    for (task_id id = 0; id <= operations_.size(); ++id)
+      result_.task_turns.push_back(static_cast<std::uint32_t>(engine_->task(id).turns));
+  }
   if (trace_) result_.events = std::move(*trace_);
   return std::move(result_);
 }
@@ -419,9 +428,13 @@ void trial::offer_cancel() {
     if (queued && !newly_queued) return;
   }
   ++result_.cancel_points;
-  if (choices_.pick(choice_kind::cancel, 2) == 0) return;
+  constexpr asio::cancellation_type kinds[cancel_kinds] = {
+      asio::cancellation_type::none, asio::cancellation_type::terminal, asio::cancellation_type::partial,
+      asio::cancellation_type::total};
+  const std::uint32_t kind = choices_.pick(choice_kind::cancel, cancel_kinds);
+  if (kind == 0) return;
   ++victim_cancels_;
-  request_cancel(*victim_, asio::cancellation_type::terminal);
+  request_cancel(*victim_, kinds[kind]);
 }
 
 std::string trial::task_name(task_id task) const {

@@ -71,7 +71,10 @@ struct trial_result {
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::uint64_t turns = 0;
-  std::optional<trace> events;  ///< if the trial was traced
+  std::uint64_t order_class = 0;          ///< see sim_context::order_class; 0 on tier `io_context`
+  std::uint32_t chains = 0;               ///< of handlers, see sim_context; 0 on tier `io_context`
+  std::vector<std::uint32_t> task_turns;  ///< of each task, if the trial was traced
+  std::optional<trace> events;            ///< if the trial was traced
   bool passed() const noexcept { return kind == failure_kind::none; }
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
@@ -167,8 +170,14 @@ class trial {
   class watch_guard;
   [[nodiscard]] watch_guard watch(std::function<std::string()> check);
 
+  /// Says that the current turn reads or changes the thing with this key, which other turns do as well: then their
+  /// order is part of what tells schedules apart. Optional; items and wake-ups are known without.
+  void touch(std::uint64_t key) { engine_->touch(key); }
+
   /// A new item with this id, known to the ledger.
-  class item item(int id) { return items_.make(id); }
+  class item item(int id) {
+    return items_.make(id);
+  }
   item_ledger& items() noexcept { return items_; }
 
   /// The order ledger: what happened before what.
@@ -293,8 +302,8 @@ class trial {
   trial_result result_;
   bool running_ = false;
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
-  bool turning_ = false;   // a handler is being run
-  std::size_t noted_ = 0;  // choices that the trace has seen
+  bool turning_ = false;                 // a handler is being run
+  std::size_t noted_ = 0;                // choices that the trace has seen
 };
 
 /// Ends a watch when it goes.
@@ -345,9 +354,7 @@ struct start_op final : detail::ready_op {
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
       // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
-      {
-        const boost::asio::awaitable<T> dropped(std::move(self->work));
-      }
+      { const boost::asio::awaitable<T> dropped(std::move(self->work)); }
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;

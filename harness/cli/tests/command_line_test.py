@@ -184,7 +184,7 @@ class ExitStatus(unittest.TestCase):
             result = only(report)
             self.assertEqual(result["verdict"], verdict)
             self.assertEqual((result["verdict_any"], result["verdict_fifo"]), ("fail", "pass"))
-            self.assertEqual(result["shown_by"], "random order")
+            self.assertEqual(result["shown_by"], "permuted order")
 
     def test_mutants_run_only_if_meant(self):
         names = {one["subject"] for one in run_bad("--clause", "PRB-1", "--subject", "*")[0]["results"]}
@@ -278,7 +278,7 @@ class BadSubjects(unittest.TestCase):
     def test_a_crash_in_a_permuted_order_keeps_its_schedule(self):
         result = self.one("crashing_when_permuted", "PRB-3", 2)
         self.assertEqual((result["verdict"], result["verdict_fifo"]), ("error", "pass"))
-        self.assertEqual(result["shown_by"], "random order")
+        self.assertEqual(result["shown_by"], "permuted order")
         self.expect_replay(result, 2)
 
     def test_what_a_subject_prints_corrupts_nothing(self):

@@ -44,7 +44,7 @@ class OwnTests(unittest.TestCase):
         status, text = self.run_tests("isolated.crashes_in_another_order")
         self.assertEqual(status, 1, text)
         self.assertIn("crashed: the process was ended by Aborted", text)
-        self.assertIn("Found by: random order", text)
+        self.assertIn("Found by: permuted order", text)
         token = self.token_in(text)
         self.assertEqual((self.report / "isolated.crashes_in_another_order.token").read_text().strip(), token)
         # The replay is in the test's own process, where a debugger sees it.
