@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "harness/choice/exhaustive.hpp"
 #include "harness/choice/strategy.hpp"
 
 namespace assay {
@@ -212,7 +213,20 @@ class campaign {
 
   bool permuted_orders(const trial_result& baseline) {
     if (baseline.choices.empty()) return true;  // nothing is left open
+    if (options_.strategy == "dfs") return enumerate();
     return explore_orders(options_.schedules, "permuted order", order_model::any);
+  }
+
+  // Depth first, as far as the budget goes.
+  bool enumerate() {
+    enter("permuted order");
+    strategy_ = "dfs";
+    exhaustive all;
+    for (std::uint32_t i = 0; i < options_.schedules && !result_.exhausted; ++i) {
+      if (!judge(run_one(all.next()), "permuted order", order_model::any)) return false;
+      result_.exhausted = !all.finish();
+    }
+    return true;
   }
 
   std::unique_ptr<choice_source> source_for(std::uint32_t number, order_model model) {

@@ -38,7 +38,7 @@ struct campaign_options {
   std::uint64_t seed = 1;
   tier where = tier::sim;
   bool sweep = true;                   ///< the cancellation and fault sweeps, and random cancels and faults
-  std::string strategy = "portfolio";  ///< that explores them; one of strategies(), or "portfolio"
+  std::string strategy = "portfolio";  ///< that explores them; one of strategies(), "portfolio" or "dfs"
   std::uint32_t pairs_max = 64;  ///< pairs of cancels, and of a fault and a cancel, that are tried of each
   std::uint32_t shrink_trials_max = 400;
   trial_runner run;  ///< run_trial if empty
@@ -73,6 +73,7 @@ struct campaign_result {
   std::uint32_t fault_pairs_covered = 0;
   std::uint64_t order_classes = 0;  ///< schedules that differ in more than the order of unrelated turns
   std::string strategy;             ///< that showed it, if a strategy did
+  bool exhausted = false;           ///< strategy `dfs` has covered every schedule
 
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };

@@ -32,11 +32,16 @@ std::string to_text(const trial_result& result) {
     choices.push_back(one.arity);
     choices.push_back(one.chosen);
   }
-  json::object out = {{"kind", static_cast<int>(result.kind)}, {"message", result.message},
-                      {"choices", std::move(choices)},         {"reached", strings(result.reached)},
-                      {"wanted", strings(result.wanted)},      {"cancel_points", result.cancel_points},
-                      {"fault_points", result.fault_points},   {"turns", result.turns},
-                      {"order_class", result.order_class},     {"chains", result.chains},
+  json::object out = {{"kind", static_cast<int>(result.kind)},
+                      {"message", result.message},
+                      {"choices", std::move(choices)},
+                      {"reached", strings(result.reached)},
+                      {"wanted", strings(result.wanted)},
+                      {"cancel_points", result.cancel_points},
+                      {"fault_points", result.fault_points},
+                      {"turns", result.turns},
+                      {"order_class", result.order_class},
+                      {"chains", result.chains},
                       {"task_turns", json::value_from(result.task_turns)}};
   json::array failures;
   for (const std::string& one : result.failures) failures.emplace_back(one);
@@ -143,7 +148,8 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty()) return crashed(status, mirror.choices());
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty())
+    return crashed(status, mirror.choices());
   return from_text(text);
 }
 

@@ -10,7 +10,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "harness/campaign/bugs.hpp"
 #include "harness/campaign/catalogue.hpp"
 
 namespace assay {
@@ -30,9 +32,15 @@ class suite {
         std::make_unique<subject<Contract>>(std::move(name), kind, std::move(traits), std::move(make)));
   }
 
+  /// What `assay bugs` measures strategies on. They must outlive the suite.
+  void measure_on(const std::vector<planted_bug>& bugs) noexcept { bugs_ = &bugs; }
+
   /// Runs the command line. Returns the exit status: 0, 1 (a MUST clause is violated), 2 (an error, or
   /// nothing but skips), 64 (usage).
   int run(int argc, char** argv);
+
+ private:
+  const std::vector<planted_bug>* bugs_ = nullptr;
 };
 
 }  // namespace assay

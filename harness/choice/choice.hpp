@@ -58,6 +58,11 @@ class choice_source {
     return choose(kind, static_cast<std::uint32_t>(candidates.size()));
   }
   virtual bool wants_candidates() const noexcept { return false; }
+  /// Told after every turn, if it wants to be, what the turn touched: keys of things, and of the chains that it woke or
+  /// made. `complete`: there is nothing else that it can have in common with another turn.
+  virtual void turn_ran(std::uint32_t /*chain*/, std::span<const std::uint64_t> /*touched*/,
+                        bool /*complete*/) {}
+  virtual bool wants_turns() const noexcept { return false; }
   /// True when every answer is 0 whatever is asked; lets the stream skip the call.
   virtual bool always_first() const noexcept { return false; }
   /// Why the run left what this source was made for, if it did (strict replay only).
@@ -101,6 +106,11 @@ class choice_stream {
     candidates_.clear();
     for (std::size_t i = 0; i < arity; ++i) candidates_.push_back(who(i));
     return keep(kind, static_cast<std::uint32_t>(arity), source_->choose_among(kind, candidates_));
+  }
+
+  bool wants_turns() const noexcept { return source_->wants_turns(); }
+  void turn_ran(std::uint32_t chain, std::span<const std::uint64_t> touched, bool complete) {
+    source_->turn_ran(chain, touched, complete);
   }
 
   /// All choices made so far, in order.

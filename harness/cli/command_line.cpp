@@ -10,6 +10,8 @@
 #include <map>
 #include <random>
 
+#include "harness/choice/strategy.hpp"
+
 namespace assay {
 
 namespace {
@@ -22,6 +24,7 @@ constexpr const char* introduction =
     "  assay run --subject reference --clause 'BQ-*'\n"
     "  assay replay TOKEN --trace         see a failure again, step by step\n"
     "  assay mutants                      which wrong implementations are caught by what\n"
+    "  assay bugs                         how soon each strategy finds each planted bug\n"
     "  assay list, assay standard         what there is, what the clauses say\n"
     "  assay lint                         whether the catalogue itself is sound\n"
     "\n"
@@ -87,6 +90,7 @@ class reader {
     add_run();
     add_mutants();
     add_replay();
+    add_bugs();
     add_lint();
     CLI::App* const worker = add_verb("worker", verb::worker, "", "");
     worker->add_option("socket", line_.worker_socket);
@@ -169,12 +173,14 @@ class reader {
   }
 
   void isolate_flags(CLI::App* verb, const std::string& about, const std::string& about_not) {
-    verb->add_flag_callback("--isolate", [this] { isolate_ = true; }, about);
-    verb->add_flag_callback("--no-isolate", [this] { isolate_ = false; }, about_not);
+    verb->add_flag_callback(
+        "--isolate", [this] { isolate_ = true; }, about);
+    verb->add_flag_callback(
+        "--no-isolate", [this] { isolate_ = false; }, about_not);
   }
 
   void campaign_group(CLI::App* verb, const std::string& schedules) {
-    number_option(verb, "--schedules", "Random schedules per scenario (" + schedules + ")", 0, 100'000'000,
+    number_option(verb, "--schedules", "Schedules explored per scenario (" + schedules + ")", 0, 100'000'000,
                   [this](std::uint64_t n) { line_.options.schedules = static_cast<std::uint32_t>(n); });
     text_option(verb, "--seed", "Seed of the random schedules (1), or 'random'", "S",
                 [this](const std::string& text) {
@@ -186,6 +192,13 @@ class reader {
       line_.processes.workers = static_cast<unsigned>(n);
       jobs_given_ = true;
     });
+    std::vector<std::string> names{"portfolio", "dfs"};
+    for (const strategy& one : strategies()) names.emplace_back(one.name);
+    word_option(verb, "--strategy", "How orders are explored (portfolio); dfs covers small scenarios whole",
+                names, [this](const std::string& text) { line_.options.strategy = text; });
+    number_option(verb, "--pairs", "Pairs of cancels, and of a fault and a cancel, per scenario (64)", 0,
+                  1'000'000,
+                  [this](std::uint64_t n) { line_.options.pairs_max = static_cast<std::uint32_t>(n); });
     isolate_flags(verb, "Run everything in worker processes; by default third parties and mutants are",
                   "Run everything in this process, for a debugger");
     number_option(verb, "--hang-after", "Seconds of real time without a new trial that are a hang (30)", 1,
@@ -266,6 +279,24 @@ class reader {
     isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_bugs() {
+    CLI::App* const v = add_verb("bugs", verb::bugs, "How soon each strategy finds each planted bug",
+                                 "  assay bugs\n  assay bugs --bug 'lost_*' --cap 20000 --format json");
+    globs(v, "--bug", line_.bugs, "Only these bugs");
+    number_option(v, "--seeds", "Seeds to take the median of (40)", 1, 100'000,
+                  [this](std::uint64_t n) { line_.measured.seeds = static_cast<std::uint32_t>(n); });
+    number_option(v, "--cap", "Schedules per seed, after which a strategy has not found the bug (2000)", 1,
+                  100'000'000,
+                  [this](std::uint64_t n) { line_.measured.cap = static_cast<std::uint32_t>(n); });
+    number_option(v, "--twin-schedules", "Schedules of the portfolio on each correct twin (1000)", 0,
+                  100'000'000,
+                  [this](std::uint64_t n) { line_.measured.twin_schedules = static_cast<std::uint32_t>(n); });
+    number_option(v, "--jobs", "Processes that measure (1)", 1, 256,
+                  [this](std::uint64_t n) { line_.processes.workers = static_cast<unsigned>(n); });
     format_option(v, {"text", "json"});
     output_option(v);
   }

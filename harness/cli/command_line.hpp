@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "harness/campaign/bugs.hpp"
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/runner.hpp"
 #include "harness/cli/selection.hpp"
 
 namespace assay {
 
-enum class verb { list, standard, run, mutants, replay, lint, worker };
+enum class verb { list, standard, run, mutants, replay, bugs, lint, worker };
 
 struct command_line {
   verb what = verb::run;
@@ -31,6 +32,8 @@ struct command_line {
   std::string findings;
   std::string token;
   std::vector<std::string> mutants;
+  std::vector<std::string> bugs;
+  bug_options measured;
   int worker_socket = -1;
   int worker_mirror = -1;
 };

@@ -4,6 +4,6 @@
 
 namespace assay {
 
-int suite::run(int argc, char** argv) { return run_command_line(argc, argv); }
+int suite::run(int argc, char** argv) { return run_command_line(argc, argv, bugs_); }
 
 }  // namespace assay

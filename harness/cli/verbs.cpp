@@ -16,6 +16,7 @@
 #include "harness/campaign/worker.hpp"
 #include "harness/cli/command_line.hpp"
 #include "harness/cli/selection.hpp"
+#include "harness/report/bugs.hpp"
 #include "harness/report/findings.hpp"
 #include "harness/report/kill_matrix.hpp"
 #include "harness/report/pretty_json.hpp"
@@ -346,7 +347,42 @@ int do_replay(const command_line& line) {
   return result.outcome == verdict::pass && seen.problems.empty() ? 0 : error_status;
 }
 
-int dispatch(const command_line& line) {
+// ---- bugs
+
+int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
+  if (known == nullptr || known->empty()) throw usage_error("this program has no planted bugs to measure on");
+  std::vector<const planted_bug*> chosen;
+  std::vector<std::string> names;
+  for (const planted_bug& one : *known) {
+    names.push_back(one.name);
+    if (matches_any(line.bugs, one.name)) chosen.push_back(&one);
+  }
+  if (chosen.empty()) {
+    throw usage_error("no planted bug is called '" + line.bugs.front() + "'" +
+                      suggestion(line.bugs.front(), names));
+  }
+  const bool shown = ::isatty(STDERR_FILENO) != 0;
+  std::size_t done = 0;
+  const std::vector<bug_report> reports =
+      measure_bugs(chosen, line.measured, line.processes.workers, [&](const bug_report& one) {
+        ++done;
+        if (shown) std::cerr << "\r\x1b[K" << done << '/' << chosen.size() << "  " << one.name << std::flush;
+      });
+  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  print(line, [&](std::ostream& out, const text_style&) {
+    if (line.format == "json") {
+      write_json(out, reports, line.measured);
+    } else {
+      write_text(out, reports, line.measured);
+    }
+  });
+  // A twin that is reported is a false alarm: the one thing that must not happen.
+  const bool alarmed =
+      std::any_of(reports.begin(), reports.end(), [](const bug_report& one) { return one.twin_reports > 0; });
+  return alarmed ? 1 : 0;
+}
+
+int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
   switch (line.what) {
     case verb::list:
       return do_list(line);
@@ -358,6 +394,8 @@ int dispatch(const command_line& line) {
       return do_mutants(line);
     case verb::replay:
       return do_replay(line);
+    case verb::bugs:
+      return do_bugs(line, bugs);
     case verb::lint:
       return do_lint(line);
     case verb::worker:
@@ -368,11 +406,11 @@ int dispatch(const command_line& line) {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv) {
+int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
   catalogue::instance().sort();
   try {
     const parsed read = parse_command_line(argc, argv);
-    return read.done ? *read.done : dispatch(read.line);
+    return read.done ? *read.done : dispatch(read.line, bugs);
   } catch (const usage_error& failure) {
     std::cerr << "assay: " << failure.what() << '\n';
     return usage_status;

@@ -1,9 +1,14 @@
 // What the verbs of the command line do.
 #pragma once
 
+#include <vector>
+
+#include "harness/campaign/bugs.hpp"
+
 namespace assay {
 
-/// Runs the command line over the process's catalogue. Returns the exit status.
-int run_command_line(int argc, char** argv);
+/// Runs the command line over the process's catalogue; `bugs`, if any, is what strategies are measured on. Returns the
+/// exit status.
+int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs);
 
 }  // namespace assay

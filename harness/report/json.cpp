@@ -39,6 +39,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["fault_pairs_covered"] = one.fault_pairs_covered;
   result["order_classes"] = one.order_classes;
   result["strategy"] = one.strategy;
+  result["exhausted"] = one.exhausted;
   if (is_bad(one.outcome)) result["replay"] = replay_command(report.program, one.token);
   result["story"] = json::value_from(one.story);
   return result;

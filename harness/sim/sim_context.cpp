@@ -35,6 +35,7 @@ sim_context::sim_context(choice_stream& choices)
     : choices_(choices),
       time_(boost::asio::make_service<virtual_time>(*this)),
       tasks_(1),
+      tells_turns_(choices.wants_turns()),
       owner_(pthread_self()) {
   time_.drive(this, &sim_context::give, true);
 }
@@ -107,12 +108,16 @@ bool sim_context::run_turn() {
   const flag_guard running(running_);
   const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
   const turn_guard turn(time_);
+  const std::uint32_t chain = op->chain;
+  if (tells_turns_) footprint_.clear();
   op->run(op, true);
+  if (tells_turns_) choices_.turn_ran(chain, footprint_, touches_complete_);
   recycled_.rethrow_pending_exception();
   return true;
 }
 
 void sim_context::touch(std::uint64_t key) {
+  if (tells_turns_) footprint_.push_back(key);
   std::uint64_t& thing = touched_[key];
   std::uint64_t& past = time_.current_past();
   thing = past = mixed(past, mixed(thing, key));

@@ -127,6 +127,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// Says that the current turn reads or changes the thing with this key: the order of two turns that touch the same
   /// thing matters.
   void touch(std::uint64_t key);
+  /// Says that turns touch nothing in common but what they say, and the handlers that they make and wake.
+  void touches_everything() noexcept { touches_complete_ = true; }
   /// The hash of the order of the turns so far, equal for schedules that differ only in the order of turns that had
   /// nothing to do with each other, as far as chains, wake-ups and touches tell (Mazurkiewicz traces). What turns
   /// share without telling is not in it.
@@ -175,6 +177,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
       // Woken: what the waker knows comes before what the woken does.
       time_.past(op->chain) = mixed(time_.past(op->chain), time_.current_past());
     }
+    if (tells_turns_ && running_) footprint_.push_back(chain_keys | op->chain);
     ++tasks_[op->task].ready;
     ready_.push(op);
   }
@@ -268,6 +271,10 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   std::uint64_t turns_at_instant_ = 0;
   std::uint64_t turns_per_instant_max_ = 100'000;
   std::uint64_t order_class_ = 0;
+  static constexpr std::uint64_t chain_keys = std::uint64_t{1} << 62U;  // apart from those of things
+  bool tells_turns_;
+  bool touches_complete_ = false;
+  std::vector<std::uint64_t> footprint_;  // of the current turn, if the source wants to know
   std::unordered_map<std::uint64_t, std::uint64_t> touched_;  // looked up only: its order is not
   task_id last_task_ = virtual_time::nobody;
   bool running_ = false;

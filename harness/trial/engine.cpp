@@ -58,6 +58,7 @@ class sim_engine final : public engine {
   std::uint64_t order_class() const noexcept override { return context_.order_class(); }
   std::uint32_t chains() const noexcept override { return context_.time().chains(); }
   void touch(std::uint64_t key) override { context_.touch(key); }
+  void touches_everything() noexcept override { context_.touches_everything(); }
   std::int64_t outstanding_work() override { return context_.outstanding_work(); }
   std::string escaped() const override {
     if (context_.escaped()) return "a handler came from another thread";
@@ -126,6 +127,7 @@ class stock_engine final : public engine {
   std::uint64_t order_class() const noexcept override { return 0; }
   std::uint32_t chains() const noexcept override { return 0; }
   void touch(std::uint64_t) override {}
+  void touches_everything() noexcept override {}
   std::int64_t outstanding_work() override {
     // An io_context that has run out of work stops: so let go of ours and look.
     guard_.reset();

@@ -51,6 +51,7 @@ class engine {
   virtual std::uint64_t order_class() const noexcept = 0;
   virtual std::uint32_t chains() const noexcept = 0;
   virtual void touch(std::uint64_t key) = 0;
+  virtual void touches_everything() noexcept = 0;
   /// Executors that track outstanding work, all tasks together; where the tier cannot count, 1 if there is
   /// any.
   virtual std::int64_t outstanding_work() = 0;

@@ -173,6 +173,9 @@ class trial {
   /// Says that the current turn reads or changes the thing with this key, which other turns do as well: then their
   /// order is part of what tells schedules apart. Optional; items and wake-ups are known without.
   void touch(std::uint64_t key) { engine_->touch(key); }
+  /// Says that turns of this trial have nothing in common but what `touch` is told, items, and the handlers that they
+  /// make and wake: then a depth-first search covers the orders of unrelated turns once.
+  void touches_everything() noexcept { engine_->touches_everything(); }
 
   /// A new item with this id, known to the ledger.
   class item item(int id) {

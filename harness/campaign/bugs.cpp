@@ -1,0 +1,239 @@
+#include "harness/campaign/bugs.hpp"
+
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <cerrno>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "harness/campaign/campaign.hpp"
+#include "harness/choice/exhaustive.hpp"
+#include "harness/choice/strategy.hpp"
+
+namespace assay {
+
+// Only for the lines from a process that measures; what is printed has a format of its own.
+BOOST_DESCRIBE_STRUCT(bug_figures, (), (median, p95, cpu_ms))
+BOOST_DESCRIBE_STRUCT(bug_report, (),
+                      (name, depth, what, portfolio, strategies, cancel_slots, sweep_runs, shrunk_deviations,
+                       twin_reports, twin_message))
+
+namespace {
+
+class no_subject final : public subject_base {
+ public:
+  no_subject() : subject_base("none", "planted", subject_kind::reference, {}) {}
+};
+
+double cpu_ms() noexcept {
+  timespec value{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &value);
+  return static_cast<double>(value.tv_sec) * 1e3 + static_cast<double>(value.tv_nsec) / 1e6;
+}
+
+constexpr double never = std::numeric_limits<double>::infinity();
+
+// The value below which this share of all lies, and half of the two in the middle for the median.
+std::optional<double> quantile(std::vector<double> all, double share) {
+  if (all.empty()) return std::nullopt;
+  std::sort(all.begin(), all.end());
+  const double place = share * static_cast<double>(all.size());
+  const auto above = std::min(static_cast<std::size_t>(place), all.size() - 1);
+  const bool between = static_cast<double>(above) == place && above > 0;
+  const double value = between ? (all[above - 1] + all[above]) / 2 : all[above];
+  return value == never ? std::nullopt : std::optional(value);
+}
+
+class measurement {
+ public:
+  measurement(const planted_bug& bug, const bug_options& options) : bug_(bug), options_(options) {
+    fifo_source first;
+    const trial_result baseline = run_trial(planted_subject(), bug.wrong, first, {}, true);
+    shape_.count(baseline.choices);
+    shape_.turns = baseline.task_turns;
+    shape_.chains = baseline.chains;
+    report_.name = bug.name;
+    report_.depth = bug.depth;
+    report_.what = bug.what;
+    report_.cancel_slots = bug.cancel_slots;
+    cancel_points_ = baseline.cancel_points;
+  }
+
+  bug_report run() {
+    for (const strategy& one : strategies())
+      report_.strategies[std::string(one.name)] =
+          over_seeds([&](std::uint64_t) -> const strategy& { return one; });
+    report_.strategies["dfs"] = depth_first();
+    report_.portfolio = over_seeds([](std::uint64_t number) -> const strategy& { return portfolio(number); });
+    sweep();
+    shrink_one();
+    look_at_twin();
+    return std::move(report_);
+  }
+
+ private:
+  using chooser = std::function<const strategy&(std::uint64_t number)>;
+
+  trial_result try_one(const scenario_info& scenario, choice_source& source) const {
+    return run_trial(planted_subject(), scenario, source, {});
+  }
+  std::unique_ptr<choice_source> source(const chooser& which, std::uint64_t seed,
+                                        std::uint32_t number) const {
+    return which(number).make(seed * 1'000'003 + number, shape_);
+  }
+
+  // Schedules until the bug shows, or never.
+  double first_failure(const chooser& which, std::uint64_t seed) const {
+    for (std::uint32_t number = 0; number < options_.cap; ++number) {
+      if (!try_one(bug_.wrong, *source(which, seed, number)).passed()) return number + 1;
+    }
+    return never;
+  }
+
+  bug_figures over_seeds(const chooser& which) const {
+    std::vector<double> schedules;
+    std::vector<double> times;
+    std::uint32_t failures = 0;
+    for (std::uint32_t seed = 1; seed <= options_.seeds; ++seed) {
+      // More than half have not found it: neither figure can exist any more.
+      if (2 * failures > options_.seeds) return {};
+      const double begun = cpu_ms();
+      schedules.push_back(first_failure(which, seed));
+      const bool found = schedules.back() != never;
+      times.push_back(found ? cpu_ms() - begun : never);
+      if (!found) ++failures;
+    }
+    return {quantile(schedules, 0.5), quantile(schedules, 0.95), quantile(times, 0.5)};
+  }
+
+  bug_figures depth_first() const {
+    exhaustive all;
+    const double begun = cpu_ms();
+    for (std::uint32_t number = 0; number < options_.cap; ++number) {
+      if (!try_one(bug_.wrong, all.next()).passed()) return {number + 1.0, number + 1.0, cpu_ms() - begun};
+      if (!all.finish()) break;
+    }
+    return {};
+  }
+
+  void sweep() {
+    std::uint32_t runs = 0;
+    for (std::uint32_t point = 0; point < cancel_points_; ++point) {
+      ++runs;
+      sweep_source cancelled({{choice_kind::cancel, point, 1, false}});
+      if (try_one(bug_.wrong, cancelled).passed()) continue;
+      report_.sweep_runs = runs;
+      return;
+    }
+  }
+
+  void shrink_one() {
+    for (std::uint32_t number = 0; number < options_.cap; ++number) {
+      const auto found = source([](std::uint64_t n) -> const strategy& { return portfolio(n); }, 1, number);
+      const trial_result failing = try_one(bug_.wrong, *found);
+      if (failing.passed()) continue;
+      const shrunk least = shrink(failing.choices, 2000, [&](std::vector<std::uint32_t> answers) {
+        lenient_source again(std::move(answers));
+        trial_result seen = try_one(bug_.wrong, again);
+        return same_failure(seen, failing) ? std::optional(std::move(seen.choices)) : std::nullopt;
+      });
+      report_.shrunk_deviations = static_cast<std::uint32_t>(condense(least.choices).deviations.size());
+      return;
+    }
+  }
+
+  void look_at_twin() {
+    for (std::uint32_t number = 0; number < options_.twin_schedules; ++number) {
+      const trial_result seen = try_one(
+          bug_.right, *source([](std::uint64_t n) -> const strategy& { return portfolio(n); }, 1, number));
+      if (seen.passed()) continue;
+      if (report_.twin_reports++ == 0) report_.twin_message = seen.message;
+    }
+  }
+
+  const planted_bug& bug_;
+  const bug_options& options_;
+  run_shape shape_;
+  std::uint32_t cancel_points_ = 0;
+  bug_report report_;
+};
+
+// One bug is measured in a process of its own.
+struct measuring {
+  pid_t process = -1;
+  int reads = -1;
+  std::size_t bug = 0;
+};
+
+measuring begin_measuring(const planted_bug& bug, std::size_t index, const bug_options& options) {
+  int ends[2];
+  if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe to measure '" + bug.name + "'");
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("cannot fork a process to measure '" + bug.name + "'");
+  if (child == 0) {
+    ::close(ends[0]);
+    const std::string text = boost::json::serialize(boost::json::value_from(measure_bug(bug, options)));
+    // Less than a pipe holds, so nobody has to read meanwhile.
+    const bool whole = ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::_exit(whole ? 0 : 1);
+  }
+  ::close(ends[1]);
+  return {child, ends[0], index};
+}
+
+bug_report end_measuring(const measuring& one, const planted_bug& bug, int status) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t count = 1; count > 0;) {
+    count = ::read(one.reads, buffer, sizeof buffer);
+    if (count > 0) text.append(buffer, static_cast<std::size_t>(count));
+  }
+  ::close(one.reads);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty())
+    throw std::runtime_error("the process that measured '" + bug.name + "' ended without a result");
+  return boost::json::value_to<bug_report>(boost::json::parse(text));
+}
+
+}  // namespace
+
+const subject_base& planted_subject() {
+  static const no_subject none;
+  return none;
+}
+
+bug_report measure_bug(const planted_bug& bug, const bug_options& options) {
+  return measurement(bug, options).run();
+}
+
+std::vector<bug_report> measure_bugs(std::span<const planted_bug* const> bugs, const bug_options& options,
+                                     unsigned processes, const std::function<void(const bug_report&)>& done) {
+  std::vector<bug_report> reports(bugs.size());
+  std::vector<measuring> running;
+  std::size_t next = 0;
+  while (next < bugs.size() || !running.empty()) {
+    while (next < bugs.size() && running.size() < std::max(processes, 1U)) {
+      running.push_back(begin_measuring(*bugs[next], next, options));
+      ++next;
+    }
+    int status = 0;
+    const pid_t ended = ::wait(&status);
+    if (ended < 0 && errno == EINTR) continue;
+    const auto one = std::find_if(running.begin(), running.end(),
+                                  [ended](const measuring& m) { return m.process == ended; });
+    if (one == running.end()) continue;
+    reports[one->bug] = end_measuring(*one, *bugs[one->bug], status);
+    if (done) done(reports[one->bug]);
+    running.erase(one);
+  }
+  return reports;
+}
+
+}  // namespace assay

@@ -1,0 +1,17 @@
+// What the planted bugs say of the strategies, for a person and for a machine.
+#pragma once
+
+#include <iosfwd>
+#include <span>
+
+#include "harness/campaign/bugs.hpp"
+
+namespace assay {
+
+/// A line per bug: schedules to the first failure, median and 95th percentile, by strategy.
+void write_text(std::ostream& out, std::span<const bug_report> reports, const bug_options& options);
+/// {"bugs": [{"name", "depth", "portfolio": {"median", "p95"}, "strategies": {NAME: {...}}, "twin_reports", ...}]};
+/// null where the cap was reached.
+void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options);
+
+}  // namespace assay
