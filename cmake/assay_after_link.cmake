@@ -109,6 +109,8 @@ list(REMOVE_DUPLICATES wholes)
 list(REMOVE_DUPLICATES mutated)
 foreach(contract IN LISTS mutated)
   add_one("mutants.${contract}" "${LABELS}" mutants --contract ${contract})
+  # The longest tests: begun first, or the others wait for them.
+  string(APPEND script "set_tests_properties([==[${PREFIX}mutants.${contract}]==] PROPERTIES COST 100)\n")
 endforeach()
 if(FULL_SCHEDULES)
   foreach(line IN LISTS wholes)

@@ -115,7 +115,7 @@ enum class background_failure { report, restart, shut_down };
 /// Something was ended, or left, by force.
 struct forced_action {
   enum class kind {
-    cancelled,  ///< asked to stop, and it ended so
+    cancelled,  ///< its budget was spent: asked to stop, and it ended so, or failed
     abandoned,  ///< asked to stop, and still there when the budget ran out
     skipped     ///< a callback for which no time was left
   };
@@ -133,8 +133,12 @@ struct shutdown_report {
   /// a failure did.
   std::vector<task_failure> failures;
 
+  /// How many forced actions there were: those named above, callbacks that were cut short, and work
+  /// that failed when it was asked to stop.
+  std::size_t forced_actions = 0;
+
   /// Whether anything was ended by force or left alive.
-  bool forced() const noexcept { return !cancelled.empty() || !survivors.empty() || !skipped.empty(); }
+  bool forced() const noexcept { return forced_actions > 0; }
   /// 0: graceful; 1: something failed; 2: forced (SHD-15).
   int exit_status() const noexcept { return forced() ? 2 : failures.empty() ? 0 : 1; }
 };
@@ -378,8 +382,8 @@ class graceful_shutdown {
   void admit(const std::string& name, boost::asio::awaitable<void> work) {
     if (!is_accepting()) throw not_accepting();
     work_.spawn(name, std::move(work), [this, name](const std::exception_ptr& error) {
-      if (is_cancellation(error) && phase_ >= shutdown_phase::force_cancel) {
-        report_.cancelled.push_back(name);
+      if (error && phase_ >= shutdown_phase::force_cancel) {
+        if (is_cancellation(error)) report_.cancelled.push_back(name);
         tell_forced(forced_action::kind::cancelled, name);
       }
       take_failure(name, error);
@@ -558,11 +562,14 @@ class graceful_shutdown {
         continue;
       }
       steps_.spawn(step.name, call(step.stop), [this, name = step.name](const std::exception_ptr& error) {
+        if (error && cutting_short_) tell_forced(forced_action::kind::cancelled, name);
         take_failure(name, error);
         changed();
       });
       co_await wait_until([this] { return steps_.empty(); }, limit(options_.budgets.callback));
+      cutting_short_ = true;
       if (!steps_.empty()) co_await force(steps_);
+      cutting_short_ = false;
     }
   }
 
@@ -654,7 +661,8 @@ class graceful_shutdown {
     }
   }
 
-  void tell_forced(forced_action::kind what, const std::string& name) const {
+  void tell_forced(forced_action::kind what, const std::string& name) {
+    ++report_.forced_actions;
     if (options_.on_forced) options_.on_forced(forced_action{what, name});
   }
 
@@ -667,7 +675,8 @@ class graceful_shutdown {
   bool stop_requested_ = false;
   bool escalated_ = false;
   bool driven_ = false;
-  std::exception_ptr broken_;  // what an observer threw against its promise
+  bool cutting_short_ = false;  // the cleanup step that runs was asked to stop
+  std::exception_ptr broken_;   // what an observer threw against its promise
   time_point watchdog_ = no_deadline;
   shutdown_report report_;
   std::size_t failures_told_ = 0;

@@ -198,6 +198,47 @@ TEST_F(graceful_shutdown_test, a_callback_that_takes_too_long_does_not_stop_the_
   settle(context);
 }
 
+asio::awaitable<void> fail_when_cancelled(gate& g) {
+  bool cancelled = false;
+  try {
+    co_await g.wait();
+  } catch (...) {
+    cancelled = true;
+  }
+  if (cancelled) throw std::runtime_error("cut off");
+}
+
+TEST_F(graceful_shutdown_test, work_that_fails_when_it_is_cancelled_was_forced_too) {
+  graceful_shutdown_options options = watched();
+  options.budgets.drain = 0s;
+  graceful_shutdown shutdown(context.get_executor(), options);
+  operation<shutdown_report> run(context, shutdown.run());
+  shutdown.admit("request", fail_when_cancelled(a));
+  settle(context);
+  shutdown.request_stop();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(names_of(run.value().failures), trail{"request"});
+  EXPECT_TRUE(run.value().cancelled.empty());
+  EXPECT_EQ(forced, trail{"request"});
+  EXPECT_EQ(run.value().forced_actions, 1U);
+  EXPECT_EQ(run.value().exit_status(), 2);
+}
+
+TEST_F(graceful_shutdown_test, a_callback_that_is_cut_short_makes_the_stop_a_forced_one) {
+  graceful_shutdown_options options = watched();
+  options.budgets.callback = 0s;
+  graceful_shutdown shutdown(context.get_executor(), options);
+  shutdown.add_callback("flush", [this] { return visit(a, log, "flush"); });
+  shutdown.request_stop();
+  operation<shutdown_report> run(context, shutdown.run());
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(log, trail{"flush cancelled"});
+  EXPECT_EQ(forced, trail{"flush"});
+  EXPECT_EQ(run.value().exit_status(), 2);
+}
+
 TEST_F(graceful_shutdown_test, an_escalation_cancels_work_in_the_drain) {
   graceful_shutdown shutdown(context.get_executor(), watched());
   operation<shutdown_report> run(context, shutdown.run());

@@ -79,7 +79,9 @@ enum class shutdown_defect {
   cancelled_work_is_not_reported,
   wall_clock_drain,
   forced_actions_are_silent,
-  cancellation_is_told_as_failure
+  cancellation_is_told_as_failure,
+  cut_callbacks_are_silent,
+  failing_when_cancelled_is_silent
 };
 
 class bendable_shutdown : public contract::graceful_shutdown {
@@ -332,8 +334,10 @@ class bendable_shutdown : public contract::graceful_shutdown {
         report_.unfinished.push_back(name);
         tell_forced(name);
       }
-      const bool forced = phase_ == phase::force_cancel && is(shutdown_defect::forced_failures_are_dropped);
-      if (!forced) tell(name, error);
+      const bool forced = phase_ == phase::force_cancel;
+      if (forced && error && !is_cancelled(error) && !is(shutdown_defect::failing_when_cancelled_is_silent))
+        tell_forced(name);
+      if (!forced || !is(shutdown_defect::forced_failures_are_dropped)) tell(name, error);
       changed();
     });
   }
@@ -475,10 +479,10 @@ class bendable_shutdown : public contract::graceful_shutdown {
   }
   awaitable<void> clean(step& what, bool& failed) {
     cleaning_.clear();
-    const auto outcome = std::make_shared<bool>(false);
+    const auto outcome = std::make_shared<std::exception_ptr>();
     spawn(cleaning_, what.name, what.stop,
           [this, outcome, name = what.name](const std::exception_ptr& error) {
-            *outcome = error && !is_cancelled(error);
+            *outcome = error;
             if (!is(shutdown_defect::callback_failures_are_dropped)) tell(name, error);
             changed();
           });
@@ -486,12 +490,14 @@ class bendable_shutdown : public contract::graceful_shutdown {
     const time_point deadline = is(shutdown_defect::callback_has_no_bound) ? never : limit(config_.callback);
     if (awaited) {
       co_await wait([this] { return over(cleaning_); }, deadline);
+      const bool late = !over(cleaning_);
       cancel(cleaning_);
       // One more nanosecond for what obeys at once; who does not is left alone.
       co_await wait([this] { return over(cleaning_); }, limit(nanoseconds(1)));
+      if (late && *outcome && !is(shutdown_defect::cut_callbacks_are_silent)) tell_forced(what.name);
     }
     leave_alone(cleaning_, false);
-    failed = *outcome;
+    failed = *outcome && !is_cancelled(*outcome);
   }
 
   const boost::asio::any_io_executor executor_;

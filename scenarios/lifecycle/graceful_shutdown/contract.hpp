@@ -6,6 +6,7 @@
 // signals. A member that belongs to a feature is called only on subjects that claim it.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/describe.hpp>
 #include <chrono>
@@ -216,8 +217,12 @@ inline boost::asio::awaitable<shutdown_report> graceful_shutdown::run() {
   shutdown_report report = co_await do_run();
   for (const std::string& each : report.unfinished) {
     const auto found = admitted_.find(each);
-    if (found != admitted_.end() && found->second.first != nullptr)
-      found->second.first->give_back(found->second.second);
+    if (found == admitted_.end() || found->second.first == nullptr) continue;
+    const auto& [ledger, id] = found->second;
+    // A survivor may have ended since it was left alone, while everything else was cleaned up.
+    const auto& left = report.survivors;
+    const bool survived = std::find(left.begin(), left.end(), each) != left.end();
+    if (!survived || ledger->state(id) == item_state::given) ledger->give_back(id);
   }
   co_return report;
 }

@@ -76,7 +76,7 @@ SHUTDOWN_MUTANT(callbacks_in_registration_order, "SHD-m2: a pool is closed befor
                 {{"SHD-8", "a pool is closed after its user"}}, {"SHD-9", "SHD-10", "X-16"});
 SHUTDOWN_MUTANT(async_callback_is_dropped,
                 "SHD-m3: an asynchronous callback is kept as a plain one, and never awaited",
-                {{"SHD-9", "an asynchronous callback is begun"}}, {"SHD-8", "SHD-10", "SHD-11"});
+                {{"SHD-9", "an asynchronous callback is begun"}}, {"SHD-8", "SHD-10", "SHD-11", "X-29"});
 SHUTDOWN_MUTANT(waits_for_ever, "SHD-m4: one task that ignores being cancelled blocks the stop for ever",
                 {{"SHD-6", "what is left at the drain deadline is cancelled"},
                  {"SHD-11", "run() ends when the total"}},
@@ -100,7 +100,7 @@ SHUTDOWN_MUTANT(ended_worker_breaks_the_stop,
 SHUTDOWN_MUTANT(request_cancels_background, "SHD-m8: the request itself ends the background workers",
                 {{"SHD-7", "background tasks"}}, {"SHD-1"});
 SHUTDOWN_MUTANT(forced_failures_are_dropped, "SHD-m9: what cancelled work fails with is never read",
-                {{"SHD-6", "what cancelled work fails with is reported"}}, {"SHD-16"});
+                {{"SHD-6", "what cancelled work fails with is reported"}}, {"SHD-16", "X-29"});
 SHUTDOWN_MUTANT(registers_work_a_turn_late,
                 "SHD-m10: a request between the check and the registration is lost",
                 {{"SHD-4", "work is done if it was taken"}, {"SHD-16", "every item is accounted for"}},
@@ -137,7 +137,8 @@ SHUTDOWN_MUTANT(cuts_the_drain, "no drain lasts longer than five seconds", {{"SH
                 {"SHD-6"});
 SHUTDOWN_MUTANT(drains_for_the_whole_budget, "the drain is a sleep",
                 {{"SHD-5", "the drain ends with the last work"}},
-                {"SHD-1", "SHD-2", "SHD-3", "SHD-4", "SHD-7", "SHD-8", "SHD-9", "SHD-12", "SHD-13", "X-17"});
+                {"SHD-1", "SHD-2", "SHD-3", "SHD-4", "SHD-7", "SHD-8", "SHD-9", "SHD-12", "SHD-13", "X-17",
+                 "X-29"});
 SHUTDOWN_MUTANT(survivors_are_not_named, "who ignores being cancelled is forgotten",
                 {{"SHD-6", "is named in the report"}}, {"SHD-7", "SHD-11"});
 SHUTDOWN_MUTANT(abandons_without_waiting, "cancelled work is not awaited",
@@ -149,12 +150,12 @@ SHUTDOWN_MUTANT(closes_beside_background, "background tasks are cancelled and no
 SHUTDOWN_MUTANT(failing_callback_ends_the_cleanup, "a failing callback ends the cleanup",
                 {{"SHD-8", "a callback that takes too long is asked to stop"}}, {"X-16"});
 SHUTDOWN_MUTANT(callback_has_no_bound, "callbacks may take for ever", {{"SHD-8", "is asked to stop"}},
-                {"SHD-11"});
+                {"SHD-11", "X-29"});
 SHUTDOWN_MUTANT(callback_failures_are_dropped, "what callbacks fail with is dropped",
                 {{"SHD-8", "all failures are reported"}}, {"X-16", "X-17"});
 SHUTDOWN_MUTANT(awaits_nothing, "asynchronous callbacks are begun and not awaited",
                 {{"SHD-9", "an asynchronous callback is awaited"}},
-                {"SHD-1", "SHD-7", "SHD-8", "SHD-10", "SHD-11", "X-16"});
+                {"SHD-1", "SHD-7", "SHD-8", "SHD-10", "SHD-11", "X-16", "X-29"});
 // ---- Escalation
 SHUTDOWN_MUTANT(ignores_escalation, "once a stop is requested, nothing stronger gets through",
                 {{"SHD-10", ""}, {"X-7", "the stronger request gets through"}});
@@ -199,6 +200,11 @@ SHUTDOWN_MUTANT(wall_clock_drain, "the drain deadline is a wall-clock time",
                 {{"X-22", "a wall clock that is put forward shortens no budget"}});
 SHUTDOWN_MUTANT(forced_actions_are_silent, "nobody hears of what was forced",
                 {{"X-29", "one event for each"}});
+SHUTDOWN_MUTANT(cut_callbacks_are_silent, "a callback that is cut short counts as done",
+                {{"X-29", "a callback that was cut short is told"}});
+SHUTDOWN_MUTANT(failing_when_cancelled_is_silent,
+                "work that fails when it is cancelled counts as ended by itself",
+                {{"X-29", "one event for each"}});
 
 #undef SHUTDOWN_MUTANT
 
@@ -217,7 +223,7 @@ class unbounded_callbacks : public adapters::reference_shutdown {
 };
 const detail::registrar unbounded_registrar(adapted<unbounded_callbacks>(
     "callbacks_share_one_deadline", "callbacks have no deadline but that of the whole stop",
-    {{"SHD-8", "is asked to stop"}, {"X-11", "its own deadline does"}}));
+    {{"SHD-8", "is asked to stop"}, {"X-11", "its own deadline does"}}, {"X-29"}));
 
 class report_lost_on_cancel : public adapters::reference_shutdown {
  public:

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,14 +109,16 @@ class reference_shutdown : public contract::graceful_shutdown {
   }
   void do_admit(std::string name, async_function work) override {
     translated([&] { subject_->admit(name, work()); });
+    admitted_.insert(std::move(name));
   }
 
   reference::graceful_shutdown& subject() noexcept { return *subject_; }
 
-  static contract::shutdown_report translate(const reference::shutdown_report& from) {
+  contract::shutdown_report translate(const reference::shutdown_report& from) const {
     contract::shutdown_report to;
     to.unfinished = from.cancelled;
-    to.unfinished.insert(to.unfinished.end(), from.survivors.begin(), from.survivors.end());
+    for (const std::string& each : from.survivors)
+      if (admitted_.contains(each)) to.unfinished.push_back(each);
     to.survivors = from.survivors;
     for (const reference::task_failure& each : from.failures)
       to.failures.push_back({each.name, each.error, each.secondary});
@@ -172,6 +175,7 @@ class reference_shutdown : public contract::graceful_shutdown {
 
   std::shared_ptr<observers> observers_;
   std::unique_ptr<reference::graceful_shutdown> subject_;
+  std::set<std::string, std::less<>> admitted_;
   std::map<int, std::unique_ptr<reference::graceful_shutdown::connection>> connections_;
   int last_connection_ = 0;
   signal_source signals_;

@@ -1437,14 +1437,33 @@ ASSAY_SCENARIO(graceful_shutdown, "X-29", "", .features = {"force"}) {
   shutdown->admit(t.item(1), taking(t, 100s));
   shutdown->admit(t.item(2), insisting(t, 20s));
   shutdown->admit(t.item(3), taking(t, 500ms));
+  shutdown->admit(t.item(4), failing_when_asked(t));
   co_await t.settle();
   shutdown->request_stop();
   co_await at(t, 3s);
   co_await finish(t, run);
+  (void)failures_in(t, run.value());
   std::sort(log->forced.begin(), log->forced.end());
-  const names expected = {"feed", "work 1", "work 2"};
+  const names expected = {"feed", "work 1", "work 2", "work 4"};
   t.expect_eq(log->forced, expected, "one event for each forced action");
   co_await at(t, 30s);
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "X-29", "cut_short", .features = {"callbacks", "force"},
+               .why = "A callback that obeys when its budget is spent has not done its work.") {
+  auto shutdown = make({.callback = 1s});
+  const auto log = watch(t, *shutdown);
+  shutdown->on_forced([log](const std::string& name) { log->forced.push_back(name); });
+  shutdown->add_async_callback("quick", doing(t, "quick"));
+  shutdown->add_async_callback("slow", doing(t, "slow", 100s));
+  auto run = t.start("run", shutdown->run());
+  co_await t.settle();
+  shutdown->request_stop();
+  co_await at(t, 1s);
+  co_await finish(t, run);
+  t.expect(marked(t, "slow cancelled"), "it is asked to stop");
+  t.expect_eq(log->forced, names{"slow"}, "a callback that was cut short is told");
+  t.expect(run.value().forced, "and makes the stop a forced one");
 }
 
 }  // namespace
