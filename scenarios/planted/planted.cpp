@@ -1,0 +1,39 @@
+#include "scenarios/planted/planted.hpp"
+
+#include "scenarios/planted/idioms.hpp"
+
+namespace assay {
+
+namespace {
+
+class no_subject final : public subject_base {
+ public:
+  no_subject() : subject_base("none", "planted", subject_kind::reference, {}) {}
+};
+
+}  // namespace
+
+const subject_base& planted_subject() {
+  static const no_subject none;
+  return none;
+}
+
+const std::vector<planted_bug>& planted_bugs() {
+  static const std::vector<planted_bug> all = [] {
+    std::vector<planted_bug> bugs;
+    planted::add_wakeups(bugs);
+    planted::add_atomicity(bugs);
+    planted::add_sharing(bugs);
+    planted::add_starvation(bugs);
+    planted::add_in_step(bugs);
+    planted::add_timers(bugs);
+    planted::add_cancellation(bugs);
+    planted::add_handing_over(bugs);
+    planted::add_faults(bugs);
+    planted::add_shutdown(bugs);
+    return bugs;
+  }();
+  return all;
+}
+
+}  // namespace assay
