@@ -68,11 +68,12 @@ class measurement {
   }
 
   bug_report run() {
-    for (const strategy& one : strategies())
+    for (const strategy& one : strategies()) {
       report_.strategies[std::string(one.name)] =
-          over_seeds([&](std::uint64_t) -> const strategy& { return one; });
+          over_seeds([&](std::uint64_t seed) { return first_failure(one, seed); });
+    }
     report_.strategies["dfs"] = depth_first();
-    report_.portfolio = over_seeds([](std::uint64_t number) -> const strategy& { return portfolio(number); });
+    report_.portfolio = over_seeds([&](std::uint64_t seed) { return first_failure_of_portfolio(seed); });
     sweep();
     shrink_one();
     look_at_twin();
@@ -80,25 +81,28 @@ class measurement {
   }
 
  private:
-  using chooser = std::function<const strategy&(std::uint64_t number)>;
-
   trial_result try_one(const scenario_info& scenario, choice_source& source) const {
     return run_trial(planted_subject(), scenario, source, {});
   }
-  std::unique_ptr<choice_source> source(const chooser& which, std::uint64_t seed,
-                                        std::uint32_t number) const {
-    return which(number).make(seed * 1'000'003 + number, shape_);
-  }
 
   // Schedules until the bug shows, or never.
-  double first_failure(const chooser& which, std::uint64_t seed) const {
+  double first_failure(const strategy& which, std::uint64_t seed) const {
     for (std::uint32_t number = 0; number < options_.cap; ++number) {
-      if (!try_one(bug_.wrong, *source(which, seed, number)).passed()) return number + 1;
+      if (!try_one(bug_.wrong, *which.make(seed * 1'000'003 + number, shape_)).passed()) return number + 1;
     }
     return never;
   }
 
-  bug_figures over_seeds(const chooser& which) const {
+  double first_failure_of_portfolio(std::uint64_t seed) const {
+    portfolio mixed(seed, shape_);
+    for (std::uint32_t number = 0; number < options_.cap; ++number) {
+      if (!try_one(bug_.wrong, mixed.next()).passed()) return number + 1;
+      mixed.finish();
+    }
+    return never;
+  }
+
+  bug_figures over_seeds(const std::function<double(std::uint64_t seed)>& first) const {
     std::vector<double> schedules;
     std::vector<double> times;
     std::uint32_t failures = 0;
@@ -106,7 +110,7 @@ class measurement {
       // More than half have not found it: neither figure can exist any more.
       if (2 * failures > options_.seeds) return {};
       const double begun = cpu_ms();
-      schedules.push_back(first_failure(which, seed));
+      schedules.push_back(first(seed));
       const bool found = schedules.back() != never;
       times.push_back(found ? cpu_ms() - begun : never);
       if (!found) ++failures;
@@ -136,9 +140,10 @@ class measurement {
   }
 
   void shrink_one() {
+    portfolio mixed(1, shape_);
     for (std::uint32_t number = 0; number < options_.cap; ++number) {
-      const auto found = source([](std::uint64_t n) -> const strategy& { return portfolio(n); }, 1, number);
-      const trial_result failing = try_one(bug_.wrong, *found);
+      const trial_result failing = try_one(bug_.wrong, mixed.next());
+      mixed.finish();
       if (failing.passed()) continue;
       const shrunk least = shrink(failing.choices, 2000, [&](std::vector<std::uint32_t> answers) {
         lenient_source again(std::move(answers));
@@ -151,11 +156,11 @@ class measurement {
   }
 
   void look_at_twin() {
+    portfolio mixed(1, shape_);
     for (std::uint32_t number = 0; number < options_.twin_schedules; ++number) {
-      const trial_result seen = try_one(
-          bug_.right, *source([](std::uint64_t n) -> const strategy& { return portfolio(n); }, 1, number));
-      if (seen.passed()) continue;
-      if (report_.twin_reports++ == 0) report_.twin_message = seen.message;
+      const trial_result seen = try_one(bug_.right, mixed.next());
+      mixed.finish();
+      if (!seen.passed() && report_.twin_reports++ == 0) report_.twin_message = seen.message;
     }
   }
 

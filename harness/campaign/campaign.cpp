@@ -4,7 +4,6 @@
 #include <set>
 #include <unordered_set>
 
-#include "harness/choice/exhaustive.hpp"
 #include "harness/choice/strategy.hpp"
 
 namespace assay {
@@ -213,47 +212,73 @@ class campaign {
 
   bool permuted_orders(const trial_result& baseline) {
     if (baseline.choices.empty()) return true;  // nothing is left open
-    if (options_.strategy == "dfs") return enumerate();
     return explore_orders(options_.schedules, "permuted order", order_model::any);
   }
 
-  // Depth first, as far as the budget goes.
-  bool enumerate() {
-    enter("permuted order");
-    strategy_ = "dfs";
-    exhaustive all;
-    for (std::uint32_t i = 0; i < options_.schedules && !result_.exhausted; ++i) {
-      if (!judge(run_one(all.next()), "permuted order", order_model::any)) return false;
-      result_.exhausted = !all.finish();
+  // The sources of trials under this order model, one after the other.
+  class sources {
+   public:
+    sources(const campaign_options& options, const run_shape& shape, order_model model)
+        : options_(options), shape_(shape), model_(model), mixed_(options.seed, shape) {
+      if (model == order_model::any) fixed_ = find_strategy(options.strategy);
+      depth_first_ = model == order_model::any && options.strategy == "dfs";
     }
-    return true;
-  }
+    choice_source& next() {
+      const std::uint64_t seed = options_.seed * 1'000'003 + number_++;
+      if (depth_first_) return all_.next();
+      if (fixed_ == nullptr && model_ == order_model::any) return mixed_.next();
+      if (fixed_ != nullptr) {
+        source_ = fixed_->make(seed, shape_);
+      } else {
+        random_source::odds odds;
+        odds.ready = false;
+        source_ = std::make_unique<random_source>(seed, odds);
+      }
+      return *source_;
+    }
+    void finish() {
+      if (depth_first_) {
+        covered_ = !all_.finish();
+      } else if (fixed_ == nullptr && model_ == order_model::any) {
+        mixed_.finish();
+      }
+    }
+    /// No further trial can show anything new.
+    bool covered() const noexcept { return covered_ || mixed_.covered(); }
+    std::string_view name() const noexcept {
+      if (model_ == order_model::fifo) return {};
+      return depth_first_ ? "dfs" : fixed_ != nullptr ? fixed_->name : mixed_.name();
+    }
 
-  std::unique_ptr<choice_source> source_for(std::uint32_t number, order_model model) {
-    const std::uint64_t seed = options_.seed * 1'000'003 + number;
-    if (model == order_model::fifo) {
-      random_source::odds odds;
-      odds.ready = false;
-      return std::make_unique<random_source>(seed, odds);
-    }
-    const strategy* const fixed = find_strategy(options_.strategy);
-    const strategy& chosen = fixed != nullptr ? *fixed : portfolio(number);
-    strategy_ = chosen.name;
-    return chosen.make(seed, shape_);
-  }
+   private:
+    const campaign_options& options_;
+    const run_shape& shape_;
+    order_model model_;
+    const strategy* fixed_ = nullptr;
+    bool depth_first_ = false;
+    bool covered_ = false;
+    std::uint64_t number_ = 0;
+    std::unique_ptr<choice_source> source_;
+    exhaustive all_;
+    portfolio mixed_;
+  };
 
   bool explore_orders(std::uint32_t schedules, std::string_view phase, order_model model) {
     enter(phase);
-    for (std::uint32_t i = 0; i < schedules; ++i) {
-      const std::unique_ptr<choice_source> source = source_for(i, model);
+    sources all(options_, shape_, model);
+    for (std::uint32_t i = 0; i < schedules && !all.covered(); ++i) {
       // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
-      const trial_result seen = run_one(*source, i == 0);
+      choice_source& source = all.next();
+      strategy_ = all.name();
+      const trial_result seen = run_one(source, i == 0);
+      all.finish();
       if (!judge(seen, phase, model)) return false;
       if (i > 0) continue;
       replay_source exactly(condense(seen.choices));
       if (!same_run(seen, run_one(exactly, true))) return false;
     }
     strategy_ = {};
+    result_.exhausted = all.covered();
     return true;
   }
 
@@ -337,7 +362,7 @@ class campaign {
   std::set<std::string> reached_;
   std::unordered_set<std::uint64_t> orders_;
   run_shape shape_;
-  std::string_view strategy_;  // that is exploring just now
+  std::string strategy_;  // that is exploring just now
 };
 
 }  // namespace
@@ -381,6 +406,7 @@ class shrinker {
       smaller = drop_steps();
       if (drop_deviations()) smaller = true;
       if (lower_answers()) smaller = true;
+      if (!smaller) smaller = shift() || single();
     }
     return {std::move(best_), trials_max_ - left_};
   }
@@ -480,6 +506,46 @@ class shrinker {
       }
     }
     return any;
+  }
+
+  // Takes one deviation out, and moves everything behind it by a place: a run that made one choice less, or more.
+  bool shift() {
+    bool any = false;
+    for (std::size_t i = 0; i < deviating_steps().size() && left_ > 0;) {
+      const std::size_t step = deviating_steps()[i];
+      const auto at = [step](std::vector<std::uint32_t>& answers) {
+        return answers.begin() + static_cast<std::ptrdiff_t>(step);
+      };
+      std::vector<std::uint32_t> earlier = answers_of(best_);
+      earlier.erase(at(earlier));
+      std::vector<std::uint32_t> later = answers_of(best_);
+      *at(later) = 0;
+      later.insert(at(later), 0);
+      if (accept(std::move(earlier)) || accept(std::move(later))) {
+        any = true;
+      } else {
+        ++i;
+      }
+    }
+    return any;
+  }
+
+  // Whether one deviation anywhere does: what takes several steps to reach by dropping may take one to see.
+  bool single() {
+    if (deviations(best_) < 2) return false;
+    const std::vector<choice> before = best_;
+    for (std::size_t step = 0; step < before.size() && left_ > 0; ++step) {
+      if (before[step].kind == choice_kind::program) continue;
+      for (std::uint32_t answer = 1; answer < std::min(before[step].arity, 8U); ++answer) {
+        std::vector<std::uint32_t> answers(step + 1, 0);
+        for (std::size_t i = 0; i < step; ++i) {
+          if (before[i].kind == choice_kind::program) answers[i] = before[i].chosen;
+        }
+        answers[step] = answer;
+        if (accept(std::move(answers))) return true;
+      }
+    }
+    return false;
   }
 
   bool lower_answers() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace assay {
 
@@ -13,37 +14,42 @@ splitmix64 stream_of(std::uint64_t seed, std::uint64_t purpose) noexcept {
   return splitmix64(mixed.next());
 }
 
-// When one kind of disturbance comes: not at all, at one or two of the places that there are, or often.
+// When one kind of disturbance comes: not at all, at one or two of the places that there are, from one place on, or
+// anywhere with some probability.
 class disturbance {
  public:
-  disturbance(splitmix64 random, std::uint32_t places, std::uint32_t one_in)
-      : random_(random), one_in_(one_in) {
-    switch (random_.below(4)) {
-      case 0:
-        one_in_ = 0;
-        break;
-      case 1:
-      case 2:
-        if (places == 0) break;
-        one_in_ = 0;
-        planned_.push_back(random_.below(places));
-        if (random_.below(2) == 0) planned_.push_back(random_.below(places + 1));
-        break;
-      default:
-        break;
+  disturbance(splitmix64 random, std::uint32_t places, std::uint32_t one_in) : random_(random) {
+    const std::uint32_t mode = random_.below(8);
+    if (mode == 0) return;
+    if (mode == 1 || places == 0) {
+      one_in_ = one_in;
+    } else if (mode == 2) {
+      from_ = random_.below(places);
+      always_ = random_.below(2) == 0 ? 0 : 1 + random_.below(8);
+    } else {
+      planned_.push_back(random_.below(places));
+      if (mode > 5) planned_.push_back(planned_.front() + 1 + random_.below(places));
     }
   }
   std::uint32_t next(std::uint32_t arity) {
     const std::uint32_t place = place_++;
+    if (place >= from_) return always_ != 0 ? 1 + (always_ - 1) % (arity - 1) : drawn(arity);
     const bool planned = std::find(planned_.begin(), planned_.end(), place) != planned_.end();
     if (!planned && (one_in_ == 0 || random_.below(one_in_) != 0)) return 0;
-    return 1 + random_.below(arity - 1);
+    return drawn(arity);
   }
 
  private:
+  // The first kind is the plain one, and as likely as all the others together.
+  std::uint32_t drawn(std::uint32_t arity) {
+    return arity == 2 || random_.below(2) == 0 ? 1 : 2 + random_.below(arity - 2);
+  }
+
   splitmix64 random_;
-  std::uint32_t one_in_;
+  std::uint32_t one_in_ = 0;
   std::uint32_t place_ = 0;
+  std::uint32_t from_ = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t always_ = 0;  // the kind from there on; 0: any
   std::vector<std::uint32_t> planned_;
 };
 
@@ -333,7 +339,42 @@ const strategy* find_strategy(std::string_view name) noexcept {
   return found == all.end() ? nullptr : &*found;
 }
 
-const strategy& portfolio(std::uint64_t number) noexcept { return all[number % all.size()]; }
+// Fitted to the planted bugs (`assay bugs`), so that none takes much longer than with the strategy that finds it
+// soonest: at first those that find many bugs at once, then those that find few others at all. Enumeration soon stays
+// among the last choices of a long trial, so walks take its turns later on.
+std::string_view portfolio::name_of(std::uint64_t number) noexcept {
+  using names = std::array<std::string_view, 16>;
+  constexpr names at_first = {"random_walk",   "lifo",        "pos",           "random_walk",
+                              "delay_bounded", "pct2",        "random_walk",   "pct_fair",
+                              "delay_bounded", "random_walk", "delay_bounded", "pct2",
+                              "delay_bounded", "random_walk", "pct2",          "delay_bounded"};
+  constexpr std::array<std::string_view, 24> then = {
+      "delay_bounded", "dfs",    "dfs",        "dfs",      "pct2", "pct3",   "pct2", "lifo",
+      "pct2",          "pct2",   "dfs",        "pct_fair", "pct2", "pct2",   "dfs",  "dfs",
+      "dfs",           "random", "starve_one", "dfs",      "dfs",  "sticky", "pos",  "random_walk"};
+  constexpr std::uint64_t enumerated = 112;  // the trials before
+  if (number < at_first.size()) return at_first[number];
+  const std::string_view name = then[(number - at_first.size()) % then.size()];
+  if (name != "dfs" || number < enumerated) return name;
+  return number % 2 == 0 ? "random_walk" : "pos";
+}
+
+choice_source& portfolio::next() {
+  name_ = name_of(number_);
+  if (name_ == "dfs" && covered_) name_ = "random";
+  if (name_ == "dfs") {
+    source_.reset();
+    ++number_;
+    return depth_first_.next();
+  }
+  source_ = find_strategy(name_)->make(seed_ * 1'000'003 + number_, shape_);
+  ++number_;
+  return *source_;
+}
+
+void portfolio::finish() {
+  if (name_ == "dfs") covered_ = !depth_first_.finish();
+}
 
 double pct_bound(const run_shape& shape, std::uint32_t depth, std::uint64_t trials) noexcept {
   const double width = std::max<std::uint32_t>(shape.width, 1);

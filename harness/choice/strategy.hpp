@@ -15,6 +15,7 @@
 //   sticky         first in first out, with rare deviations anywhere
 //   lifo           the latest first
 //   starve_one     one task, or one chain, waits for as long as anybody else can run
+//   dfs            every schedule, one after the other; see exhaustive.hpp
 //   portfolio      all of these in turn
 //
 // Each also draws which kinds of choices it switches on at all (swarm testing: Groce, Zhang, Eide, Chen, Regehr, ISSTA
@@ -30,9 +31,11 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/choice/choice.hpp"
+#include "harness/choice/exhaustive.hpp"
 
 namespace assay {
 
@@ -61,8 +64,31 @@ std::span<const strategy> strategies() noexcept;
 /// One by its name, or null.
 const strategy* find_strategy(std::string_view name) noexcept;
 
-/// The portfolio's choice for the trial with this number, counted from 0.
-const strategy& portfolio(std::uint64_t number) noexcept;
+/// The sources of a campaign's trials, one after the other, each by a strategy that takes its turn.
+class portfolio {
+ public:
+  portfolio(std::uint64_t seed, run_shape shape) : seed_(seed), shape_(std::move(shape)) {}
+
+  /// The source of the next trial. Lives until the next call.
+  choice_source& next();
+  /// To be called when the trial has been run.
+  void finish();
+  /// The strategy of the last source.
+  std::string_view name() const noexcept { return name_; }
+  /// The depth-first part has covered every schedule.
+  bool covered() const noexcept { return covered_; }
+
+ private:
+  static std::string_view name_of(std::uint64_t number) noexcept;
+
+  std::uint64_t seed_;
+  run_shape shape_;
+  std::uint64_t number_ = 0;
+  std::string_view name_;
+  std::unique_ptr<choice_source> source_;
+  exhaustive depth_first_;
+  bool covered_ = false;
+};
 
 /// The least probability with which `trials` trials of PCT with this depth have shown a bug of this depth, if there is
 /// one: a trial shows it with probability at least 1 / (width^2 * steps^(depth - 1)) (Ozkan et al., theorem 1).

@@ -421,10 +421,12 @@ void trial::after_step(bool turned) {
 void trial::offer_cancel() {
   if (victim_cancels_ >= 2) return;
   if (engine_->knows_tasks()) {
-    // Suspended: none of its handlers is ready. Queued: one has just become ready.
-    const bool queued = engine_->task(victim_->task()).ready > 0;
-    const bool newly_queued = queued && !victim_was_queued_;
+    // Suspended: none of its handlers is ready. Queued: one has just become ready, since its last turn for one.
+    const task_state state = engine_->task(victim_->task());
+    const bool queued = state.ready > 0;
+    const bool newly_queued = queued && (!victim_was_queued_ || state.turns != victim_turns_);
     victim_was_queued_ = queued;
+    victim_turns_ = state.turns;
     if (queued && !newly_queued) return;
   }
   ++result_.cancel_points;

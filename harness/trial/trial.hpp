@@ -283,6 +283,7 @@ class trial {
   std::shared_ptr<operation_record> scenario_;
   std::shared_ptr<operation_record> victim_;
   bool victim_was_queued_ = false;
+  std::uint64_t victim_turns_ = 0;
   std::uint32_t victim_cancels_ = 0;
   std::deque<gate*> gates_;
   std::vector<std::string> marks_;

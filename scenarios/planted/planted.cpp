@@ -4,20 +4,6 @@
 
 namespace assay {
 
-namespace {
-
-class no_subject final : public subject_base {
- public:
-  no_subject() : subject_base("none", "planted", subject_kind::reference, {}) {}
-};
-
-}  // namespace
-
-const subject_base& planted_subject() {
-  static const no_subject none;
-  return none;
-}
-
 const std::vector<planted_bug>& planted_bugs() {
   static const std::vector<planted_bug> all = [] {
     std::vector<planted_bug> bugs;
