@@ -201,7 +201,9 @@ void write_list_tests(std::ostream& out, const catalogue& all, const filter& con
     if (!matches_any(contracts, chosen->contract())) continue;
     std::set<std::string> seen;
     for (const scenario_info& one : all.scenarios()) {
-      if (one.contract != chosen->contract() || reason_to_skip(*chosen, one, tier::sim)) continue;
+      if (one.contract != chosen->contract() || one.traits.property ||
+          reason_to_skip(*chosen, one, tier::sim))
+        continue;
       if (!seen.insert(one.clause).second) continue;
       out << chosen->name() << ' ' << chosen->contract() << ' ' << one.clause << ' '
           << to_string(chosen->kind()) << '\n';

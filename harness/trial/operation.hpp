@@ -69,6 +69,7 @@ class operation_record {
   bool done_ = false;
   bool observed_ = false;  // somebody has looked at how it ended
   std::uint32_t cancels_ = 0;
+  boost::asio::cancellation_type requested_ = boost::asio::cancellation_type::none;
   std::chrono::nanoseconds last_turn_{};
   std::exception_ptr failure_;
   boost::asio::cancellation_signal signal_;

@@ -228,6 +228,7 @@ void trial::set_victim(std::shared_ptr<operation_record> victim) {
 void trial::request_cancel(operation_record& target, asio::cancellation_type type) {
   if (target.done_) return;
   ++target.cancels_;
+  target.requested_ = target.requested_ | type;
   record(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
   // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet.
@@ -433,8 +434,12 @@ void trial::offer_cancel() {
   constexpr asio::cancellation_type kinds[cancel_kinds] = {
       asio::cancellation_type::none, asio::cancellation_type::terminal, asio::cancellation_type::partial,
       asio::cancellation_type::total};
-  const std::uint32_t kind = choices_.pick(choice_kind::cancel, cancel_kinds);
+  std::uint32_t kind = choices_.pick(choice_kind::cancel, cancel_kinds);
   if (kind == 0) return;
+  // Requests to one operation get stronger only: a weaker one makes Asio's cancellation_state forget a stronger one that
+  // came before, whatever the subject does.
+  while (kind > 1 && (victim_->requested_ & kinds[kind - 1]) != asio::cancellation_type::none) --kind;
+  if ((victim_->requested_ & asio::cancellation_type::terminal) != asio::cancellation_type::none) kind = 1;
   ++victim_cancels_;
   request_cancel(*victim_, kinds[kind]);
 }

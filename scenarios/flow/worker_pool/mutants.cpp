@@ -117,7 +117,8 @@ class runs_cancelled_submits final : public reference_pool {
 };
 const auto m3 = mutant<runs_cancelled_submits>(
     "a_cancelled_submit_runs_all_the_same", "M-X3: a submit reports cancelled after the pool took its job",
-    {{"WPL-1", "if and only if its submit was accepted"}}, {"WPL-2", "WPL-7", "WPL-11", "X-1", "X-4"});
+    {{"WPL-1", "if and only if its submit was accepted"}},
+    {"WPL-2", "WPL-7", "WPL-10", "WPL-11", "WPL-12", "X-1", "X-4"});
 
 // ---- how many run
 
@@ -549,7 +550,7 @@ class cancelled_submit_keeps_place final : public reference_pool {
 };
 const auto m29 = mutant<cancelled_submit_keeps_place>(
     "a_cancelled_submit_keeps_its_place", "a submit that was cancelled stays in line and takes the room",
-    {{"X-4", "passes the room on to the next one"}}, {"WPL-7"});
+    {{"X-4", "passes the room on to the next one"}}, {"WPL-7", "WPL-11"});
 
 // ---- starting and draining more than once
 

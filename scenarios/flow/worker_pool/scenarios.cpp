@@ -100,10 +100,27 @@ class workshop {
   outcome_kind nested() const noexcept { return nested_; }
 
  private:
+  // Counts a job for as long as it runs: a request that comes as its work ends makes the next co_await throw.
+  class attendance {
+   public:
+    attendance(workshop& shop, int id) : shop_(shop), id_(id) {
+      shop_.begun_.push_back(id);
+      shop_.peak_ = std::max(shop_.peak_, ++shop_.running_);
+    }
+    attendance(const attendance&) = delete;
+    attendance& operator=(const attendance&) = delete;
+    ~attendance() {
+      --shop_.running_;
+      shop_.ended_.push_back(id_);
+    }
+
+   private:
+    workshop& shop_;
+    int id_;
+  };
+
   asio::awaitable<void> execute(int id) {
-    begun_.push_back(id);
-    ++running_;
-    peak_ = std::max(peak_, running_);
+    const attendance present(*this, id);
     const job_plan what = plans_[id];
     std::exception_ptr cancellation;
     try {
@@ -121,8 +138,6 @@ class workshop {
     } else if (what.submits != 0) {
       co_await submit_another(id, what.submits);
     }
-    --running_;
-    ended_.push_back(id);
     if (cancellation) std::rethrow_exception(cancellation);
     if (!what.fails.empty()) t_->raise(what.fails);
   }
