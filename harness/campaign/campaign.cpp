@@ -60,6 +60,54 @@ std::string gist(const std::string& message) {
   return text;
 }
 
+// The sources of trials under this order model, one after the other.
+class sources {
+ public:
+  sources(const campaign_options& options, const run_shape& shape, order_model model)
+      : options_(options), shape_(shape), model_(model), mixed_(options.seed, shape) {
+    if (model == order_model::any) fixed_ = find_strategy(options.strategy);
+    depth_first_ = model == order_model::any && options.strategy == "dfs";
+  }
+  choice_source& next() {
+    const std::uint64_t seed = options_.seed * 1'000'003 + number_++;
+    if (depth_first_) return all_.next();
+    if (fixed_ == nullptr && model_ == order_model::any) return mixed_.next();
+    if (fixed_ != nullptr) {
+      source_ = fixed_->make(seed, shape_);
+    } else {
+      random_source::odds odds;
+      odds.ready = false;
+      source_ = std::make_unique<random_source>(seed, odds);
+    }
+    return *source_;
+  }
+  void finish() {
+    if (depth_first_) {
+      covered_ = !all_.finish();
+    } else if (fixed_ == nullptr && model_ == order_model::any) {
+      mixed_.finish();
+    }
+  }
+  /// No further trial can show anything new.
+  bool covered() const noexcept { return covered_ || mixed_.covered(); }
+  std::string_view name() const noexcept {
+    if (model_ == order_model::fifo) return {};
+    return depth_first_ ? "dfs" : fixed_ != nullptr ? fixed_->name : mixed_.name();
+  }
+
+ private:
+  const campaign_options& options_;
+  const run_shape& shape_;
+  order_model model_;
+  const strategy* fixed_ = nullptr;
+  bool depth_first_ = false;
+  bool covered_ = false;
+  std::uint64_t number_ = 0;
+  std::unique_ptr<choice_source> source_;
+  exhaustive all_;
+  portfolio mixed_;
+};
+
 class campaign {
  public:
   campaign(const subject_base& chosen, const scenario_info& scenario, const campaign_options& options,
@@ -108,11 +156,13 @@ class campaign {
     result_.trace_hash = format_hash(baseline.events->hash());
     result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, "fifo", order_model::fifo)) return false;
+    baseline_ = baseline.events;
     // The harness checks its own determinism (VCS-9): the same choices, the same trace.
     fifo_source first_again;
     if (!same_run(baseline, run_one(first_again, true))) return false;
-    return sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline) &&
-           permuted_orders(baseline);
+    if (options_.systematic && !(sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline)))
+      return false;
+    return permuted_orders(baseline);
   }
 
   using deviation = sweep_source::deviation;
@@ -215,54 +265,6 @@ class campaign {
     return explore_orders(options_.schedules, "permuted order", order_model::any);
   }
 
-  // The sources of trials under this order model, one after the other.
-  class sources {
-   public:
-    sources(const campaign_options& options, const run_shape& shape, order_model model)
-        : options_(options), shape_(shape), model_(model), mixed_(options.seed, shape) {
-      if (model == order_model::any) fixed_ = find_strategy(options.strategy);
-      depth_first_ = model == order_model::any && options.strategy == "dfs";
-    }
-    choice_source& next() {
-      const std::uint64_t seed = options_.seed * 1'000'003 + number_++;
-      if (depth_first_) return all_.next();
-      if (fixed_ == nullptr && model_ == order_model::any) return mixed_.next();
-      if (fixed_ != nullptr) {
-        source_ = fixed_->make(seed, shape_);
-      } else {
-        random_source::odds odds;
-        odds.ready = false;
-        source_ = std::make_unique<random_source>(seed, odds);
-      }
-      return *source_;
-    }
-    void finish() {
-      if (depth_first_) {
-        covered_ = !all_.finish();
-      } else if (fixed_ == nullptr && model_ == order_model::any) {
-        mixed_.finish();
-      }
-    }
-    /// No further trial can show anything new.
-    bool covered() const noexcept { return covered_ || mixed_.covered(); }
-    std::string_view name() const noexcept {
-      if (model_ == order_model::fifo) return {};
-      return depth_first_ ? "dfs" : fixed_ != nullptr ? fixed_->name : mixed_.name();
-    }
-
-   private:
-    const campaign_options& options_;
-    const run_shape& shape_;
-    order_model model_;
-    const strategy* fixed_ = nullptr;
-    bool depth_first_ = false;
-    bool covered_ = false;
-    std::uint64_t number_ = 0;
-    std::unique_ptr<choice_source> source_;
-    exhaustive all_;
-    portfolio mixed_;
-  };
-
   bool explore_orders(std::uint32_t schedules, std::string_view phase, order_model model) {
     enter(phase);
     sources all(options_, shape_, model);
@@ -272,6 +274,8 @@ class campaign {
       strategy_ = all.name();
       const trial_result seen = run_one(source, i == 0);
       all.finish();
+      if (model == order_model::any) ++result_.schedules;
+      if (strategy_ == "pct2") result_.depth2 = pct_bound(shape_, 2, ++pct2_trials_);
       if (!judge(seen, phase, model)) return false;
       if (i > 0) continue;
       replay_source exactly(condense(seen.choices));
@@ -287,7 +291,8 @@ class campaign {
     result_.turns += other.turns;
     if (one.choices == other.choices && one.events->hash() == other.events->hash()) return true;
     result_.outcome = result_.outcome_fifo = verdict::error;
-    result_.message = "not deterministic: the same choices gave another trace";
+    result_.message = "not deterministic: the same choices gave another trace, from " +
+                      first_difference(*one.events, *other.events);
     if (!other.passed()) result_.message += "; the second run ended with '" + other.message + "'";
     result_.token = encode(make_token(chosen_, scenario_, settings_, one.choices));
     result_.trace_hash = format_hash(one.events->hash());
@@ -299,7 +304,10 @@ class campaign {
     result_.turns += seen.turns;
     wanted_.insert(seen.wanted.begin(), seen.wanted.end());
     reached_.insert(seen.reached.begin(), seen.reached.end());
-    if (orders_.insert(seen.order_class).second) ++result_.order_classes;
+    if (orders_.insert(seen.order_class).second) {
+      ++result_.order_classes;
+      if (options_.list_orders) result_.orders.push_back(seen.order_class);
+    }
     if (seen.passed()) return true;
     const verdict outcome = seen.is_error() ? verdict::error : verdict::fail;
     result_.outcome = outcome;
@@ -333,8 +341,9 @@ class campaign {
     const run_end end = failing.kind == failure_kind::crashed ? run_end::cut : run_end::whole;
     result_.token = encode(make_token(chosen_, scenario_, settings_, least.choices, end));
     result_.trace_hash = format_hash(shown.events->hash());
-    result_.story = tell(*shown.events);
-    result_.trace = tell(*shown.events, telling::everything);
+    const trace* const passing = baseline_ ? &*baseline_ : nullptr;
+    result_.story = tell(*shown.events, telling::story, passing);
+    result_.trace = tell(*shown.events, telling::everything, passing);
     if (!same_failure(shown, failing)) {
       result_.outcome = verdict::error;
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
@@ -362,6 +371,8 @@ class campaign {
   std::set<std::string> reached_;
   std::unordered_set<std::uint64_t> orders_;
   run_shape shape_;
+  std::optional<trace> baseline_;  // the first-in-first-out run, if it passed
+  std::uint64_t pct2_trials_ = 0;
   std::string strategy_;  // that is exploring just now
 };
 
@@ -387,6 +398,30 @@ bool same_failure(const trial_result& a, const trial_result& b) {
 campaign_result run_campaign(const subject_base& chosen, const scenario_info& scenario,
                              const campaign_options& options, const campaign_observer* observer) {
   return campaign(chosen, scenario, options, observer).run();
+}
+
+trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
+                         const campaign_options& options) {
+  const trial_settings settings{options.where, options.sweep};
+  fifo_source first;
+  const trial_result baseline = run_trial(chosen, scenario, first, settings, true);
+  run_shape shape;
+  shape.count(baseline.choices);
+  shape.turns = baseline.task_turns;
+  shape.chains = baseline.chains;
+  trace_hashes all;
+  all.hash = baseline.events->hash();
+  sources mixed(options, shape, order_model::any);
+  for (std::uint32_t i = 0; i < options.schedules && !mixed.covered(); ++i) {
+    const trial_result seen = run_trial(chosen, scenario, mixed.next(), settings, true);
+    mixed.finish();
+    all.hash = (all.hash ^ seen.events->hash()) * 1099511628211ULL;
+    replay_source exactly(condense(seen.choices));
+    const trial_result again = run_trial(chosen, scenario, exactly, settings, true);
+    if (again.events->hash() == seen.events->hash() || !all.difference.empty()) continue;
+    all.difference = first_difference(*seen.events, *again.events);
+  }
+  return all;
 }
 
 // ---- shrinking
@@ -664,15 +699,89 @@ trial_result replay(const replay_plan& plan, bool traced, const campaign_observe
   return result;
 }
 
-std::vector<std::string> tell(const trace& events, telling how) {
+namespace {
+
+// Tasks are numbered as their operations are started: 0 is the subject, 1 the scenario.
+class task_names {
+ public:
+  explicit task_names(const trace& events) {
+    for (const event& one : events.events()) {
+      if (one.kind == event_kind::start) names_.push_back(one.text);
+    }
+  }
+  std::string of(std::uint32_t task) const {
+    return task < names_.size() ? names_[task] : std::string("the subject");
+  }
+
+ private:
+  std::vector<std::string> names_{"the subject", "scenario"};
+};
+
+std::string in_words(const event& one, const task_names& names) {
+  std::string line = "  " + format_duration(one.at);
+  line.resize(std::max<std::size_t>(line.size(), 10), ' ');
+  line += std::string(to_string(one.kind));
+  line.resize(std::max<std::size_t>(line.size(), 19), ' ');
+  return line + (one.kind == event_kind::turn ? names.of(one.task) : one.text);
+}
+
+bool same_event(const event& a, const event& b) {
+  return a.at == b.at && a.task == b.task && a.kind == b.kind && a.text == b.text;
+}
+
+struct difference {
+  std::size_t in_one = 0;
+  std::size_t in_other = 0;
+};
+
+// Where two traces part; choices are causes, not differences.
+std::optional<difference> find_difference(const std::vector<event>& one, const std::vector<event>& other) {
+  difference at;
+  while (true) {
+    while (at.in_one < one.size() && one[at.in_one].kind == event_kind::choice) ++at.in_one;
+    while (at.in_other < other.size() && other[at.in_other].kind == event_kind::choice) ++at.in_other;
+    if (at.in_one == one.size() && at.in_other == other.size()) return std::nullopt;
+    if (at.in_one == one.size() || at.in_other == other.size()) return at;
+    if (!same_event(one[at.in_one], other[at.in_other])) return at;
+    ++at.in_one;
+    ++at.in_other;
+  }
+}
+
+std::string event_at(const trace& events, std::size_t place) {
+  if (place == events.events().size()) return "the end";
+  std::string text = in_words(events.events()[place], task_names(events));
+  text.erase(0, text.find_first_not_of(' '));
+  // One blank between the columns.
+  std::string words;
+  for (const char c : text) {
+    if (c != ' ' || words.back() != ' ') words += c;
+  }
+  return "'" + words + "'";
+}
+
+}  // namespace
+
+std::string first_difference(const trace& one, const trace& other) {
+  const auto at = find_difference(one.events(), other.events());
+  if (!at) return {};
+  return "event " + std::to_string(at->in_one + 1) + ": " + event_at(one, at->in_one) + " here, " +
+         event_at(other, at->in_other) + " there";
+}
+
+std::vector<std::string> tell(const trace& events, telling how, const trace* passing) {
+  const task_names names(events);
+  std::optional<difference> parted;
+  if (passing != nullptr) parted = find_difference(events.events(), passing->events());
   std::vector<std::string> lines;
-  for (const event& one : events.events()) {
+  for (std::size_t i = 0; i < events.events().size(); ++i) {
+    const event& one = events.events()[i];
+    if (parted && parted->in_one == i) {
+      lines.push_back("  -- here it parts from the first-in-first-out run, which passes and goes on with " +
+                      event_at(*passing, parted->in_other));
+    }
     if (how == telling::story && one.kind == event_kind::turn) continue;
-    std::string line = "  " + format_duration(one.at);
-    line.resize(std::max<std::size_t>(line.size(), 10), ' ');
-    line += std::string(to_string(one.kind));
-    line.resize(std::max<std::size_t>(line.size(), 19), ' ');
-    lines.push_back(line + one.text);
+    lines.push_back(in_words(one, names));
   }
   return lines;
 }

@@ -40,6 +40,8 @@ struct campaign_options {
   bool sweep = true;                   ///< the cancellation and fault sweeps, and random cancels and faults
   std::string strategy = "portfolio";  ///< that explores them; one of strategies(), "portfolio" or "dfs"
   std::uint32_t pairs_max = 64;  ///< pairs of cancels, and of a fault and a cancel, that are tried of each
+  bool systematic = true;        ///< false: only explored orders, where the sweeps have been run before
+  bool list_orders = false;      ///< campaign_result::orders is wanted
   std::uint32_t shrink_trials_max = 400;
   trial_runner run;  ///< run_trial if empty
 };
@@ -71,9 +73,12 @@ struct campaign_result {
   std::uint32_t cancel_pairs_covered = 0;
   std::uint32_t fault_pairs = 0;  ///< a fault and a cancel after it
   std::uint32_t fault_pairs_covered = 0;
-  std::uint64_t order_classes = 0;  ///< schedules that differ in more than the order of unrelated turns
-  std::string strategy;             ///< that showed it, if a strategy did
-  bool exhausted = false;           ///< strategy `dfs` has covered every schedule
+  std::uint64_t order_classes = 0;    ///< schedules that differ in more than the order of unrelated turns
+  std::vector<std::uint64_t> orders;  ///< the classes themselves, if they are wanted
+  std::uint64_t schedules = 0;        ///< orders that were explored under order model `any`
+  double depth2 = 0;       ///< the least probability with which PCT has shown a bug of depth 2; see pct_bound
+  std::string strategy;    ///< that showed it, if a strategy did
+  bool exhausted = false;  ///< strategy `dfs` has covered every schedule
 
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };
@@ -144,7 +149,22 @@ trial_result replay(const replay_plan& plan, bool traced = true, const campaign_
 
 /// A trace as lines for a person; a story leaves out the turns in which nothing is to be told.
 enum class telling { story, everything };
-std::vector<std::string> tell(const trace& events, telling how = telling::story);
+/// Turns are told with the names of their tasks. Where `passing` is given, the first event is marked that it does not
+/// have.
+std::vector<std::string> tell(const trace& events, telling how = telling::story,
+                              const trace* passing = nullptr);
+
+/// The hashes of a number of trials of one strategy (as campaign_options::strategy names it), each of them run twice:
+/// equal in every process and build, as far as the scenario and the subject are deterministic.
+struct trace_hashes {
+  std::uint64_t hash = 0;  ///< of all trials together, in order
+  std::string difference;  ///< the first event in which two runs of the same choices differ; empty if none do
+};
+trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
+                         const campaign_options& options);
+
+/// In words, the first event in which two traces differ; choices themselves do not count. Empty if there is none.
+std::string first_difference(const trace& one, const trace& other);
 
 /// "0.1.0-gcc12.2-5f3a9c01": version, compiler, digest of the standard.
 std::string build_id();

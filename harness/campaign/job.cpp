@@ -14,13 +14,14 @@ BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
 BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
 BOOST_DESCRIBE_ENUM(tier, sim, io_context)
 BOOST_DESCRIBE_STRUCT(campaign_options, (),
-                      (schedules, seed, where, sweep, strategy, pairs_max, shrink_trials_max))
+                      (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders,
+                       shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
                        shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
                        cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
-                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, strategy,
-                       exhausted))
+                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders,
+                       schedules, depth2, strategy, exhausted))
 
 namespace json = boost::json;
 

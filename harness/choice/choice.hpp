@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -102,11 +103,18 @@ class choice_stream {
   /// The same where the candidates are known: `who(i)` is the i-th, asked only if the source wants to know.
   template <class Who>
   std::uint32_t pick_among(choice_kind kind, std::size_t arity, Who&& who) {
-    if (arity < 2 || first_ || !wants_candidates_) return pick(kind, arity);
+    if (arity < 2 || ((first_ || !wants_candidates_) && !told_)) return pick(kind, arity);
     candidates_.clear();
     for (std::size_t i = 0; i < arity; ++i) candidates_.push_back(who(i));
-    return keep(kind, static_cast<std::uint32_t>(arity), source_->choose_among(kind, candidates_));
+    const auto count = static_cast<std::uint32_t>(arity);
+    std::uint32_t chosen = 0;
+    if (!first_)
+      chosen = wants_candidates_ ? source_->choose_among(kind, candidates_) : source_->choose(kind, count);
+    return keep(kind, count, chosen);
   }
+
+  /// Calls `told` for every choice that is not the first answer, with the candidates if they are known; for traces.
+  void tell(std::function<void(const choice&, std::span<const candidate>)> told) { told_ = std::move(told); }
 
   bool wants_turns() const noexcept { return source_->wants_turns(); }
   void turn_ran(std::uint32_t chain, std::span<const std::uint64_t> touched, bool complete) {
@@ -123,6 +131,11 @@ class choice_stream {
     if (chosen >= arity) chosen = arity - 1;
     made_.push_back({kind, arity, chosen});
     if (mirror_ != nullptr) mirror_->record(made_.back());
+    if (chosen != 0 && told_) {
+      const bool known =
+          candidates_.size() == arity && (kind == choice_kind::ready || kind == choice_kind::timer);
+      told_(made_.back(), known ? std::span<const candidate>(candidates_) : std::span<const candidate>());
+    }
     return chosen;
   }
 
@@ -132,6 +145,7 @@ class choice_stream {
   bool wants_candidates_;
   std::vector<choice> made_;
   std::vector<candidate> candidates_;
+  std::function<void(const choice&, std::span<const candidate>)> told_;
 };
 
 /// First in, first out: every answer is 0.

@@ -24,6 +24,7 @@ constexpr const char* introduction =
     "  assay run --subject reference --clause 'BQ-*'\n"
     "  assay replay TOKEN --trace         see a failure again, step by step\n"
     "  assay mutants                      which wrong implementations are caught by what\n"
+    "  assay explore --time 600           look for longer than a run does\n"
     "  assay bugs                         how soon each strategy finds each planted bug\n"
     "  assay list, assay standard         what there is, what the clauses say\n"
     "  assay lint                         whether the catalogue itself is sound\n"
@@ -90,6 +91,8 @@ class reader {
     add_run();
     add_mutants();
     add_replay();
+    add_explore();
+    add_hashes();
     add_bugs();
     add_lint();
     CLI::App* const worker = add_verb("worker", verb::worker, "", "");
@@ -181,7 +184,10 @@ class reader {
 
   void campaign_group(CLI::App* verb, const std::string& schedules) {
     number_option(verb, "--schedules", "Schedules explored per scenario (" + schedules + ")", 0, 100'000'000,
-                  [this](std::uint64_t n) { line_.options.schedules = static_cast<std::uint32_t>(n); });
+                  [this](std::uint64_t n) {
+                    line_.options.schedules = static_cast<std::uint32_t>(n);
+                    line_.exploring.schedules = n;
+                  });
     text_option(verb, "--seed", "Seed of the random schedules (1), or 'random'", "S",
                 [this](const std::string& text) {
                   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
@@ -229,12 +235,7 @@ class reader {
                  "  assay run --subject reference --clause 'BQ-*' --schedules 1000\n"
                  "  assay run --kind third-party --order fifo --format json --output found.json\n"
                  "  assay run --findings scenarios/findings.json --report build/report");
-    globs(v, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
-    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
-    globs(v, "--clause", line_.wanted.clauses, "Only these clauses");
-    v->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
-        ->type_name("reference|third-party|mutant|alternative")
-        ->allow_extra_args(false);
+    selection_options(v);
     campaign_group(v, "100");
     word_option(v, "--tier", "Explore on the simulator, or run on a stock io_context", {"sim", "io_context"},
                 [this](const std::string& text) {
@@ -280,6 +281,53 @@ class reader {
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
     format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void selection_options(CLI::App* v) {
+    globs(v, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
+    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    globs(v, "--clause", line_.wanted.clauses, "Only these clauses");
+    v->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
+        ->type_name("reference|third-party|mutant|alternative")
+        ->allow_extra_args(false);
+  }
+
+  // "2/5": the second of five.
+  void take_shard(const std::string& text) {
+    const std::size_t slash = text.find('/');
+    if (slash == std::string::npos)
+      throw usage_error("--shard takes I/N, for example 1/4, not '" + text + "'");
+    line_.exploring.shards = read_number("--shard", text.substr(slash + 1), 1, 1'000'000);
+    line_.exploring.shard = read_number("--shard", text.substr(0, slash), 1, line_.exploring.shards) - 1;
+  }
+
+  void add_explore() {
+    CLI::App* const v =
+        add_verb("explore", verb::explore, "Explore for longer: in batches, resumable, split over machines",
+                 "  assay explore --schedules 100000 --jobs 2 --state explored.json\n"
+                 "  assay explore --subject reference --time 600 --shard 2/4");
+    selection_options(v);
+    campaign_group(v, "10000");
+    number_option(v, "--time", "Seconds of real time to explore, instead of a number of schedules", 1,
+                  10'000'000, [this](std::uint64_t n) { line_.exploring.time = std::chrono::seconds(n); });
+    number_option(v, "--batch", "Schedules that are explored at a time (200)", 1, 1'000'000,
+                  [this](std::uint64_t n) { line_.exploring.batch = static_cast<std::uint32_t>(n); });
+    text_option(v, "--shard", "The part of the campaign to do here, for example 1/4", "I/N",
+                [this](const std::string& text) { take_shard(text); });
+    text_option(v, "--state", "Keep in this file how far it is, and go on from there", "FILE",
+                [this](const std::string& text) { line_.exploring.state = text; });
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_hashes() {
+    CLI::App* const v =
+        add_verb("hashes", verb::hashes,
+                 "Trace hashes of every scenario with every strategy, to compare builds and processes",
+                 "  assay hashes --kind reference --schedules 20");
+    selection_options(v);
+    campaign_group(v, "100");
     output_option(v);
   }
 

@@ -8,11 +8,12 @@
 #include "harness/campaign/bugs.hpp"
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/runner.hpp"
+#include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
 
 namespace assay {
 
-enum class verb { list, standard, run, mutants, replay, bugs, lint, worker };
+enum class verb { list, standard, run, mutants, replay, explore, hashes, bugs, lint, worker };
 
 struct command_line {
   verb what = verb::run;
@@ -34,6 +35,7 @@ struct command_line {
   std::vector<std::string> mutants;
   std::vector<std::string> bugs;
   bug_options measured;
+  explore_options exploring;
   int worker_socket = -1;
   int worker_mirror = -1;
 };

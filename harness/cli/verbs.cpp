@@ -14,7 +14,9 @@
 
 #include "harness/campaign/runner.hpp"
 #include "harness/campaign/worker.hpp"
+#include "harness/choice/strategy.hpp"
 #include "harness/cli/command_line.hpp"
+#include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
 #include "harness/report/bugs.hpp"
 #include "harness/report/findings.hpp"
@@ -347,6 +349,62 @@ int do_replay(const command_line& line) {
   return result.outcome == verdict::pass && seen.problems.empty() ? 0 : error_status;
 }
 
+// ---- explore, hashes
+
+int do_explore(const command_line& line) {
+  const std::vector<selected> what = select(catalogue::instance(), line.wanted);
+  const interruption listening;
+  const bool shown = ::isatty(STDERR_FILENO) != 0;
+  std::uint64_t batches = 0;
+  const exploration seen = explore(what, line.options, line.processes, line.exploring,
+                                   [&](const explored& one, std::uint64_t done) {
+                                     ++batches;
+                                     if (!shown) return;
+                                     std::cerr << "\r\x1b[K" << batches << " batches  " << one.subject << ' '
+                                               << one.scenario << ", " << done << " schedules" << std::flush;
+                                   });
+  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  print(line, [&](std::ostream& out, const text_style&) {
+    if (line.format == "json") {
+      write_json(out, seen);
+    } else {
+      write_text(out, seen, line.program);
+    }
+  });
+  for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
+  if (seen.interrupted) return 130;
+  if (!seen.problems.empty()) return error_status;
+  const auto came_to = [&](verdict what_for) {
+    return std::any_of(seen.all.begin(), seen.all.end(),
+                       [what_for](const explored& one) { return one.outcome == what_for; });
+  };
+  return came_to(verdict::fail) ? 1 : came_to(verdict::error) ? error_status : 0;
+}
+
+int do_hashes(const command_line& line) {
+  std::vector<std::string> names{"dfs"};
+  for (const strategy& one : strategies()) names.emplace_back(one.name);
+  bool same = true;
+  print(line, [&](std::ostream& out, const text_style&) {
+    for (const selected& one : select(catalogue::instance(), line.wanted)) {
+      if (reason_to_skip(*one.chosen, *one.scenario, tier::sim) || one.scenario->traits.expects_termination)
+        continue;
+      for (const std::string& name : names) {
+        campaign_options options = line.options;
+        options.strategy = name;
+        const trace_hashes seen = hash_trials(*one.chosen, *one.scenario, options);
+        out << one.chosen->name() << ' ' << one.scenario->name() << " (" << name << ") "
+            << format_hash(seen.hash) << '\n';
+        if (seen.difference.empty()) continue;
+        same = false;
+        std::cerr << "assay: " << one.chosen->name() << ' ' << one.scenario->name() << ", " << name
+                  << ": two runs of the same choices differ, from " << seen.difference << '\n';
+      }
+    }
+  });
+  return same ? 0 : error_status;
+}
+
 // ---- bugs
 
 int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
@@ -394,6 +452,10 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
       return do_mutants(line);
     case verb::replay:
       return do_replay(line);
+    case verb::explore:
+      return do_explore(line);
+    case verb::hashes:
+      return do_hashes(line);
     case verb::bugs:
       return do_bugs(line, bugs);
     case verb::lint:

@@ -365,7 +365,7 @@ TEST_P(both_tiers, vcs_6_a_livelock_ends_the_trial_and_names_whose_the_turns_wer
   EXPECT_EQ(seen.kind, failure_kind::livelock);
   EXPECT_THAT(seen.message, HasSubstr("more than 100000 turns at one instant"));
   if (GetParam() == tier::sim) {
-    EXPECT_THAT(seen.message, HasSubstr("the last were of 'spinning'"));
+    EXPECT_THAT(seen.message, HasSubstr("these turns repeat: 'spinning'"));
   }
 }
 

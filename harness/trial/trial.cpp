@@ -55,7 +55,10 @@ void operation_record::finish(std::exception_ptr failure) {
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices), settings_(settings), engine_(make_engine(settings.where, choices)) {
   engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
-  if (traced) trace_.emplace();
+  if (traced) {
+    trace_.emplace();
+    choices_.tell([this](const choice& made, std::span<const candidate> among) { note_choice(made, among); });
+  }
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
   };
@@ -69,6 +72,7 @@ trial::~trial() {
   items_.locate = nullptr;
   items_.note = nullptr;
   items_.touched = nullptr;
+  choices_.tell(nullptr);
   const clock_guard clock(engine_->time());
   // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
   // dependencies, kept things), which may hold timers and executors; then the context that those stand on.
@@ -93,20 +97,23 @@ trial::~trial() {
   engine_.reset();
 }
 
-void trial::note_choices() {
-  const std::vector<choice>& made = choices_.made();
-  for (; noted_ < made.size(); ++noted_) {
-    const choice& one = made[noted_];
-    if (one.chosen == 0) continue;
-    trace_->record(elapsed(), engine_->current_task(), event_kind::choice,
-                   std::string(to_string(one.kind)) + " " + std::to_string(one.chosen) + " of " +
-                       std::to_string(one.arity));
+// What was chosen is part of the trace (VCS-2).
+void trial::note_choice(const choice& made, std::span<const candidate> among) {
+  if (!running_) return;
+  std::string text;
+  if (among.empty()) {
+    text = std::string(to_string(made.kind)) + " " + std::to_string(made.chosen) + " of " +
+           std::to_string(made.arity);
+  } else {
+    const char* const what = made.kind == choice_kind::timer ? "the timer of '" : "'";
+    text = what + task_name(among[made.chosen].task) + "' goes before '" + task_name(among[0].task) + "' (" +
+           std::to_string(made.chosen) + " of " + std::to_string(made.arity) + ")";
   }
+  trace_->record(elapsed(), engine_->current_task(), event_kind::choice, std::move(text));
 }
 
 void trial::record(event_kind kind, std::string text) {
   if (!trace_ || !running_) return;
-  note_choices();  // what was chosen is part of the trace (VCS-2)
   trace_->record(elapsed(), engine_->current_task(), kind, std::move(text));
 }
 
@@ -278,7 +285,6 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
     run_until_quiet();
   }
   final_checks();
-  if (trace_) note_choices();
   running_ = false;
   result_.choices = choices_.made();
   result_.order_class = engine_->order_class();
@@ -328,8 +334,7 @@ bool trial::guarded(const std::function<bool()>& doing) {
   try {
     return doing();
   } catch (const livelock& what) {
-    blame(failure_kind::livelock,
-          std::string("livelock: ") + what.what() + "; the last were of " + recent_names());
+    blame(failure_kind::livelock, std::string("livelock: ") + what.what() + "; " + recent_names());
     return false;
   } catch (...) {
     turning_ = false;
@@ -346,7 +351,7 @@ void trial::run_until_quiet() {
   while (!scenario_failure_ && guarded(one_step)) {
     if (result_.turns > settings_.turns_max) {
       blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
-                                        " turns; the last were of " + recent_names());
+                                        " turns; " + recent_names());
       return;
     }
     if (turns_without_foreground_ > turns_without_foreground_max) return;
@@ -449,10 +454,19 @@ std::string trial::task_name(task_id task) const {
   return task == subject_task || task > operations_.size() ? "the subject" : operations_[task - 1]->name();
 }
 
+// The shortest sequence of turns that repeats at the end of the trial, if one does; else whose the last turns were, the
+// latest first, each once (VCS-6).
 std::string trial::recent_names() const {
-  // The latest first, each once (VCS-6).
   std::vector<task_id> recent = engine_->recent_turns();
   if (recent.empty()) recent.push_back(engine_->current_task());
+  for (std::size_t period = 1; 3 * period <= recent.size(); ++period) {
+    if (!std::equal(recent.begin() + static_cast<std::ptrdiff_t>(period), recent.end(), recent.begin()))
+      continue;
+    std::string names;
+    for (std::size_t i = recent.size() - period; i < recent.size(); ++i)
+      names += (names.empty() ? "'" : ", '") + task_name(recent[i]) + "'";
+    return "these turns repeat: " + names;
+  }
   std::vector<task_id> said;
   std::string names;
   for (auto task = recent.rbegin(); task != recent.rend(); ++task) {
@@ -460,7 +474,7 @@ std::string trial::recent_names() const {
     said.push_back(*task);
     names += (names.empty() ? "'" : ", '") + task_name(*task) + "'";
   }
-  return names;
+  return "the last were of " + names;
 }
 
 task_report trial::report_on(task_id task) const {
@@ -591,6 +605,7 @@ void trial::check_exceptions() {
     if (result_.kind == failure_kind::none) {
       blame(failure_kind::unobserved,
             "nobody looked at the failure of '" + one->name() + "': " + to_string(what));
+      note_origin(one->task());
     }
   }
   if (result_.kind != failure_kind::none) return;
@@ -603,6 +618,14 @@ void trial::check_exceptions() {
     }
     blame(failure_kind::unobserved, "the exception '" + label + "' was " + what);
   }
+}
+
+// Where the operation was started whose failure, task or timer was left, for the story.
+void trial::note_origin(task_id task) {
+  if (task == subject_task || task > operations_.size()) return;
+  std::string text = "'" + task_name(task) + "' was started at " + place(operations_[task - 1]->where());
+  if (trace_) record(event_kind::failure, text);
+  result_.failures.push_back(std::move(text));
 }
 
 void trial::check_left_over() {
@@ -620,6 +643,7 @@ void trial::check_left_over() {
   engine_->time().visit_waits([&](const detail::timer_op& op) {
     blame(failure_kind::left_over, std::string(op.parked ? "a parked wait" : "a timer") +
                                        " was left behind by '" + task_name(op.task) + "'");
+    note_origin(op.task);
   });
   for (const auto& one : operations_) {
     if (one->done() || result_.kind != failure_kind::none) continue;

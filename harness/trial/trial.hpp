@@ -19,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <source_location>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -265,7 +266,8 @@ class trial {
   void check_operations();
   void check_exceptions();
   void check_left_over();
-  void note_choices();
+  void note_choice(const choice& made, std::span<const candidate> among);
+  void note_origin(task_id task);
   std::string recent_names() const;
   task_report report_on(task_id task) const;
   std::string blocked() const;
@@ -307,7 +309,6 @@ class trial {
   bool running_ = false;
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool turning_ = false;                 // a handler is being run
-  std::size_t noted_ = 0;                // choices that the trace has seen
 };
 
 /// Ends a watch when it goes.

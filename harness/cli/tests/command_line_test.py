@@ -695,6 +695,24 @@ class Determinism(unittest.TestCase):
         first, second = own_results(ASSAY), own_results(ASSAY)
         self.assertEqual(first, second)
 
+    # 30 schedules of every strategy: with two runs each, and the other process, more than 100,000 pairs.
+    def hashes(self, program, **environment):
+        done = subprocess.run([program, "hashes", "--kind", "reference", "--kind", "alternative", "--schedules", "30"],
+                              capture_output=True, text=True, timeout=1800, env={**os.environ, **environment})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_every_strategy_gives_the_same_traces_in_another_process_with_another_layout_of_memory(self):
+        first = self.hashes(ASSAY)
+        self.assertGreater(len(first), 3000)
+        second = self.hashes(ASSAY, MALLOC_PERTURB_="171", MALLOC_ARENA_MAX="1", MALLOC_MMAP_THRESHOLD_="256",
+                             MALLOC_TOP_PAD_="12345")
+        self.assertEqual(first, second)
+
+    @unittest.skipUnless(OTHER, "needs the other compiler's build (ASSAY_OTHER)")
+    def test_every_strategy_gives_the_same_traces_with_the_other_compiler(self):
+        self.assertEqual(self.hashes(ASSAY), self.hashes(OTHER))
+
     @unittest.skipUnless(OTHER, "needs the other compiler's build (ASSAY_OTHER)")
     def test_the_other_compiler_replays_every_token_with_the_same_hash(self):
         self.expect_same(own_results(ASSAY), OTHER)

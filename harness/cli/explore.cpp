@@ -1,0 +1,187 @@
+#include "harness/cli/explore.hpp"
+
+#include <algorithm>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <iterator>
+#include <map>
+#include <ostream>
+#include <stdexcept>
+#include <utility>
+
+#include "harness/report/names.hpp"
+#include "harness/report/pretty_json.hpp"
+#include "harness/report/report.hpp"
+#include "harness/sim/clock.hpp"
+
+namespace assay {
+
+BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
+BOOST_DESCRIBE_STRUCT(explored, (),
+                      (subject, scenario, next_batch, schedules, trials, orders, depth2, exhausted, outcome,
+                       message, token, strategy))
+
+namespace {
+
+namespace json = boost::json;
+
+// What a state must have been made with.
+json::object made_with(const campaign_options& each, const explore_options& options) {
+  return {{"build", build_id()},          {"seed", each.seed},      {"strategy", each.strategy},
+          {"batch", options.batch},       {"shard", options.shard}, {"shards", options.shards},
+          {"tier", to_string(each.where)}};
+}
+
+void load(std::vector<explored>& all, const campaign_options& each, const explore_options& options) {
+  if (options.state.empty() || !std::filesystem::exists(options.state)) return;
+  std::ifstream in(options.state);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  boost::system::error_code error;
+  const json::value read = json::parse(text, error);
+  if (error || !read.is_object() || !read.as_object().contains("made_with") ||
+      !read.as_object().contains("explored")) {
+    throw std::runtime_error("'" + options.state.string() + "' is no state of an exploration");
+  }
+  if (json::serialize(read.at("made_with")) != json::serialize(made_with(each, options))) {
+    throw std::runtime_error("the state in '" + options.state.string() + "' was made with " +
+                             json::serialize(read.at("made_with")) + ", this is " +
+                             json::serialize(made_with(each, options)) + ": name another file, or remove it");
+  }
+  std::map<std::pair<std::string, std::string>, explored> known;
+  for (const json::value& one : read.at("explored").as_array()) {
+    auto far = json::value_to<explored>(one);
+    auto key = std::pair(far.subject, far.scenario);
+    known[std::move(key)] = std::move(far);
+  }
+  for (explored& one : all) {
+    const auto found = known.find({one.subject, one.scenario});
+    if (found != known.end()) one = std::move(found->second);
+  }
+}
+
+void save(const std::vector<explored>& all, const campaign_options& each, const explore_options& options) {
+  if (options.state.empty()) return;
+  // A file of its own first: whatever interrupts this, one whole state is left.
+  const std::filesystem::path fresh = options.state.string() + ".new";
+  {
+    std::ofstream out(fresh);
+    out << json::serialize(
+               json::object{{"made_with", made_with(each, options)}, {"explored", json::value_from(all)}})
+        << '\n';
+    if (!out.flush()) throw std::runtime_error("cannot write '" + fresh.string() + "'");
+  }
+  std::filesystem::rename(fresh, options.state);
+}
+
+void merge(explored& into, const campaign_result& batch) {
+  into.schedules += batch.schedules;
+  into.trials += batch.trials;
+  into.orders.insert(batch.orders.begin(), batch.orders.end());
+  into.depth2 = 1 - (1 - into.depth2) * (1 - batch.depth2);
+  into.exhausted = into.exhausted || batch.exhausted;
+  if (!is_bad(batch.outcome)) return;
+  into.outcome = batch.outcome;
+  into.message = batch.message;
+  into.token = batch.token;
+  into.strategy = batch.strategy.empty() ? batch.shown_by : batch.strategy;
+}
+
+}  // namespace
+
+exploration explore(const std::vector<selected>& what, const campaign_options& each,
+                    const run_settings& processes, const explore_options& options,
+                    const std::function<void(const explored&, std::uint64_t done)>& progress) {
+  exploration seen;
+  for (const selected& one : what) {
+    if (reason_to_skip(*one.chosen, *one.scenario, each.where) || one.scenario->traits.expects_termination)
+      continue;
+    explored fresh;
+    fresh.subject = one.chosen->name();
+    fresh.scenario = one.scenario->name();
+    fresh.next_batch = options.shard;
+    seen.all.push_back(std::move(fresh));
+  }
+  load(seen.all, each, options);
+  const std::chrono::nanoseconds end = real_time() + options.time;
+  const auto out_of_time = [&] { return options.time.count() > 0 && real_time() >= end; };
+  const std::uint64_t batches = (options.schedules + options.batch - 1) / options.batch;
+  bool stopped = false;
+  while (!stopped && !out_of_time()) {
+    std::vector<job> jobs;
+    std::vector<explored*> whose;
+    for (explored& one : seen.all) {
+      const bool done =
+          one.exhausted || is_bad(one.outcome) || (options.time.count() == 0 && one.next_batch >= batches);
+      if (done) continue;
+      const catalogue& all = catalogue::instance();
+      job asked;
+      asked.scenario = all.find_scenario(one.scenario);
+      asked.chosen = all.find_subject(asked.scenario->contract, one.subject);
+      asked.options = each;
+      asked.options.seed = each.seed + one.next_batch;
+      asked.options.schedules = options.batch;
+      asked.options.systematic = one.next_batch == 0;
+      asked.options.list_orders = true;
+      jobs.push_back(std::move(asked));
+      whose.push_back(&one);
+    }
+    if (jobs.empty()) break;
+    const run_outcome round =
+        run_jobs(jobs, processes, [&](std::size_t index, const campaign_result& result) {
+          explored& one = *whose[index];
+          merge(one, result);
+          one.next_batch += options.shards;
+          if (progress) progress(one, one.schedules);
+          return !out_of_time();
+        });
+    seen.problems.insert(seen.problems.end(), round.problems.begin(), round.problems.end());
+    seen.interrupted = round.interrupted;
+    stopped = round.interrupted || !round.problems.empty();
+    save(seen.all, each, options);
+  }
+  return seen;
+}
+
+void write_text(std::ostream& out, const exploration& seen, const std::string& program) {
+  std::uint64_t schedules = 0;
+  std::uint64_t trials = 0;
+  std::uint64_t orders = 0;
+  std::size_t exhausted = 0;
+  std::size_t failed = 0;
+  double least = 1;
+  for (const explored& one : seen.all) {
+    schedules += one.schedules;
+    trials += one.trials;
+    orders += one.orders.size();
+    exhausted += one.exhausted ? 1 : 0;
+    if (!one.exhausted) least = std::min(least, one.depth2);
+    if (!is_bad(one.outcome)) continue;
+    ++failed;
+    out << one.subject << "  " << one.scenario << "  " << to_string(one.outcome) << "\n  " << one.message
+        << "\n    found by " << one.strategy << "\n    " << replay_command(program, one.token) << "\n\n";
+  }
+  out << seen.all.size() << " scenarios with their subjects, " << schedules << " schedules explored in "
+      << trials << " trials, " << orders << " of them different in more than the order of unrelated turns.\n"
+      << exhausted
+      << " were covered whole. In each of the others a bug of depth 2, if there is one, has shown with a "
+      << "probability of at least " << std::setprecision(2) << least << " (PCT alone).\n"
+      << (failed == 0 ? "Nothing was found." : std::to_string(failed) + " failed.") << '\n';
+}
+
+void write_json(std::ostream& out, const exploration& seen) {
+  json::array all;
+  for (const explored& one : seen.all) {
+    json::object described = json::value_from(one).as_object();
+    described["orders"] = one.orders.size();
+    described["outcome"] = to_string(one.outcome);
+    all.push_back(std::move(described));
+  }
+  write_pretty(out,
+               json::object{{"version", version()}, {"build", build_id()}, {"explored", std::move(all)}});
+  out << '\n';
+}
+
+}  // namespace assay
