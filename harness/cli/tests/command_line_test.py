@@ -666,9 +666,85 @@ class Shapes(unittest.TestCase):
             self.assertEqual(clauses, {clause["id"] for contract in as_json.json()["contracts"]
                                        for clause in contract["clauses"]})
 
+    def test_bugs(self):
+        ran = call(ASSAY, "bugs", "--bug", "lost_*", "--bug", "flaps*", "--seeds", "5", "--cap", "50", "--twin-schedules",
+                   "20", "--format", "json", "--jobs", "2")
+        self.assertEqual(ran.status, 0, ran.err)
+        bugs = {one["name"]: one for one in ran.json()["bugs"]}
+        self.assertEqual(sorted(bugs), ["flaps_in_phase", "lost_update", "lost_wake_up"])
+        for bug in bugs.values():
+            self.assertEqual(bug["twin_reports"], 0)
+            self.assertIsInstance(bug["depth"], int)
+            for figures in [bug["portfolio"], *bug["strategies"].values()]:
+                self.assertLessEqual({"median", "p95"}, set(figures))
+        self.assertIsNotNone(bugs["lost_update"]["portfolio"]["p95"])
+        self.assertIsNone(bugs["flaps_in_phase"]["strategies"]["pct2"]["median"])  # the cap was reached
+        self.assertIn("lost_update", call(ASSAY, "bugs", "--bug", "lost_*", "--seeds", "2", "--cap", "20").out)
+
+    def test_bugs_names_what_there_is_not(self):
+        ran = call(ASSAY, "bugs", "--bug", "lost_updat")
+        self.assertEqual(ran.status, 64)
+        self.assertIn("lost_update", ran.err)
+        self.assertEqual(bad("bugs").status, 64)
+
     def test_the_bad_catalogue_is_sound(self):
         ran = bad("lint")
         self.assertEqual(ran.status, 0, ran.out)
+
+
+class Exploring(unittest.TestCase):
+    SELECTED = ("--subject", "reference", "--contract", "bounded_queue")
+
+    def explore(self, *arguments):
+        ran = call(ASSAY, "explore", *self.SELECTED, "--format", "json", "--batch", "10", *arguments)
+        self.assertEqual(ran.status, 0, ran.err)
+        return {(one["subject"], one["scenario"]): one for one in ran.json()["explored"]}
+
+    def test_it_goes_on_where_it_was(self):
+        with tempfile.TemporaryDirectory() as folder:
+            state = str(pathlib.Path(folder, "state.json"))
+            first = self.explore("--schedules", "10", "--state", state)
+            whole = self.explore("--schedules", "40", "--state", state)
+        at_once = self.explore("--schedules", "40")
+        self.assertEqual(whole, at_once)
+        self.assertTrue(any(first[name]["schedules"] < whole[name]["schedules"] for name in first))
+
+    def test_shards_do_together_what_one_does(self):
+        whole = self.explore("--schedules", "40")
+        parts = [self.explore("--schedules", "40", "--shard", f"{i}/2") for i in (1, 2)]
+        for name, one in whole.items():
+            if not one["exhausted"]:
+                self.assertEqual(one["schedules"], sum(part[name]["schedules"] for part in parts), name)
+
+    def test_workers_find_the_same(self):
+        self.assertEqual(self.explore("--schedules", "20"), self.explore("--schedules", "20", "--jobs", "2"))
+
+    def test_what_it_finds_has_a_token(self):
+        ran = call(ASSAY, "explore", "--kind", "mutant", "--contract", "bounded_queue", "--clause", "BQ-6", "--schedules", "40",
+                   "--format", "json")
+        self.assertEqual(ran.status, 1, ran.err)
+        found = [one for one in ran.json()["explored"] if one["outcome"] == "fail"]
+        self.assertTrue(found)
+        again, status = replay(ASSAY, found[0]["token"])
+        self.assertEqual((status, again["message"]), (1, found[0]["message"]))
+
+    def test_a_state_of_other_options_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            state = str(pathlib.Path(folder, "state.json"))
+            self.explore("--schedules", "10", "--state", state)
+            ran = call(ASSAY, "explore", *self.SELECTED, "--batch", "10", "--seed", "2", "--schedules", "10", "--state", state)
+            self.assertEqual(ran.status, 2)
+            self.assertIn(state, ran.err)
+            write("nonsense", state)
+            ran = call(ASSAY, "explore", *self.SELECTED, "--schedules", "10", "--state", state)
+            self.assertEqual(ran.status, 2)
+            self.assertIn("is no state of an exploration", ran.err)
+
+    def test_a_bad_shard_is_named(self):
+        for wrong in ("3", "3/2", "0/2", "a/b"):
+            ran = call(ASSAY, "explore", "--shard", wrong)
+            self.assertEqual(ran.status, 64, wrong)
+            self.assertIn("--shard", ran.err)
 
 
 def own_results(program):
