@@ -102,15 +102,14 @@ bool sim_context::run_turn() {
   recent_[turns_ % recent_max] = op->task;
   ++turns_;
   time_.begin_turn(*op);
-  std::uint64_t& past = time_.current_past();
-  past = mixed(past, op->task);
-  order_class_ += past;  // a sum: the order of unrelated turns does not matter
+  time_.current_past() = mixed(time_.current_past(), op->task);
   const flag_guard running(running_);
   const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
   const turn_guard turn(time_);
   const std::uint32_t chain = op->chain;
   if (tells_turns_) footprint_.clear();
   op->run(op, true);
+  order_class_ += time_.past(chain);  // a sum: the order of unrelated turns does not matter
   if (tells_turns_) choices_.turn_ran(chain, footprint_, touches_complete_);
   recycled_.rethrow_pending_exception();
   return true;

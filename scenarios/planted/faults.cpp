@@ -275,7 +275,7 @@ void add_faults(std::vector<planted_bug>& bugs) {
                        &old_success_closes<true>, &old_success_closes<false>, faulted));
   bugs.push_back(plant("cancelled_roll_back", 2,
                        "the roll-back after a failure can be cancelled: the transaction stays",
-                       &cancelled_roll_back<true>, &cancelled_roll_back<false>, both, 10));
+                       &cancelled_roll_back<true>, &cancelled_roll_back<false>, both, 13));
 }
 
 }  // namespace assay::planted

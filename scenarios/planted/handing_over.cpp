@@ -181,7 +181,7 @@ void add_handing_over(std::vector<planted_bug>& bugs) {
   const scenario_traits swept{.swept = true};
   bugs.push_back(plant("parcel_dropped", 1,
                        "awaits once more with the parcel in hand: cancelled then, the item is lost",
-                       &parcel_dropped<true>, &parcel_dropped<false>, swept, 6));
+                       &parcel_dropped<true>, &parcel_dropped<false>, swept, 7));
   bugs.push_back(plant("permit_for_the_dead", 1,
                        "a cancelled waiter stays in the list: it is given the permit",
                        &permit_for_the_dead<true>, &permit_for_the_dead<false>, swept, 18));
