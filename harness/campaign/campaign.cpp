@@ -261,7 +261,8 @@ class campaign {
   }
 
   bool permuted_orders(const trial_result& baseline) {
-    if (baseline.choices.empty()) return true;  // nothing is left open
+    result_.exhausted = baseline.choices.empty();  // nothing is left open
+    if (result_.exhausted) return true;
     return explore_orders(options_.schedules, "permuted order", order_model::any);
   }
 
