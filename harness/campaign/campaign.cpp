@@ -750,8 +750,9 @@ std::optional<difference> find_difference(const std::vector<event>& one, const s
 }
 
 std::string event_at(const trace& events, std::size_t place) {
-  if (place == events.events().size()) return "the end";
-  std::string text = in_words(events.events()[place], task_names(events));
+  const std::vector<event> all = events.events();
+  if (place == all.size()) return "the end";
+  std::string text = in_words(all[place], task_names(events));
   text.erase(0, text.find_first_not_of(' '));
   // One blank between the columns.
   std::string words;
@@ -775,8 +776,9 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
   std::optional<difference> parted;
   if (passing != nullptr) parted = find_difference(events.events(), passing->events());
   std::vector<std::string> lines;
-  for (std::size_t i = 0; i < events.events().size(); ++i) {
-    const event& one = events.events()[i];
+  const std::vector<event> all = events.events();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const event& one = all[i];
     if (parted && parted->in_one == i) {
       lines.push_back("  -- here it parts from the first-in-first-out run, which passes and goes on with " +
                       event_at(*passing, parted->in_other));

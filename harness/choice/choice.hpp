@@ -82,11 +82,13 @@ class choice_mirror {
 class choice_stream {
  public:
   /// `source` must outlive the stream; `mirror` may be null.
-  explicit choice_stream(choice_source& source, choice_mirror* mirror = nullptr) noexcept
+  explicit choice_stream(choice_source& source, choice_mirror* mirror = nullptr)
       : source_(&source),
         mirror_(mirror),
         first_(source.always_first()),
-        wants_candidates_(source.wants_candidates()) {}
+        wants_candidates_(source.wants_candidates()) {
+    made_.reserve(128);  // a trial is short: growing from nothing would be felt
+  }
   choice_stream(const choice_stream&) = delete;
   choice_stream& operator=(const choice_stream&) = delete;
 

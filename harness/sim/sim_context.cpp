@@ -34,10 +34,10 @@ class turn_guard {
 sim_context::sim_context(choice_stream& choices)
     : choices_(choices),
       time_(boost::asio::make_service<virtual_time>(*this)),
-      tasks_(1),
-      tells_turns_(choices.wants_turns()),
-      owner_(pthread_self()) {
+      tells_turns_(choices.wants_turns()) {
+  add_task();  // the subject
   time_.drive(this, &sim_context::give, true);
+  time_.call_inline_if(&sim_context::runs_inline);
 }
 
 sim_context::~sim_context() {
@@ -47,8 +47,9 @@ sim_context::~sim_context() {
 }
 
 task_id sim_context::add_task() {
-  tasks_.emplace_back();
-  return static_cast<task_id>(tasks_.size() - 1);
+  const auto id = static_cast<task_id>(tasks_.size());
+  tasks_.push_back({this, id, {}});
+  return id;
 }
 
 void sim_context::abandon() noexcept {
@@ -73,7 +74,7 @@ void sim_context::drop_all_but(task_id spared) noexcept {
     for (std::size_t i = ready_.size(); i > 0; --i) {
       if (i > ready_.size() || ready_.at(i - 1)->task == spared) continue;
       detail::ready_op* const op = ready_.take(i - 1);
-      --tasks_[op->task].ready;
+      --tasks_[op->task].state.ready;
       op->run(op, false);
       again = true;
     }
@@ -82,21 +83,22 @@ void sim_context::drop_all_but(task_id spared) noexcept {
 
 std::int64_t sim_context::outstanding_work() const noexcept {
   std::int64_t sum = 0;
-  for (const task_state& one : tasks_) sum += one.work;
+  for (const task_slot& one : tasks_) sum += one.state.work;
   return sum;
+}
+
+void sim_context::throw_livelock() const {
+  throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");
 }
 
 bool sim_context::run_turn() {
   if (ready_.empty()) return false;
-  if (++turns_at_instant_ > turns_per_instant_max_) {
-    throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");  // VCS-6
-  }
-  const std::uint32_t chosen =
-      choices_.pick_among(choice_kind::ready, ready_.size(), [this](std::size_t place) {
-        return candidate{ready_.at(place)->chain, ready_.at(place)->task};
-      });
+  if (++turns_at_instant_ > turns_per_instant_max_) throw_livelock();  // VCS-6
+  const std::uint32_t chosen = choices_.pick_among(
+      choice_kind::ready, ready_.size(),
+      [this](std::size_t place) { return candidate{ready_.at(place)->chain, ready_.at(place)->task}; });
   detail::ready_op* const op = ready_.take(chosen);
-  task_state& task = tasks_[op->task];
+  task_state& task = tasks_[op->task].state;
   --task.ready;
   ++task.turns;
   recent_[turns_ % recent_max] = op->task;
@@ -131,7 +133,7 @@ std::vector<task_id> sim_context::recent_turns() const {
 }
 
 bool sim_context::release_due() {
-  while (detail::timer_op* const op = time_.take_due()) due_.push_back(op);
+  time_.take_due(due_);
   if (due_.empty()) return false;
   std::size_t first = 0;
   while (first < due_.size()) {

@@ -5,8 +5,6 @@
 // kept and reported (`escaped`).
 #pragma once
 
-#include <pthread.h>
-
 #include <array>
 #include <atomic>
 #include <boost/asio/detail/thread_context.hpp>
@@ -16,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -33,15 +32,24 @@ namespace assay {
 
 namespace detail {
 
+/// Its address tells threads that live from each other, and costs less to find out than their ids do.
+inline constinit thread_local const char this_thread = 0;
+
 /// Ready handlers in the order in which they became ready, any of which can be taken.
 class ready_queue {
  public:
+  ready_queue() { ops_.reserve(32); }
   bool empty() const noexcept { return head_ == ops_.size(); }
   std::size_t size() const noexcept { return ops_.size() - head_; }
   const ready_op* at(std::size_t place) const noexcept { return ops_[head_ + place]; }
   void push(ready_op* op) { ops_.push_back(op); }
   ready_op* take(std::size_t place) noexcept {
     ready_op* const op = ops_[head_ + place];
+    if (head_ + 1 == ops_.size()) {
+      ops_.clear();
+      head_ = 0;
+      return op;
+    }
     // The shorter side moves, so that what is left keeps its order.
     if (place <= size() / 2) {
       for (std::size_t i = head_ + place; i > head_; --i) ops_[i] = ops_[i - 1];
@@ -49,10 +57,7 @@ class ready_queue {
     } else {
       ops_.erase(ops_.begin() + static_cast<std::ptrdiff_t>(head_ + place));
     }
-    if (head_ == ops_.size()) {
-      ops_.clear();
-      head_ = 0;
-    } else if (head_ > 1024 && head_ * 2 > ops_.size()) {
+    if (head_ > 1024 && head_ * 2 > ops_.size()) {
       ops_.erase(ops_.begin(), ops_.begin() + static_cast<std::ptrdiff_t>(head_));
       head_ = 0;
     }
@@ -134,7 +139,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// share without telling is not in it.
   std::uint64_t order_class() const noexcept { return order_class_; }
 
-  const task_state& task(task_id id) const noexcept { return tasks_[id]; }
+  const task_state& task(task_id id) const noexcept { return tasks_[id].state; }
   std::size_t tasks() const noexcept { return tasks_.size(); }
   /// Makes room for a further task and returns its id, counted from 1.
   task_id add_task();
@@ -178,12 +183,19 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
       time_.past(op->chain) = mixed(time_.past(op->chain), time_.current_past());
     }
     if (tells_turns_ && running_) footprint_.push_back(chain_keys | op->chain);
-    ++tasks_[op->task].ready;
+    ++tasks_[op->task].state.ready;
     ready_.push(op);
   }
 
  private:
   friend class executor_type;
+
+  // Tasks do not move: executors point at them.
+  struct task_slot {
+    sim_context* context;
+    task_id id;
+    task_state state;
+  };
 
   // For as long as it lives a handler of `task` is being run.
   class inside_guard {
@@ -235,7 +247,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   template <class Function>
   void execute(Function&& function, task_id task, bool may_run_inline) {
     using decayed = std::decay_t<Function>;
-    if (pthread_self() != owner_) {
+    if (!on_owner()) {
       keep_foreign(decayed(std::forward<Function>(function)));
     } else if (may_run_inline && running_) {
       decayed copy(std::forward<Function>(function));
@@ -256,6 +268,9 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
     foreign_.push_back(std::make_shared<std::decay_t<Function>>(std::forward<Function>(function)));
   }
   void drop_all_but(task_id spared) noexcept;
+  [[noreturn]] void throw_livelock() const;
+  bool on_owner() const noexcept { return &detail::this_thread == owner_; }
+  static bool runs_inline(void* self, const boost::asio::any_io_executor& executor) noexcept;
   static std::uint64_t mixed(std::uint64_t a, std::uint64_t b) noexcept {
     const std::uint64_t sum = (a ^ (b + 0x9e3779b97f4a7c15ULL)) * 0xbf58476d1ce4e5b9ULL;
     return sum ^ (sum >> 29U);
@@ -265,7 +280,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   choice_stream& choices_;
   virtual_time& time_;
   detail::ready_queue ready_;
-  std::vector<task_state> tasks_;
+  std::deque<task_slot> tasks_;
   std::vector<detail::timer_op*> due_;
   std::uint64_t turns_ = 0;
   std::uint64_t turns_at_instant_ = 0;
@@ -280,7 +295,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   bool running_ = false;
   bool abandoned_ = false;
   std::array<task_id, recent_max> recent_{};
-  pthread_t owner_;
+  const char* owner_ = &detail::this_thread;
   // Asio recycles coroutine frames and handlers through the thread's call stack; being on it makes that work
   // here.
   boost::asio::detail::thread_info_base recycled_;
@@ -291,30 +306,31 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
 
 /// The simulator's executor. `dispatch` runs inline when already inside the context, as io_context's does;
 /// with `blocking.never` it always posts. It carries the task that its handlers belong to.
+///
+/// One word, like that of io_context's executor, since any_io_executor copies and moves it again and again: the address
+/// of the task, and properties in the bits that an address leaves free.
 class sim_context::executor_type {
  public:
-  executor_type(sim_context& context, task_id task) noexcept : executor_type(&context, task, 0) {}
-  executor_type(const executor_type& other) noexcept
-      : executor_type(other.context_, other.task_, other.bits_) {}
-  executor_type(executor_type&& other) noexcept
-      : context_(other.context_),
-        task_(other.task_),
-        bits_(std::exchange(other.bits_, other.bits_ & ~tracked)) {}
+  executor_type(sim_context& context, task_id task) noexcept : executor_type(context.tasks_[task], 0) {}
+  executor_type(const executor_type& other) noexcept : bits_(other.bits_) { count(1); }
+  executor_type(executor_type&& other) noexcept : bits_(other.bits_) {
+    if ((bits_ & tracked) != 0) other.bits_ &= ~tracked;
+  }
   executor_type& operator=(const executor_type& other) noexcept {
     executor_type copy(other);
-    swap(copy);
+    std::swap(bits_, copy.bits_);
     return *this;
   }
   executor_type& operator=(executor_type&& other) noexcept {
-    swap(other);
+    std::swap(bits_, other.bits_);
     return *this;
   }
   ~executor_type() { count(-1); }
 
-  sim_context& context() const noexcept { return *context_; }
-  task_id task() const noexcept { return task_; }
+  sim_context& context() const noexcept { return *slot().context; }
+  task_id task() const noexcept { return slot().id; }
 
-  sim_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+  sim_context& query(boost::asio::execution::context_t) const noexcept { return context(); }
   boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) const noexcept {
     using boost::asio::execution::blocking;
     return (bits_ & never) != 0 ? boost::asio::execution::blocking_t(blocking.never)
@@ -327,51 +343,49 @@ class sim_context::executor_type {
                                   : boost::asio::execution::outstanding_work_t(outstanding_work.untracked);
   }
   executor_type require(boost::asio::execution::blocking_t::never_t) const noexcept {
-    return {context_, task_, bits_ | never};
+    return {slot(), (bits_ & tracked) | never};
   }
   executor_type require(boost::asio::execution::blocking_t::possibly_t) const noexcept {
-    return {context_, task_, bits_ & ~never};
+    return {slot(), bits_ & tracked};
   }
   executor_type require(boost::asio::execution::outstanding_work_t::tracked_t) const noexcept {
-    return {context_, task_, bits_ | tracked};
+    return {slot(), (bits_ & never) | tracked};
   }
   executor_type require(boost::asio::execution::outstanding_work_t::untracked_t) const noexcept {
-    return {context_, task_, bits_ & ~tracked};
+    return {slot(), bits_ & never};
   }
   template <class Function>
   void execute(Function&& function) const {
-    context_->execute(std::forward<Function>(function), task_, (bits_ & never) == 0);
+    context().execute(std::forward<Function>(function), task(), (bits_ & never) == 0);
   }
-  bool running_in_this_thread() const noexcept {
-    return pthread_self() == context_->owner_ && context_->running_;
-  }
-  bool operator==(const executor_type& other) const noexcept {
-    return context_ == other.context_ && task_ == other.task_ && bits_ == other.bits_;
-  }
-  bool operator!=(const executor_type& other) const noexcept { return !(*this == other); }
+  bool running_in_this_thread() const noexcept { return context().on_owner() && context().running_; }
+  bool operator==(const executor_type& other) const noexcept { return bits_ == other.bits_; }
+  bool operator!=(const executor_type& other) const noexcept { return bits_ != other.bits_; }
 
  private:
-  static constexpr std::uint32_t never = 1;
-  static constexpr std::uint32_t tracked = 2;
+  static constexpr std::uintptr_t never = 1;
+  static constexpr std::uintptr_t tracked = 2;
+  static_assert(alignof(task_slot) > (never | tracked));
 
-  executor_type(sim_context* context, task_id task, std::uint32_t bits) noexcept
-      : context_(context), task_(task), bits_(bits) {
+  executor_type(task_slot& task, std::uintptr_t properties) noexcept
+      : bits_(reinterpret_cast<std::uintptr_t>(&task) | properties) {
     count(1);
   }
+  task_slot& slot() const noexcept { return *reinterpret_cast<task_slot*>(bits_ & ~(never | tracked)); }
   // Only the owner's thread counts: what another thread does has escaped anyway, and must not race.
   void count(int by) noexcept {
-    if ((bits_ & tracked) != 0 && pthread_self() == context_->owner_) context_->tasks_[task_].work += by;
-  }
-  void swap(executor_type& other) noexcept {
-    std::swap(context_, other.context_);
-    std::swap(task_, other.task_);
-    std::swap(bits_, other.bits_);
+    if ((bits_ & tracked) != 0 && context().on_owner()) slot().state.work += by;
   }
 
-  sim_context* context_;
-  task_id task_;
-  std::uint32_t bits_;
+  std::uintptr_t bits_;
 };
+
+// What `dispatch` asks for is an executor that may run functions inline, whatever this one is: then `execute` would.
+inline bool sim_context::runs_inline(void* self, const boost::asio::any_io_executor& executor) noexcept {
+  const auto* const context = static_cast<const sim_context*>(self);
+  const auto* const own = executor.target<executor_type>();
+  return own != nullptr && own->running_in_this_thread() && &own->context() == context;
+}
 
 inline sim_context::executor_type sim_context::get_executor(task_id task) noexcept { return {*this, task}; }
 

@@ -21,12 +21,15 @@
 #endif
 
 #include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/detail/chrono_time_traits.hpp>
 #include <boost/asio/detail/config.hpp>
 #include <boost/asio/detail/deadline_timer_service.hpp>
+#include <boost/asio/detail/thread_context.hpp>
+#include <boost/asio/detail/thread_info_base.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -37,6 +40,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,6 +48,8 @@ namespace assay {
 
 /// Identifies the operation that a handler belongs to; 0 is the subject itself.
 using task_id = std::uint32_t;
+
+class virtual_time;
 
 namespace detail {
 
@@ -76,86 +82,174 @@ struct wait_canceller;
 
 /// One pending wait of a timer.
 struct timer_op : ready_op {
-  nanoseconds due{};          // on the timer's own clock
-  nanoseconds since{};        // when it was armed, on the monotonic clock
-  std::size_t index = 0;      // its place in the heap, or among the parked
+  nanoseconds due{};            // on the timer's own clock
+  nanoseconds since{};          // when it was armed, on the monotonic clock
+  timer_op* earlier = nullptr;  // the waits with the same deadline, in the order of arming
+  timer_op* later = nullptr;
   timer_op* next = nullptr;   // the other waits of the same timer
   timer_op** link = nullptr;  // what points at this one; null once it is no longer pending
   wait_canceller* canceller = nullptr;
-  bool wall = false;    // waits on the wall clock
-  bool parked = false;  // waits for ever
-  boost::system::error_code result;
+  virtual_time* service = nullptr;
+  std::uint32_t place = 0;  // its bucket, or its place among the parked
+  bool wall = false;        // waits on the wall clock
+  bool parked = false;      // waits for ever
+  bool aborted = false;     // was cancelled
 };
 
-/// A 4-ary min-heap over (deadline, order of arming).
-class timer_heap {
+/// The pending waits by (deadline, order of arming). Programs arm many waits for few deadlines: waits with one deadline
+/// stand in a bucket, in the order of arming, and a 4-ary heap holds the buckets.
+class timer_queue {
  public:
-  bool empty() const noexcept { return entries_.empty(); }
-  std::size_t size() const noexcept { return entries_.size(); }
-  nanoseconds earliest() const noexcept { return entries_.front().due; }
-  const timer_op* top() const noexcept { return entries_.front().op; }
-  void push(timer_op* op, std::uint64_t sequence) {
-    entries_.push_back({op->due, sequence, op});
-    up(entries_.size() - 1);
-  }
-  timer_op* pop() noexcept {
-    timer_op* const op = entries_.front().op;
-    erase(op);
-    return op;
+  bool empty() const noexcept { return heap_.empty(); }
+  std::size_t size() const noexcept { return size_; }
+  nanoseconds earliest() const noexcept { return heap_.front().due; }
+  void push(timer_op* op) {
+    const std::uint32_t at = bucket_for(op->due);
+    bucket& mine = buckets_[at];
+    op->place = at;
+    op->later = nullptr;
+    op->earlier = mine.last;
+    (mine.last != nullptr ? mine.last->later : mine.first) = op;
+    mine.last = op;
+    ++size_;
   }
   void erase(timer_op* op) noexcept {
-    const std::size_t hole = op->index;
-    const entry last = entries_.back();
-    entries_.pop_back();
-    if (hole == entries_.size()) return;
-    entries_[hole] = last;
-    last.op->index = hole;
-    up(hole);
-    down(last.op->index);
+    bucket& mine = buckets_[op->place];
+    (op->earlier != nullptr ? op->earlier->later : mine.first) = op->later;
+    (op->later != nullptr ? op->later->earlier : mine.last) = op->earlier;
+    --size_;
+    if (mine.first == nullptr) drop(op->place);
   }
-  timer_op* at(std::size_t place) const noexcept { return entries_[place].op; }
+  /// Takes all that is due at `now` out, in order, by calling `taken` with each.
+  template <class Taken>
+  void take_until(nanoseconds now, Taken&& taken) {
+    while (!heap_.empty() && heap_.front().due <= now) {
+      const std::uint32_t at = heap_.front().bucket;
+      for (timer_op* op = std::exchange(buckets_[at].first, nullptr); op != nullptr;) {
+        timer_op* const later = op->later;
+        --size_;
+        taken(op);
+        op = later;
+      }
+      drop(at);
+    }
+  }
+  /// Calls `visitor` for each, in no particular order, until it says false.
+  template <class Visitor>
+  void visit(Visitor&& visitor) const {
+    for (std::size_t i = heap_.size(); i > 0; --i) {
+      for (timer_op* op = buckets_[heap_[i - 1].bucket].last; op != nullptr; op = op->earlier) {
+        if (!visitor(op)) return;
+      }
+    }
+  }
 
  private:
+  struct bucket {
+    nanoseconds due;
+    std::uint64_t sequence;  // the order of making buckets; 0 in one that is free
+    timer_op* first;
+    timer_op* last;
+    std::uint32_t place;  // in the heap; the next free one in one that is free
+  };
   struct entry {
     nanoseconds due;
-    std::uint64_t sequence;
-    timer_op* op;
-    bool before(const entry& other) const noexcept {
-      return due < other.due || (due == other.due && sequence < other.sequence);
-    }
+    std::uint32_t bucket;
   };
+  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+  // Two buckets may have one deadline, since `newest_` forgets. Then all of the older one was armed first.
+  bool before(const entry& a, const entry& b) const noexcept {
+    if (a.due != b.due) return a.due < b.due;
+    return buckets_[a.bucket].sequence < buckets_[b.bucket].sequence;
+  }
+  std::uint32_t& newest(nanoseconds due) noexcept {
+    return newest_[(static_cast<std::uint64_t>(due.count()) * 0x9e3779b97f4a7c15ULL) >> shift_];
+  }
+  std::uint32_t bucket_for(nanoseconds due) {
+    if (buckets_.size() >= newest_.size()) remember_more();
+    std::uint32_t& known = newest(due);
+    if (known != none && buckets_[known].due == due && buckets_[known].sequence != 0) return known;
+    std::uint32_t at = free_;
+    if (at == none) {
+      at = static_cast<std::uint32_t>(buckets_.size());
+      if (buckets_.size() == buckets_.capacity()) {
+        const std::size_t room = at == 0 ? 16 : 2 * buckets_.size();
+        heap_.reserve(room);
+        buckets_.reserve(room);
+      }
+      buckets_.push_back({due, 0, nullptr, nullptr, none});
+    } else {
+      free_ = buckets_[at].place;
+    }
+    known = at;
+    buckets_[at] = {due, ++sequence_, nullptr, nullptr, 0};
+    heap_.push_back({due, at});
+    up(heap_.size() - 1);
+    return at;
+  }
+  void remember_more() {
+    const std::size_t size = newest_.empty() ? 64 : newest_.size() * 4;
+    newest_.assign(size, none);
+    shift_ = 64;
+    for (std::size_t i = size; i > 1; i /= 2) --shift_;
+    for (const entry& one : heap_) {
+      std::uint32_t& known = newest(one.due);
+      if (known == none || buckets_[known].sequence < buckets_[one.bucket].sequence) known = one.bucket;
+    }
+  }
+  void drop(std::uint32_t at) noexcept {
+    bucket& mine = buckets_[at];
+    const std::size_t hole = mine.place;
+    mine = {mine.due, 0, nullptr, nullptr, free_};
+    free_ = at;
+    const entry last = heap_.back();
+    heap_.pop_back();
+    if (hole == heap_.size()) return;
+    put(hole, last);
+    up(hole);
+    down(buckets_[last.bucket].place);
+  }
+  void put(std::size_t place, const entry& one) noexcept {
+    heap_[place] = one;
+    buckets_[one.bucket].place = static_cast<std::uint32_t>(place);
+  }
   void up(std::size_t at) noexcept {
-    const entry moving = entries_[at];
+    const entry moving = heap_[at];
     while (at > 0) {
       const std::size_t parent = (at - 1) / 4;
-      if (!moving.before(entries_[parent])) break;
-      entries_[at] = entries_[parent];
-      entries_[at].op->index = at;
+      if (!before(moving, heap_[parent])) break;
+      put(at, heap_[parent]);
       at = parent;
     }
-    entries_[at] = moving;
-    moving.op->index = at;
+    put(at, moving);
   }
   void down(std::size_t at) noexcept {
-    const entry moving = entries_[at];
-    const std::size_t size = entries_.size();
+    const entry moving = heap_[at];
+    const std::size_t size = heap_.size();
     while (true) {
       const std::size_t first = 4 * at + 1;
       if (first >= size) break;
       const std::size_t end = first + 4 < size ? first + 4 : size;
       std::size_t least = first;
       for (std::size_t child = first + 1; child < end; ++child) {
-        if (entries_[child].before(entries_[least])) least = child;
+        if (before(heap_[child], heap_[least])) least = child;
       }
-      if (!entries_[least].before(moving)) break;
-      entries_[at] = entries_[least];
-      entries_[at].op->index = at;
+      if (!before(heap_[least], moving)) break;
+      put(at, heap_[least]);
       at = least;
     }
-    entries_[at] = moving;
-    moving.op->index = at;
+    put(at, moving);
   }
-  std::vector<entry> entries_;
+
+  std::vector<entry> heap_;
+  std::vector<bucket> buckets_;
+  std::uint32_t free_ = none;
+  std::uint64_t sequence_ = 0;
+  std::size_t size_ = 0;
+  // A deadline's newest bucket, if that was the last one to be made among the deadlines with its hash.
+  std::vector<std::uint32_t> newest_;
+  unsigned shift_ = 64;
 };
 
 }  // namespace detail
@@ -172,7 +266,10 @@ class virtual_time : public boost::asio::execution_context::service {
   static constexpr nanoseconds epoch = std::chrono::hours(1);
   static constexpr nanoseconds wall_epoch = std::chrono::seconds(1'000'000'000);
 
-  explicit virtual_time(boost::asio::execution_context& context) : service(context) {}
+  explicit virtual_time(boost::asio::execution_context& context) : service(context) {
+    pasts_.reserve(32);  // a trial is short: growing from nothing would be felt
+    pasts_.push_back(0);
+  }
 
   /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
   using sink = void (*)(void* driver, detail::ready_op* op);
@@ -181,6 +278,14 @@ class virtual_time : public boost::asio::execution_context::service {
     driver_ = driver;
     give_ = give;
     driver_drops_waits_ = drops_waits;
+  }
+
+  /// Says whether what is dispatched to an executor now runs inline, in the current turn of the driver: then a wait that
+  /// has ended calls its handler without going through the executor.
+  using inline_test = bool (*)(void* driver, const boost::asio::any_io_executor& executor) noexcept;
+  void call_inline_if(inline_test test) noexcept { runs_inline_ = test; }
+  bool runs_inline(const boost::asio::any_io_executor& executor) const noexcept {
+    return runs_inline_ != nullptr && runs_inline_(driver_, executor);
   }
 
   nanoseconds now() const noexcept { return now_; }
@@ -204,18 +309,20 @@ class virtual_time : public boost::asio::execution_context::service {
     return result;
   }
 
-  /// Takes one wait that is due now out of the heap, in order of (deadline, arming); null when none is.
-  detail::timer_op* take_due() noexcept {
-    detail::timer_heap* heap = nullptr;
-    if (!steady_.empty() && steady_.earliest() <= now_) {
-      heap = &steady_;
-    } else if (!wall_.empty() && wall_.earliest() <= wall_now()) {
-      heap = &wall_;
+  /// Takes all waits that are due now out, those on the monotonic clock first, in order of (deadline, arming), and
+  /// appends them to `due`.
+  void take_due(std::vector<detail::timer_op*>& due) {
+    const std::size_t before = due.size();
+    const auto take = [&due](detail::timer_op* op) {
+      __builtin_prefetch(op->link, 1);  // the timer lies elsewhere, and many of them are in no cache any more
+      due.push_back(op);
+    };
+    steady_.take_until(now_, take);
+    if (!wall_.empty()) wall_.take_until(wall_now(), take);
+    for (std::size_t i = before; i < due.size(); ++i) {
+      __builtin_prefetch(&pasts_[due[i]->chain], 1);
+      unlink(due[i]);
     }
-    if (heap == nullptr) return nullptr;
-    detail::timer_op* const op = heap->pop();
-    unlink(op);
-    return op;
   }
 
   /// Waits with a finite deadline, and parked ones.
@@ -225,8 +332,11 @@ class virtual_time : public boost::asio::execution_context::service {
   /// Calls `visitor(const detail::timer_op&)` for every pending wait, in no particular order.
   template <class Visitor>
   void visit_waits(Visitor&& visitor) const {
-    for (const detail::timer_heap* heap : {&steady_, &wall_}) {
-      for (std::size_t i = 0; i < heap->size(); ++i) visitor(std::as_const(*heap->at(i)));
+    for (const detail::timer_queue* queue : {&steady_, &wall_}) {
+      queue->visit([&visitor](const detail::timer_op* op) {
+        visitor(*op);
+        return true;
+      });
     }
     for (const detail::timer_op* op : parked_) visitor(*op);
   }
@@ -274,11 +384,12 @@ class virtual_time : public boost::asio::execution_context::service {
     op->task = current_task_;
     op->chain = next_chain();
     op->since = now_;
+    op->service = this;
     if (op->parked) {
-      op->index = parked_.size();
+      op->place = static_cast<std::uint32_t>(parked_.size());
       parked_.push_back(op);
     } else {
-      (op->wall ? wall_ : steady_).push(op, sequence_++);
+      (op->wall ? wall_ : steady_).push(op);
     }
     op->next = list;
     op->link = &list;
@@ -287,7 +398,7 @@ class virtual_time : public boost::asio::execution_context::service {
   }
   void cancel(detail::timer_op* op) noexcept {
     forget(op);
-    op->result = boost::asio::error::operation_aborted;
+    op->aborted = true;
     give_(driver_, op);
   }
 
@@ -298,8 +409,8 @@ class virtual_time : public boost::asio::execution_context::service {
 
   void forget(detail::timer_op* op) noexcept {
     if (op->parked) {
-      parked_.back()->index = op->index;
-      parked_[op->index] = parked_.back();
+      parked_.back()->place = op->place;
+      parked_[op->place] = parked_.back();
       parked_.pop_back();
     } else {
       (op->wall ? wall_ : steady_).erase(op);
@@ -312,27 +423,29 @@ class virtual_time : public boost::asio::execution_context::service {
     for (std::size_t i = parked_.size(); i > 0 && found == nullptr; --i) {
       if (parked_[i - 1]->task != spared) found = parked_[i - 1];
     }
-    for (const detail::timer_heap* heap : {&steady_, &wall_}) {
-      for (std::size_t i = heap->size(); i > 0 && found == nullptr; --i) {
-        if (heap->at(i - 1)->task != spared) found = heap->at(i - 1);
-      }
+    for (const detail::timer_queue* queue : {&steady_, &wall_}) {
+      if (found != nullptr) break;
+      queue->visit([&found, spared](detail::timer_op* op) {
+        if (op->task != spared) found = op;
+        return found == nullptr;
+      });
     }
     return found;
   }
 
   void* driver_ = nullptr;
   sink give_ = nullptr;
+  inline_test runs_inline_ = nullptr;
   bool driver_drops_waits_ = false;
   nanoseconds now_ = epoch;
   nanoseconds wall_offset_ = wall_epoch - epoch;
-  detail::timer_heap steady_;
-  detail::timer_heap wall_;
+  detail::timer_queue steady_;
+  detail::timer_queue wall_;
   std::vector<detail::timer_op*> parked_;
-  std::uint64_t sequence_ = 0;
   task_id current_task_ = 0;
   std::uint32_t current_chain_ = 0;
   std::uint32_t chain_to_continue_ = 0;
-  std::vector<std::uint64_t> pasts_ = std::vector<std::uint64_t>(1);
+  std::vector<std::uint64_t> pasts_;
 };
 
 namespace detail {
@@ -358,11 +471,21 @@ struct wait_canceller {
   timer_op* op;
 };
 
+/// True if a handler brings its own executor whatever it is offered: a type that would come back if it did not.
+struct no_executor {
+  explicit no_executor(const auto& /*executor*/) noexcept {}
+};
+template <class Handler>
+inline constexpr bool has_executor =
+    !std::is_same_v<boost::asio::associated_executor_t<Handler, no_executor>, no_executor>;
+
 /// A wait with its handler.
 template <class Handler, class IoExecutor>
 struct wait_op final : timer_op {
   using allocator = typename std::allocator_traits<boost::asio::associated_allocator_t<
       Handler, boost::asio::detail::recycling_allocator<void>>>::template rebind_alloc<wait_op>;
+  // Kept only if it is used: there may be many waits.
+  using kept_executor = std::conditional_t<has_executor<Handler>, no_executor, IoExecutor>;
 
   wait_op(Handler&& handler, const IoExecutor& executor) : handler_(std::move(handler)), executor_(executor) {
     run = &wait_op::finish;
@@ -378,21 +501,44 @@ struct wait_op final : timer_op {
   static void finish(ready_op* base, bool invoke) {
     auto* const self = static_cast<wait_op*>(base);
     Handler handler(std::move(self->handler_));
-    const IoExecutor executor(std::move(self->executor_));
-    const boost::system::error_code result = self->result;
+    const kept_executor executor(std::move(self->executor_));
+    const virtual_time& time = *self->service;
+    boost::system::error_code result;
+    if (self->aborted) result = boost::asio::error::operation_aborted;
     allocator memory(
         boost::asio::get_associated_allocator(handler, boost::asio::detail::recycling_allocator<void>()));
     self->~wait_op();
     memory.deallocate(self, 1);
     if (!invoke) return;
-    const auto target = boost::asio::get_associated_executor(handler, executor);
+    if constexpr (has_executor<Handler>) {
+      complete(time, boost::asio::get_associated_executor(handler), handler, result);
+    } else {
+      complete(time, boost::asio::get_associated_executor(handler, executor), handler, result);
+    }
+  }
+
+ private:
+  template <class Target>
+  static void complete(const virtual_time& time, const Target& target, Handler& handler,
+                       const boost::system::error_code& result) {
+    if constexpr (std::is_same_v<Target, boost::asio::any_io_executor>) {
+      if (time.runs_inline(target)) {
+        Handler mine(std::move(handler));
+        try {
+          std::move(mine)(result);
+        } catch (...) {
+          // What a handler throws never comes out of `dispatch`, it leaves the turn.
+          boost::asio::detail::thread_context::top_of_thread_call_stack()->capture_current_exception();
+        }
+        return;
+      }
+    }
     boost::asio::dispatch(target,
                           [handler = std::move(handler), result]() mutable { std::move(handler)(result); });
   }
 
- private:
   Handler handler_;
-  IoExecutor executor_;
+  [[no_unique_address]] kept_executor executor_;
 };
 
 /// The real service under a name of its own, since the plain one is specialised below.

@@ -14,8 +14,11 @@
 #include <boost/asio/system_timer.hpp>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/sim/clock.hpp"
@@ -387,6 +390,43 @@ TEST_P(virtually, a_thousand_waits_are_cancelled_in_any_order) {
   }
   place_.finish();
   EXPECT_EQ(fired, 500u);
+}
+
+// Against a model: (deadline, order of arming), few waits or many for one deadline, cancelled and armed on the way.
+TEST_P(virtually, x_23_waits_fire_in_order_of_deadline_and_of_arming) {
+  for (const std::uint32_t deadlines : {3U, 70U, 300U, 5000U}) {
+    std::set<std::pair<timer::time_point, int>> pending;
+    std::map<int, std::unique_ptr<timer>> timers;
+    splitmix64 random(deadlines);
+    int armed = 0;
+    int wrong = 0;
+    const std::function<void()> arm = [&] {
+      const int number = armed++;
+      auto one =
+          std::make_unique<timer>(place_.executor(), std::chrono::milliseconds(random.below(deadlines)));
+      const std::pair entry(one->expiry(), number);
+      pending.insert(entry);
+      one->async_wait([&, entry](error_code ended) {
+        if (ended) return;
+        if (*pending.begin() != entry) ++wrong;
+        pending.erase(entry);
+        if (armed < 3000) arm();
+        // One that is not due yet: what is due can no longer be cancelled.
+        auto victim =
+            pending.lower_bound({entry.first + std::chrono::milliseconds(random.below(deadlines) + 1), 0});
+        if (victim == pending.end() || random.below(3) != 0) return;
+        timers.erase(victim->second);
+        pending.erase(victim);
+      });
+      timers[number] = std::move(one);
+    };
+    for (int i = 0; i < 1000; ++i) arm();
+    place_.finish();
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(armed, 3000);
+    EXPECT_TRUE(pending.empty());
+    EXPECT_EQ(place_.time().timers(), 0u);
+  }
 }
 
 TEST_P(virtually, vcs_10_a_timer_cancelled_after_it_became_due_says_so) {

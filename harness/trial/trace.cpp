@@ -1,7 +1,5 @@
 #include "harness/trial/trace.hpp"
 
-#include <utility>
-
 namespace assay {
 
 std::string_view to_string(event_kind kind) noexcept {
@@ -44,11 +42,23 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) noexcept {
 
 }  // namespace
 
-void trace::record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind, std::string text) {
-  hash_ = mix(hash_, static_cast<std::uint64_t>(at.count()));
-  hash_ = mix(hash_, (static_cast<std::uint64_t>(task) << 8U) | static_cast<std::uint64_t>(kind));
-  for (const char c : text) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  events_.push_back({at, task, kind, std::move(text)});
+std::vector<event> trace::events() const {
+  std::vector<event> all;
+  all.reserve(entries_.size());
+  visit([&all](const entry& one, const std::string& text) {
+    all.push_back({one.at, one.task, one.kind, text});
+  });
+  return all;
+}
+
+std::uint64_t trace::hash() const noexcept {
+  std::uint64_t hash = 14695981039346656037ULL;
+  visit([&hash](const entry& one, const std::string& text) {
+    hash = mix(hash, static_cast<std::uint64_t>(one.at.count()));
+    hash = mix(hash, (static_cast<std::uint64_t>(one.task) << 8U) | static_cast<std::uint64_t>(one.kind));
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  });
+  return hash;
 }
 
 std::string format_duration(std::chrono::nanoseconds duration) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace assay {
@@ -34,14 +35,31 @@ struct event {
 
 class trace {
  public:
-  void record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind, std::string text);
-  const std::vector<event>& events() const noexcept { return events_; }
+  void record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind, std::string text) {
+    entries_.push_back({at, task, kind, !text.empty()});
+    if (!text.empty()) texts_.push_back(std::move(text));
+  }
+  std::vector<event> events() const;
   /// FNV-1a over every field of every event.
-  std::uint64_t hash() const noexcept { return hash_; }
+  std::uint64_t hash() const noexcept;
 
  private:
-  std::vector<event> events_;
-  std::uint64_t hash_ = 14695981039346656037ULL;
+  // Most events are turns, which have no text, and there may be millions: so texts are apart, and the hash is made when
+  // somebody asks for it.
+  struct entry {
+    std::chrono::nanoseconds at;
+    std::uint32_t task;
+    event_kind kind;
+    bool has_text;
+  };
+  template <class Visitor>
+  void visit(Visitor&& visitor) const {
+    auto text = texts_.begin();
+    const std::string nothing;
+    for (const entry& one : entries_) visitor(one, one.has_text ? *text++ : nothing);
+  }
+  std::vector<entry> entries_;
+  std::vector<std::string> texts_;
 };
 
 /// A duration as people read it: "0", "10ms", "1.5s".

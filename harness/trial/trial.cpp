@@ -53,7 +53,10 @@ void operation_record::finish(std::exception_ptr failure) {
 }
 
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
-    : choices_(choices), settings_(settings), engine_(make_engine(settings.where, choices)) {
+    : choices_(choices),
+      settings_(settings),
+      engine_(make_engine(settings.where, choices)),
+      time_(engine_->time()) {
   engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
   if (traced) {
     trace_.emplace();
@@ -73,7 +76,7 @@ trial::~trial() {
   items_.note = nullptr;
   items_.touched = nullptr;
   choices_.tell(nullptr);
-  const clock_guard clock(engine_->time());
+  const clock_guard clock(time_);
   // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
   // dependencies, kept things), which may hold timers and executors; then the context that those stand on.
   std::vector<gate*> last;
@@ -109,12 +112,12 @@ void trial::note_choice(const choice& made, std::span<const candidate> among) {
     text = what + task_name(among[made.chosen].task) + "' goes before '" + task_name(among[0].task) + "' (" +
            std::to_string(made.chosen) + " of " + std::to_string(made.arity) + ")";
   }
-  trace_->record(elapsed(), engine_->current_task(), event_kind::choice, std::move(text));
+  trace_->record(elapsed(), time_.current_task(), event_kind::choice, std::move(text));
 }
 
 void trial::record(event_kind kind, std::string text) {
   if (!trace_ || !running_) return;
-  trace_->record(elapsed(), engine_->current_task(), kind, std::move(text));
+  trace_->record(elapsed(), time_.current_task(), kind, std::move(text));
 }
 
 asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
@@ -186,7 +189,7 @@ trial::watch_guard::~watch_guard() {
 }
 
 void trial::mark(std::string label) {
-  record(event_kind::mark, label);
+  if (trace_) record(event_kind::mark, label);
   marks_.push_back(std::move(label));
 }
 
@@ -236,7 +239,7 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   if (target.done_) return;
   ++target.cancels_;
   target.requested_ = target.requested_ | type;
-  record(event_kind::cancel, target.name());
+  if (trace_) record(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
   // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet.
   if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
@@ -269,7 +272,7 @@ asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
 }
 
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
-  const clock_guard clock(engine_->time());
+  const clock_guard clock(time_);
   running_ = true;
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<void>>(*this, "scenario", task, false,
@@ -286,7 +289,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   }
   final_checks();
   running_ = false;
-  result_.choices = choices_.made();
+  result_.choices = choices_.take();  // one stream serves one trial
   result_.order_class = engine_->order_class();
   result_.chains = engine_->chains();
   if (trace_ && engine_->knows_tasks()) {
@@ -295,6 +298,24 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   }
   if (trace_) result_.events = std::move(*trace_);
   return std::move(result_);
+}
+
+// False when what was done said so, or was a livelock.
+template <class Doing>
+bool trial::guarded(Doing&& doing) {
+  try {
+    return doing();
+  } catch (const livelock& what) {
+    blame(failure_kind::livelock,
+          std::string("livelock: ") + what.what() + "; " + recent_names());
+    return false;
+  } catch (...) {
+    turning_ = false;
+    ++result_.turns;
+    blame(failure_kind::exception,
+          "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
+    return ++exceptions_ < exceptions_max;
+  }
 }
 
 void trial::cancel_background() {
@@ -322,44 +343,39 @@ bool trial::background_alone() const {
   if (!any || foreground_left()) return false;
   if (!engine_->knows_tasks()) return true;
   bool alone = true;
-  engine_->time().visit_waits([&](const detail::timer_op& op) {
+  time_.visit_waits([&](const detail::timer_op& op) {
     const bool background = op.task != subject_task && operations_[op.task - 1]->background();
     if (!op.parked && !background) alone = false;
   });
   return alone;
 }
 
-// False when what was done said so, or was a livelock.
-bool trial::guarded(const std::function<bool()>& doing) {
-  try {
-    return doing();
-  } catch (const livelock& what) {
-    blame(failure_kind::livelock, std::string("livelock: ") + what.what() + "; " + recent_names());
-    return false;
-  } catch (...) {
-    turning_ = false;
-    ++result_.turns;
-    blame(failure_kind::exception,
-          "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
-    return ++exceptions_ < exceptions_max;
-  }
+// Whether no further step may be taken.
+bool trial::spent() const noexcept {
+  // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
+  return result_.turns > settings_.turns_max || turns_without_foreground_ > turns_without_foreground_max ||
+         scenario_failure_ != nullptr;
 }
 
 void trial::run_until_quiet() {
-  const std::function<bool()> one_step = [this] { return step(); };
-  // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
-  while (!scenario_failure_ && guarded(one_step)) {
+  // Many steps under one guard: most of what a trial does is done here.
+  const auto steps = [this] {
+    while (step()) {
+      if (spent()) return true;
+    }
+    return false;
+  };
+  if (scenario_failure_) return;
+  while (guarded(steps)) {
     if (result_.turns > settings_.turns_max) {
       blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
                                         " turns; " + recent_names());
-      return;
     }
-    if (turns_without_foreground_ > turns_without_foreground_max) return;
+    if (spent()) return;
   }
 }
 
 bool trial::step() {
-  virtual_time& time = engine_->time();
   turning_ = true;
   const bool turned = engine_->run_turn();
   turning_ = false;
@@ -374,7 +390,7 @@ bool trial::step() {
   const auto next_gate = std::min_element(gates_.begin(), gates_.end(), earlier);
   const std::optional<nanoseconds> arrival =
       next_gate == gates_.end() ? std::optional<nanoseconds>() : (*next_gate)->until;
-  if (arrival && *arrival <= time.now()) {
+  if (arrival && *arrival <= time_.now()) {
     open_gate(next_gate);
     return true;
   }
@@ -387,10 +403,10 @@ bool trial::step() {
     open_gate(settled);
     return true;
   }
-  const nanoseconds next = std::min(time.earliest(), arrival.value_or(nanoseconds::max()));
+  const nanoseconds next = std::min(time_.earliest(), arrival.value_or(nanoseconds::max()));
   if ((next == nanoseconds::max() && !arrival) || background_alone()) return false;
   engine_->move_clock(next);  // VCS-1: nothing is ready, so to the earliest deadline and no further
-  record(event_kind::time, format_duration(elapsed()));
+  if (trace_) record(event_kind::time, format_duration(elapsed()));
   after_step(false);
   return true;
 }
@@ -404,8 +420,8 @@ void trial::open_gate(std::deque<gate*>::iterator which) {
 void trial::after_step(bool turned) {
   if (turned) {
     ++result_.turns;
-    record(event_kind::turn, {});
-    const task_id task = engine_->current_task();
+    if (trace_) record(event_kind::turn, {});
+    const task_id task = time_.current_task();
     bool background = false;
     if (task != subject_task) {
       operation_record& whose = *operations_[task - 1];
@@ -482,15 +498,14 @@ task_report trial::report_on(task_id task) const {
   report.name = task_name(task);
   report.doing = activity::elsewhere;
   nanoseconds armed = nanoseconds::max();
-  engine_->time().visit_waits([&](const detail::timer_op& op) {
+  time_.visit_waits([&](const detail::timer_op& op) {
     if (op.task != task) return;
     armed = std::min(armed, op.since);
     if (op.parked) {
       if (report.doing == activity::elsewhere) report.doing = activity::parked;
       return;
     }
-    const virtual_time& time = engine_->time();
-    const nanoseconds left = detail::saturated_difference(op.due, op.wall ? time.wall_now() : time.now());
+    const nanoseconds left = detail::saturated_difference(op.due, op.wall ? time_.wall_now() : time_.now());
     const nanoseconds due = detail::saturated_sum(elapsed(), left);
     report.doing = activity::timer;
     report.due = std::min(due, report.due.value_or(due));
@@ -640,7 +655,7 @@ void trial::check_left_over() {
     blame(failure_kind::left_over, "a task was left behind by " + (names.empty() ? "'the subject'" : names));
     return;
   }
-  engine_->time().visit_waits([&](const detail::timer_op& op) {
+  time_.visit_waits([&](const detail::timer_op& op) {
     blame(failure_kind::left_over, std::string(op.parked ? "a parked wait" : "a timer") +
                                        " was left behind by '" + task_name(op.task) + "'");
     note_origin(op.task);

@@ -140,11 +140,11 @@ class trial {
   /// Waits until `delay` has passed, with everything due before that run; goes on before anything due exactly
   /// then (VCS-4). A negative delay throws std::invalid_argument.
   boost::asio::awaitable<void> advance(nanoseconds delay);
-  nanoseconds now() const noexcept { return engine_->time().now(); }
+  nanoseconds now() const noexcept { return time_.now(); }
   /// Virtual time since the trial began.
   nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
   /// Steps the wall clock alone (VCS-11, X-22).
-  void step_wall_clock(nanoseconds by) noexcept { engine_->time().step_wall(by); }
+  void step_wall_clock(nanoseconds by) noexcept { time_.step_wall(by); }
 
   /// Every live task (VCS-13): the operations that have not ended, and the subject if anything of its own is
   /// ready or waits. In the order of their starts, the subject first. On tier `io_context` what is ready or
@@ -252,7 +252,9 @@ class trial {
   void finished(operation_record& record);
   void observe_operation(operation_record& record);
   void run_until_quiet();
-  bool guarded(const std::function<bool()>& doing);
+  template <class Doing>
+  bool guarded(Doing&& doing);
+  bool spent() const noexcept;
   void cancel_background();
   bool background_alone() const;
   bool step();
@@ -278,6 +280,7 @@ class trial {
   trial_settings settings_;
   std::optional<trace> trace_;
   std::unique_ptr<engine> engine_;
+  virtual_time& time_;  // the engine's
   item_ledger items_;
   environment environment_{*this};
   std::vector<std::shared_ptr<void>> kept_;
@@ -390,7 +393,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
   state->last_turn_ = now();
   operations_.push_back(state);
-  record(event_kind::start, state->name());
+  if (trace_) record(event_kind::start, state->name());
   engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
   return operation<T>(std::move(state));
 }
