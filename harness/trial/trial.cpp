@@ -237,7 +237,8 @@ void trial::set_victim(std::shared_ptr<operation_record> victim) {
 
 void trial::request_cancel(operation_record& target, asio::cancellation_type type) {
   if (target.done_) return;
-  ++target.cancels_;
+  // Only a terminal request must be honoured: co_spawn itself passes no other on, unless the operation asks for it.
+  if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none) ++target.cancels_;
   target.requested_ = target.requested_ | type;
   if (trace_) record(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
