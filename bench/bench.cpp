@@ -94,7 +94,8 @@ void yields(benchmark::State& state, variant which) {
       asio::io_context context(1);
       joined all{many};
       for (std::int64_t i = 0; i < many; ++i) {
-        asio::co_spawn(context, yield_often(many), [&all](const std::exception_ptr& failure) { all(failure); });
+        asio::co_spawn(context, yield_often(many),
+                       [&all](const std::exception_ptr& failure) { all(failure); });
       }
       context.run();
     }

@@ -219,7 +219,7 @@ run_outcome run_jobs(std::span<const job> jobs, const run_settings& settings,
 
 interruption::interruption() {
   interrupt_wished.store(false);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = &note_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   ::sigaction(SIGINT, &action, nullptr);

@@ -176,10 +176,8 @@ class reader {
   }
 
   void isolate_flags(CLI::App* verb, const std::string& about, const std::string& about_not) {
-    verb->add_flag_callback(
-        "--isolate", [this] { isolate_ = true; }, about);
-    verb->add_flag_callback(
-        "--no-isolate", [this] { isolate_ = false; }, about_not);
+    verb->add_flag_callback("--isolate", [this] { isolate_ = true; }, about);
+    verb->add_flag_callback("--no-isolate", [this] { isolate_ = false; }, about_not);
   }
 
   void campaign_group(CLI::App* verb, const std::string& schedules) {

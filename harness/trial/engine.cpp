@@ -28,7 +28,7 @@ constexpr const char* reactor_started =
 // thread only, since a trial may take less time than a few system calls.
 long thread_count() noexcept {
   if (__libc_single_threaded != 0) return 1;
-  struct stat status {};
+  struct stat status{};
   return ::stat("/proc/self/task", &status) == 0 ? static_cast<long>(status.st_nlink) - 2 : 0;
 }
 

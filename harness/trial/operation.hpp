@@ -43,6 +43,7 @@ class operation_record {
   bool started() const noexcept { return started_; }
   bool done() const noexcept { return done_; }
   bool observed() const noexcept { return observed_; }
+  /// Terminal requests that it has had.
   std::uint32_t cancels() const noexcept { return cancels_; }
   /// When it last had a turn, as far as the tier can tell; before the first, when it was started.
   std::chrono::nanoseconds last_turn() const noexcept { return last_turn_; }

@@ -307,8 +307,7 @@ bool trial::guarded(Doing&& doing) {
   try {
     return doing();
   } catch (const livelock& what) {
-    blame(failure_kind::livelock,
-          std::string("livelock: ") + what.what() + "; " + recent_names());
+    blame(failure_kind::livelock, std::string("livelock: ") + what.what() + "; " + recent_names());
     return false;
   } catch (...) {
     turning_ = false;

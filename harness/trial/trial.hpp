@@ -179,9 +179,7 @@ class trial {
   void touches_everything() noexcept { engine_->touches_everything(); }
 
   /// A new item with this id, known to the ledger.
-  class item item(int id) {
-    return items_.make(id);
-  }
+  class item item(int id) { return items_.make(id); }
   item_ledger& items() noexcept { return items_; }
 
   /// The order ledger: what happened before what.
@@ -362,7 +360,9 @@ struct start_op final : detail::ready_op {
     if (!invoke) return;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
       // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
-      { const boost::asio::awaitable<T> dropped(std::move(self->work)); }
+      {
+        const boost::asio::awaitable<T> dropped(std::move(self->work));
+      }
       self->state->finish(
           std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
       return;

@@ -122,10 +122,7 @@ struct pool_job {
 
   pool_job(worker_pool& owner, job_options what, std::size_t number,
            std::shared_ptr<const hook> unhandled_hook)
-      : pool(&owner),
-        options(std::move(what)),
-        index(number),
-        unhandled(std::move(unhandled_hook)) {}
+      : pool(&owner), options(std::move(what)), index(number), unhandled(std::move(unhandled_hook)) {}
   pool_job(const pool_job&) = delete;
   pool_job& operator=(const pool_job&) = delete;
   ~pool_job() {

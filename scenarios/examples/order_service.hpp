@@ -26,7 +26,9 @@ class order_service {
   using save_function = std::function<asio::awaitable<void>(int order)>;
 
   order_service(asio::any_io_executor executor, save_function save)
-      : executor_(std::move(executor)), save_(std::move(save)), changed_(executor_, asio::steady_timer::time_point::max()) {}
+      : executor_(std::move(executor)),
+        save_(std::move(save)),
+        changed_(executor_, asio::steady_timer::time_point::max()) {}
 
   /// True if the order was accepted; it will be saved.
   asio::awaitable<bool> submit(int order) {

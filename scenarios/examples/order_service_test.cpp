@@ -46,7 +46,9 @@ boost::asio::awaitable<void> keeps_every_order(assay::trial& t) {
   co_await t.settle();
 }
 
-ASSAY_TEST(order_service_with_the_mistake, keeps_every_order_when_stopped) { return keeps_every_order<false>(t); }
+ASSAY_TEST(order_service_with_the_mistake, keeps_every_order_when_stopped) {
+  return keeps_every_order<false>(t);
+}
 
 ASSAY_TEST(order_service, keeps_every_order_when_stopped) { return keeps_every_order<true>(t); }
 

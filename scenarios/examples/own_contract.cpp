@@ -99,9 +99,13 @@ int main(int argc, char** argv) {
   suite.add<lamp>("hallway", {}, [](assay::environment&, const lamp_config& config) {
     return std::make_unique<plain_lamp>(config, false);
   });
-  suite.add<lamp>("stays_lit_when_cancelled",
-                  {.defect = "a cancelled press leaves the lamp lit", .must_fail = {{"LMP-2", "no lamp is lit for ever"}}},
-                  [](assay::environment&, const lamp_config& config) { return std::make_unique<plain_lamp>(config, true); },
-                  assay::subject_kind::mutant);
+  suite.add<lamp>(
+      "stays_lit_when_cancelled",
+      {.defect = "a cancelled press leaves the lamp lit",
+       .must_fail = {{"LMP-2", "no lamp is lit for ever"}}},
+      [](assay::environment&, const lamp_config& config) {
+        return std::make_unique<plain_lamp>(config, true);
+      },
+      assay::subject_kind::mutant);
   return suite.run(argc, argv);
 }

@@ -67,8 +67,8 @@ class mailbox_queue final : public assay::contract::bounded_queue {
   mailbox<assay::item> box_;
 };
 
-std::unique_ptr<assay::contract::bounded_queue> make_mailbox(assay::environment& env,
-                                                             const assay::contract::bounded_queue_config& config) {
+std::unique_ptr<assay::contract::bounded_queue> make_mailbox(
+    assay::environment& env, const assay::contract::bounded_queue_config& config) {
   if (config.capacity <= 0) throw assay::contract::rejected_error("a mailbox needs a slot");
   return std::make_unique<mailbox_queue>(env.executor(), config.capacity);
 }
