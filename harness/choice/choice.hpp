@@ -105,13 +105,21 @@ class choice_stream {
   /// The same where the candidates are known: `who(i)` is the i-th, asked only if the source wants to know.
   template <class Who>
   std::uint32_t pick_among(choice_kind kind, std::size_t arity, Who&& who) {
-    if (arity < 2 || ((first_ || !wants_candidates_) && !told_)) return pick(kind, arity);
-    candidates_.clear();
-    for (std::size_t i = 0; i < arity; ++i) candidates_.push_back(who(i));
+    if (arity < 2) return 0;
+    const auto ask_who = [&] {
+      candidates_.clear();
+      for (std::size_t i = 0; i < arity; ++i) candidates_.push_back(who(i));
+    };
     const auto count = static_cast<std::uint32_t>(arity);
     std::uint32_t chosen = 0;
-    if (!first_)
-      chosen = wants_candidates_ ? source_->choose_among(kind, candidates_) : source_->choose(kind, count);
+    if (!first_ && wants_candidates_) {
+      ask_who();
+      chosen = source_->choose_among(kind, candidates_);
+    } else if (!first_) {
+      chosen = source_->choose(kind, count);
+      if (chosen != 0 && told_)
+        ask_who();  // for what is told only: a trace must not cost a look at everybody
+    }
     return keep(kind, count, chosen);
   }
 
