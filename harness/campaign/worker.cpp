@@ -19,7 +19,8 @@
 #include "harness/sim/clock.hpp"
 
 // Present in a build with AddressSanitizer only.
-extern "C" int __lsan_do_recoverable_leak_check() __attribute__((weak));
+extern "C" int __lsan_do_recoverable_leak_check()
+    __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
 
 namespace assay {
 

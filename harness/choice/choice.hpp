@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/choice/reused_vector.hpp"
+
 namespace assay {
 
 /// What a choice is about. The numbers are part of the replay token's format: never reuse one.
@@ -86,9 +88,7 @@ class choice_stream {
       : source_(&source),
         mirror_(mirror),
         first_(source.always_first()),
-        wants_candidates_(source.wants_candidates()) {
-    made_.reserve(128);  // a trial is short: growing from nothing would be felt
-  }
+        wants_candidates_(source.wants_candidates()) {}
   choice_stream(const choice_stream&) = delete;
   choice_stream& operator=(const choice_stream&) = delete;
 
@@ -133,7 +133,6 @@ class choice_stream {
 
   /// All choices made so far, in order.
   const std::vector<choice>& made() const noexcept { return made_; }
-  std::vector<choice> take() noexcept { return std::move(made_); }
   std::optional<std::string> diverged() const { return source_->diverged(); }
 
  private:
@@ -153,8 +152,8 @@ class choice_stream {
   choice_mirror* mirror_;
   bool first_;
   bool wants_candidates_;
-  std::vector<choice> made_;
-  std::vector<candidate> candidates_;
+  detail::reused_vector<choice> made_;
+  detail::reused_vector<candidate> candidates_;
   std::function<void(const choice&, std::span<const candidate>)> told_;
 };
 

@@ -144,7 +144,7 @@ struct begin_call {
     using op = pending_call_of<std::decay_t<Handler>>;
     const boost::asio::any_io_executor executor = boost::asio::get_associated_executor(handler);
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
-    const auto call = std::make_shared<op>(std::move(handler), executor, plan, std::move(watch));
+    const auto call = std::make_shared<op>(std::forward<Handler>(handler), executor, plan, std::move(watch));
     if (slot.is_connected()) {
       slot.assign([pending = std::weak_ptr<pending_call>(call)](boost::asio::cancellation_type) {
         if (const auto self = pending.lock()) self->request_cancel();

@@ -48,7 +48,7 @@ sim_context::~sim_context() {
 
 task_id sim_context::add_task() {
   const auto id = static_cast<task_id>(tasks_.size());
-  tasks_.push_back({this, id, {}});
+  tasks_.push_back(std::make_unique<task_slot>(task_slot{this, id, {}}));
   return id;
 }
 
@@ -74,7 +74,7 @@ void sim_context::drop_all_but(task_id spared) noexcept {
     for (std::size_t i = ready_.size(); i > 0; --i) {
       if (i > ready_.size() || ready_.at(i - 1)->task == spared) continue;
       detail::ready_op* const op = ready_.take(i - 1);
-      --tasks_[op->task].state.ready;
+      --tasks_[op->task]->state.ready;
       op->run(op, false);
       again = true;
     }
@@ -83,7 +83,7 @@ void sim_context::drop_all_but(task_id spared) noexcept {
 
 std::int64_t sim_context::outstanding_work() const noexcept {
   std::int64_t sum = 0;
-  for (const task_slot& one : tasks_) sum += one.state.work;
+  for (const auto& one : tasks_) sum += one->state.work;
   return sum;
 }
 
@@ -98,7 +98,7 @@ bool sim_context::run_turn() {
       choice_kind::ready, ready_.size(),
       [this](std::size_t place) { return candidate{ready_.at(place)->chain, ready_.at(place)->task}; });
   detail::ready_op* const op = ready_.take(chosen);
-  task_state& task = tasks_[op->task].state;
+  task_state& task = tasks_[op->task]->state;
   --task.ready;
   ++task.turns;
   recent_[turns_ % recent_max] = op->task;

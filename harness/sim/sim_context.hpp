@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -38,7 +37,6 @@ inline constinit thread_local const char this_thread = 0;
 /// Ready handlers in the order in which they became ready, any of which can be taken.
 class ready_queue {
  public:
-  ready_queue() { ops_.reserve(32); }
   bool empty() const noexcept { return head_ == ops_.size(); }
   std::size_t size() const noexcept { return ops_.size() - head_; }
   const ready_op* at(std::size_t place) const noexcept { return ops_[head_ + place]; }
@@ -65,7 +63,7 @@ class ready_queue {
   }
 
  private:
-  std::vector<ready_op*> ops_;
+  reused_vector<ready_op*> ops_;
   std::size_t head_ = 0;
 };
 
@@ -139,7 +137,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// share without telling is not in it.
   std::uint64_t order_class() const noexcept { return order_class_; }
 
-  const task_state& task(task_id id) const noexcept { return tasks_[id].state; }
+  const task_state& task(task_id id) const noexcept { return tasks_[id]->state; }
   std::size_t tasks() const noexcept { return tasks_.size(); }
   /// Makes room for a further task and returns its id, counted from 1.
   task_id add_task();
@@ -183,7 +181,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
       time_.past(op->chain) = mixed(time_.past(op->chain), time_.current_past());
     }
     if (tells_turns_ && running_) footprint_.push_back(chain_keys | op->chain);
-    ++tasks_[op->task].state.ready;
+    ++tasks_[op->task]->state.ready;
     ready_.push(op);
   }
 
@@ -280,8 +278,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   choice_stream& choices_;
   virtual_time& time_;
   detail::ready_queue ready_;
-  std::deque<task_slot> tasks_;
-  std::vector<detail::timer_op*> due_;
+  std::vector<std::unique_ptr<task_slot>> tasks_;
+  detail::reused_vector<detail::timer_op*> due_;
   std::uint64_t turns_ = 0;
   std::uint64_t turns_at_instant_ = 0;
   std::uint64_t turns_per_instant_max_ = 100'000;
@@ -289,7 +287,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   static constexpr std::uint64_t chain_keys = std::uint64_t{1} << 62U;  // apart from those of things
   bool tells_turns_;
   bool touches_complete_ = false;
-  std::vector<std::uint64_t> footprint_;  // of the current turn, if the source wants to know
+  detail::reused_vector<std::uint64_t> footprint_;  // of the current turn, if the source wants to know
   std::unordered_map<std::uint64_t, std::uint64_t> touched_;  // looked up only: its order is not
   task_id last_task_ = virtual_time::nobody;
   bool running_ = false;
@@ -311,7 +309,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
 /// of the task, and properties in the bits that an address leaves free.
 class sim_context::executor_type {
  public:
-  executor_type(sim_context& context, task_id task) noexcept : executor_type(context.tasks_[task], 0) {}
+  executor_type(sim_context& context, task_id task) noexcept : executor_type(*context.tasks_[task], 0) {}
   executor_type(const executor_type& other) noexcept : bits_(other.bits_) { count(1); }
   executor_type(executor_type&& other) noexcept : bits_(other.bits_) {
     if ((bits_ & tracked) != 0) other.bits_ &= ~tracked;

@@ -44,6 +44,8 @@
 #include <utility>
 #include <vector>
 
+#include "harness/choice/reused_vector.hpp"
+
 namespace assay {
 
 /// Identifies the operation that a handler belongs to; 0 is the subject itself.
@@ -242,13 +244,13 @@ class timer_queue {
     put(at, moving);
   }
 
-  std::vector<entry> heap_;
-  std::vector<bucket> buckets_;
+  reused_vector<entry> heap_;
+  reused_vector<bucket> buckets_;
   std::uint32_t free_ = none;
   std::uint64_t sequence_ = 0;
   std::size_t size_ = 0;
   // A deadline's newest bucket, if that was the last one to be made among the deadlines with its hash.
-  std::vector<std::uint32_t> newest_;
+  reused_vector<std::uint32_t> newest_;
   unsigned shift_ = 64;
 };
 
@@ -266,10 +268,7 @@ class virtual_time : public boost::asio::execution_context::service {
   static constexpr nanoseconds epoch = std::chrono::hours(1);
   static constexpr nanoseconds wall_epoch = std::chrono::seconds(1'000'000'000);
 
-  explicit virtual_time(boost::asio::execution_context& context) : service(context) {
-    pasts_.reserve(32);  // a trial is short: growing from nothing would be felt
-    pasts_.push_back(0);
-  }
+  explicit virtual_time(boost::asio::execution_context& context) : service(context) { pasts_.push_back(0); }
 
   /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
   using sink = void (*)(void* driver, detail::ready_op* op);
@@ -314,7 +313,8 @@ class virtual_time : public boost::asio::execution_context::service {
   void take_due(std::vector<detail::timer_op*>& due) {
     const std::size_t before = due.size();
     const auto take = [&due](detail::timer_op* op) {
-      __builtin_prefetch(op->link, 1);  // the timer lies elsewhere, and many of them are in no cache any more
+      __builtin_prefetch(static_cast<void*>(op->link),
+                         1);  // the timer lies elsewhere, and many of them are in no cache any more
       due.push_back(op);
     };
     steady_.take_until(now_, take);
@@ -441,11 +441,11 @@ class virtual_time : public boost::asio::execution_context::service {
   nanoseconds wall_offset_ = wall_epoch - epoch;
   detail::timer_queue steady_;
   detail::timer_queue wall_;
-  std::vector<detail::timer_op*> parked_;
+  detail::reused_vector<detail::timer_op*> parked_;
   task_id current_task_ = 0;
   std::uint32_t current_chain_ = 0;
   std::uint32_t chain_to_continue_ = 0;
-  std::vector<std::uint64_t> pasts_;
+  detail::reused_vector<std::uint64_t> pasts_;
 };
 
 namespace detail {

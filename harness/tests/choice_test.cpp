@@ -18,7 +18,6 @@
 namespace assay {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 choice_kind kind_of(std::uint32_t number) { return static_cast<choice_kind>(number % choice_kinds); }
@@ -37,10 +36,11 @@ struct question {
 std::vector<choice> ask(choice_source& source, const std::vector<question>& questions) {
   choice_stream stream(source);
   for (const question& one : questions) stream.pick(one.kind, one.arity);
-  return stream.take();
+  return stream.made();
 }
 std::vector<question> questions_from(const std::vector<std::pair<std::uint8_t, std::uint16_t>>& raw) {
   std::vector<question> questions;
+  questions.reserve(raw.size());
   for (const auto& [kind, arity] : raw) questions.push_back({kind_of(kind), 2U + arity});
   return questions;
 }
@@ -87,6 +87,7 @@ TEST(readings, the_strict_one_repeats_a_recorded_run_and_so_does_the_lenient_one
     RC_ASSERT(ask(strict, questions) == made);
     RC_ASSERT(!strict.finish());
     std::vector<std::uint32_t> answers;
+    answers.reserve(made.size());
     for (const choice& one : made) answers.push_back(one.chosen);
     lenient_source lenient(answers);
     RC_ASSERT(ask(lenient, questions) == made);

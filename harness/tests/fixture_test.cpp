@@ -15,7 +15,6 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing_support::campaign;
 using testing_support::run;
 using testing_support::story;
 

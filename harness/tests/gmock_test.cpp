@@ -86,7 +86,7 @@ asio::awaitable<void> call_unexpectedly(trial& t) {
 asio::awaitable<void> call_beyond_the_actions(trial& t) {
   auto disk = mocks<mock_store>(t);
   EXPECT_CALL(*disk, load("a")).WillOnce(co_return_value("x"));
-  auto first = co_await disk->load("a");
+  (void)co_await disk->load("a");
   auto call = t.start("load", disk->load("a"));
   co_await t.settle();
   t.expect(call.failed(), "ends with an error");

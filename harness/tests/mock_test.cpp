@@ -107,7 +107,7 @@ asio::awaitable<void> take_in_the_same_turn(trial& t) {
   fetch.returns("a");
   const std::uint64_t turns = t.turns();
   const auto began = t.elapsed();
-  const std::string got = co_await fetch.call();
+  (void)co_await fetch.call();
   t.expect(t.turns() > turns, "it has suspended");
   t.expect_eq(t.elapsed(), began);
 }
@@ -115,7 +115,7 @@ asio::awaitable<void> take_in_the_same_turn(trial& t) {
 asio::awaitable<void> call_beyond_the_script(trial& t) {
   text_script fetch(t, "fetch");
   fetch.returns("a");
-  auto first = co_await fetch.call("1");
+  (void)co_await fetch.call("1");
   auto second = t.start("2", fetch.call("2"));
   co_await t.settle();
   t.expect(second.failed(), "it ends with an error");
@@ -202,7 +202,7 @@ asio::awaitable<void> record_calls(trial& t) {
   text_script fetch(t, "fetch");
   fetch.then(text_reply::value("a").after(5ms)).fails("boom").hangs();
   co_await t.advance(2ms);
-  auto first = co_await fetch.call("'x'");
+  (void)co_await fetch.call("'x'");
   auto second = t.start("second", fetch.call("'y'"));
   co_await t.settle();
   t.expect(second.failed(), "boom");
@@ -303,7 +303,7 @@ asio::awaitable<void> call_three_at_once(trial& t, std::uint32_t limit) {
   fetch.otherwise(text_reply::value("a").after(10ms)).limit_concurrency(limit);
   for (int i = 1; i <= 3; ++i) t.start("call " + std::to_string(i), ask(fetch, std::to_string(i)));
   co_await t.advance(20ms);
-  auto later = co_await fetch.call("4");
+  (void)co_await fetch.call("4");
   t.expect_eq(fetch.peak(), 3u);
   t.expect_eq(fetch.pending(), 0u);
 }
@@ -373,7 +373,7 @@ TEST(MOK_7, a_call_that_is_still_pending_is_named_when_the_trial_ends) {
 asio::awaitable<void> fail_the_second(trial& t) {
   text_script fetch(t, "fetch");
   fetch.returns("a").returns("b").fail_the(2);
-  auto first = co_await fetch.call();
+  (void)co_await fetch.call();
   auto second = t.start("second", fetch.call());
   co_await t.settle();
   t.expect_eq(to_string(second.what()), "error 'injected: fetch call 2'");

@@ -26,7 +26,6 @@ namespace assay::test {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class simulation {
  public:
@@ -406,15 +405,15 @@ TEST(threads, a_handler_from_another_thread_is_kept_and_not_run) {
 // ---- its end
 
 asio::awaitable<void> hold_and_park(std::shared_ptr<int> held) {
-  const auto kept = held;
+  const auto kept = std::move(held);
   co_await sleep_for_ever();
 }
 asio::awaitable<void> hold_and_sleep(std::shared_ptr<int> held) {
-  const auto kept = held;
+  const auto kept = std::move(held);
   co_await sleep_for(1h);
 }
 asio::awaitable<void> hold_and_yield(std::shared_ptr<int> held) {
-  const auto kept = held;
+  const auto kept = std::move(held);
   co_await yield_for_ever();
 }
 

@@ -17,7 +17,6 @@ namespace assay {
 namespace {
 
 using namespace test;
-using testing::IsEmpty;
 
 // Three tasks of two turns each; every turn says what it touches.
 std::string order_seen;  // of the last trial

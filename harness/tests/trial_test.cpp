@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/system_timer.hpp>
 #include <thread>
 

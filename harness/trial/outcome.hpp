@@ -43,13 +43,13 @@ class timed_out_error : public std::runtime_error {
 /// Refused without an effect: full, too late, an impossible argument.
 class rejected_error : public std::runtime_error {
  public:
-  explicit rejected_error(std::string reason = "rejected") : std::runtime_error(std::move(reason)) {}
+  explicit rejected_error(const std::string& reason = "rejected") : std::runtime_error(reason) {}
 };
 
 /// What it stood on is broken (a barrier's generation, a connection).
 class broken_error : public std::runtime_error {
  public:
-  explicit broken_error(std::string reason = "broken") : std::runtime_error(std::move(reason)) {}
+  explicit broken_error(const std::string& reason = "broken") : std::runtime_error(reason) {}
 };
 
 /// Several failures, each with the name of the task it came from, in the order that the contract promises.

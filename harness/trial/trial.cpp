@@ -121,8 +121,8 @@ void trial::record(event_kind kind, std::string text) {
 }
 
 asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
-  auto initiation = [this, until](auto&& handler) {
-    auto* const waiting = new gate_op<std::decay_t<decltype(handler)>, gate>(std::move(handler));
+  auto initiation = [this, until](auto handler) {
+    auto* const waiting = new gate_op<decltype(handler), gate>(std::move(handler));
     waiting->task = engine_->current_task();
     waiting->until = until;
     gates_.push_back(waiting);
@@ -290,7 +290,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   }
   final_checks();
   running_ = false;
-  result_.choices = choices_.take();  // one stream serves one trial
+  result_.choices = choices_.made();
   result_.order_class = engine_->order_class();
   result_.chains = engine_->chains();
   if (trace_ && engine_->knows_tasks()) {

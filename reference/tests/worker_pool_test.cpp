@@ -330,7 +330,9 @@ TEST_F(worker_pool_test, must_not_be_destroyed_before_its_jobs_end) {  // X-20
   EXPECT_EQ(violations.count(), 1);
   open("a");
   EXPECT_EQ(log, trail({"a", "a done"}));
-  worker_pool(context.get_executor(), options(1));
+  {
+    const worker_pool idle(context.get_executor(), options(1));
+  }
   EXPECT_EQ(violations.count(), 1) << "an idle pool may go";
 }
 

@@ -23,8 +23,8 @@ namespace asio = boost::asio;
 template <class T>
 class mailbox {
  public:
-  mailbox(asio::any_io_executor executor, std::size_t slots)
-      : slots_(slots), changed_(std::move(executor), asio::steady_timer::time_point::max()) {
+  mailbox(const asio::any_io_executor& executor, std::size_t slots)
+      : slots_(slots), changed_(executor, asio::steady_timer::time_point::max()) {
     if (slots == 0) throw std::invalid_argument("a mailbox needs a slot");
   }
   asio::awaitable<void> put(T letter) {

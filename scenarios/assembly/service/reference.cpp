@@ -124,10 +124,10 @@ asio::awaitable<void> reference_service::do_submit(item one) {
     }
   } catch (...) {
     failure = std::current_exception();
-  }
-  if (wrong_.keeps_the_item_of_a_cancelled_submit && reference::is_cancellation(failure)) {
-    late_.push_back(std::move(one));
-    failure = nullptr;  // the defect: it says that the item was accepted
+    if (wrong_.keeps_the_item_of_a_cancelled_submit && reference::is_cancellation(failure)) {
+      late_.push_back(std::move(one));
+      failure = nullptr;  // the defect: it says that the item was accepted
+    }
   }
   if (failure) std::rethrow_exception(failure);
 }

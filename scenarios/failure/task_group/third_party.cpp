@@ -41,6 +41,7 @@ class parallel_group final : public contract::task_group {
 
   awaitable<void> run(std::vector<child> children) override {
     std::vector<child_operation> operations;
+    operations.reserve(children.size());
     for (const child& one : children) operations.push_back(start_child(executor_, one));
     auto group = asio::experimental::make_parallel_group(std::move(operations));
     std::vector<std::size_t> order;

@@ -18,8 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace assay::resilient_worker_world;
-using assay::operation;
-using assay::outcome_kind;
 using assay::trial;
 using boost::asio::awaitable;
 using make_worker = assay::maker<assay::contract::resilient_worker>;

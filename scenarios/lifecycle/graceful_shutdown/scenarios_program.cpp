@@ -793,8 +793,8 @@ void model::check_cleanup_order() {
     const actor& who = *begin->who;
     t_.expect(may_be_due(who), "SHD-12: only what was started is cleaned up: '" + who.name + "'");
     const nanoseconds at = who.lives.front().begun;
-    for (std::size_t i = begin->registered; i-- > 0 && seen_.cleanups[i] != &who;) {
-      const actor& above = *seen_.cleanups[i];
+    for (std::size_t i = begin->registered; i > 0 && seen_.cleanups[i - 1] != &who; --i) {
+      const actor& above = *seen_.cleanups[i - 1];
       const bool was_before = std::any_of(seen_.cleaned.begin(), begin,
                                           [&above](const auto& other) { return other.who == &above; });
       t_.expect(was_before || !is_due(above) || above.known == at,

@@ -89,7 +89,9 @@ class bent_lifespan final : public contract::lifespan {
 
   void start_user(std::string resource_name, std::string name, step work) override {
     for (auto& each : resources_) {
-      if (each->name == resource_name) (void)each->users->spawn(std::move(name), call(std::move(work)));
+      if (each->name != resource_name) continue;
+      (void)each->users->spawn(std::move(name), call(std::move(work)));
+      return;
     }
   }
 
