@@ -5,10 +5,12 @@
 //   yields    1,000 tasks yield 1,000 times each
 //   trials    build, run 10 tasks of 10 sleeps, tear down
 //   pending   1,000,000 tasks that sleep once
+//   sleepers  the same for 1,000 to 1,000,000 tasks: how the cost of a timer grows, and what a sleeping task takes
 //
 // Real timers would make the stock io_context sleep for real, so there it runs on virtual time, driven as the tier
 // `io_context` is; its yields are what a program does.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -69,8 +71,8 @@ asio::awaitable<void> run_tasks(assay::trial& t, std::int64_t tasks, MakeTask ma
   while (all.left > 0) co_await t.advance(std::chrono::hours(1));
 }
 
-template <class MakeTask>
-void run_trial(benchmark::State& state, variant which, std::int64_t tasks, MakeTask make) {
+template <class Scenario>
+void run_trial(benchmark::State& state, variant which, Scenario scenario) {
   assay::fifo_source first;
   assay::choice_stream choices(first);
   assay::trial_settings settings;
@@ -79,8 +81,13 @@ void run_trial(benchmark::State& state, variant which, std::int64_t tasks, MakeT
   settings.turns_per_instant_max = std::numeric_limits<std::uint64_t>::max();
   assay::trial t(choices, settings, which == variant::traced);
   joined all;
-  const assay::trial_result result = t.run([&] { return run_tasks(t, tasks, make, all); });
+  const assay::trial_result result = t.run([&] { return scenario(t, all); });
   if (!result.passed()) state.SkipWithError(result.message.c_str());
+}
+
+template <class MakeTask>
+void run_trial(benchmark::State& state, variant which, std::int64_t tasks, MakeTask make) {
+  run_trial(state, which, [&](assay::trial& t, joined& all) { return run_tasks(t, tasks, make, all); });
 }
 
 void timers(benchmark::State& state, variant which) {
@@ -115,6 +122,35 @@ void pending(benchmark::State& state, variant which) {
   state.SetItemsProcessed(state.iterations() * pending_tasks);
 }
 
+// What the C library has handed out.
+double allocated() noexcept {
+  const struct mallinfo2 seen = ::mallinfo2();
+  return static_cast<double>(seen.uordblks + seen.hblkhd);
+}
+
+asio::awaitable<void> run_sleepers(assay::trial& t, std::int64_t tasks, joined& all, double& bytes) {
+  const auto executor = co_await asio::this_coro::executor;
+  const double before = allocated();
+  all.left = tasks;
+  for (std::int64_t i = 0; i < tasks; ++i) {
+    asio::co_spawn(executor, sleep_once(i), [&all](const std::exception_ptr& failure) { all(failure); });
+  }
+  co_await t.settle();
+  bytes = (allocated() - before) / static_cast<double>(tasks);
+  while (all.left > 0) co_await t.advance(std::chrono::hours(1));
+}
+
+void sleepers(benchmark::State& state) {
+  double bytes = 0;
+  for (auto _ : state) {
+    run_trial(state, variant::plain, [&bytes, tasks = state.range(0)](assay::trial& t, joined& all) {
+      return run_sleepers(t, tasks, all, bytes);
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["bytes_per_task"] = bytes;
+}
+
 BENCHMARK_CAPTURE(timers, sim, variant::plain)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(timers, traced, variant::traced)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(timers, io_context, variant::io_context)->Unit(benchmark::kMillisecond);
@@ -127,6 +163,7 @@ BENCHMARK_CAPTURE(trials, io_context, variant::io_context)->Unit(benchmark::kMic
 BENCHMARK_CAPTURE(pending, sim, variant::plain)->Unit(benchmark::kMillisecond)->Iterations(1);
 BENCHMARK_CAPTURE(pending, traced, variant::traced)->Unit(benchmark::kMillisecond)->Iterations(1);
 BENCHMARK_CAPTURE(pending, io_context, variant::io_context)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(sleepers)->RangeMultiplier(10)->Range(1'000, 1'000'000)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 
