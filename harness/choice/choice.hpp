@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/choice/fnv.hpp"
+
 namespace assay {
 
 /// What a choice is about. The numbers are part of the replay token's format: never reuse one.
@@ -272,7 +274,7 @@ class replay_source final : public choice_source {
   bool cut_;
   std::uint32_t step_ = 0;
   std::size_t next_ = 0;
-  std::uint32_t shape_ = 2166136261U;
+  std::uint32_t shape_ = fnv::basis32;
   std::optional<std::string> why_;
 };
 
