@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "harness/campaign/campaign.hpp"
 #include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/replay.hpp"
 
 namespace assay::fuzz {
 

@@ -12,8 +12,8 @@
 #include <tuple>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
 #include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/replay.hpp"
 #include "harness/trial/program.hpp"
 
 namespace assay {

@@ -1,8 +1,7 @@
 #include "harness/campaign/bugs.hpp"
 
-#include <sys/wait.h>
+#include <poll.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/describe.hpp>
@@ -10,11 +9,14 @@
 #include <cerrno>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
+#include "harness/campaign/bare_subject.hpp"
 #include "harness/campaign/campaign.hpp"
+#include "harness/campaign/child_process.hpp"
+#include "harness/campaign/shrink.hpp"
 #include "harness/choice/exhaustive.hpp"
 #include "harness/choice/strategy.hpp"
 
@@ -27,11 +29,6 @@ BOOST_DESCRIBE_STRUCT(bug_report, (),
                        twin_reports, twin_message))
 
 namespace {
-
-class no_subject final : public subject_base {
- public:
-  no_subject() : subject_base("none", "planted", subject_kind::reference, {}) {}
-};
 
 double cpu_ms() noexcept {
   timespec value{};
@@ -57,9 +54,7 @@ class measurement {
   measurement(const planted_bug& bug, const bug_options& options) : bug_(bug), options_(options) {
     fifo_source first;
     const trial_result baseline = run_trial(planted_subject(), bug.wrong, first, {}, true);
-    shape_.count(baseline.choices);
-    shape_.turns = baseline.task_turns;
-    shape_.chains = baseline.chains;
+    shape_ = shape_of(baseline);
     report_.name = bug.name;
     report_.depth = bug.depth;
     report_.what = bug.what;
@@ -88,7 +83,7 @@ class measurement {
   // Schedules until the bug shows, or never.
   double first_failure(const strategy& which, std::uint64_t seed) const {
     for (std::uint32_t number = 0; number < options_.cap; ++number) {
-      if (!try_one(bug_.wrong, *which.make(seed * 1'000'003 + number, shape_)).passed()) return number + 1;
+      if (!try_one(bug_.wrong, *which.make(trial_seed(seed, number), shape_)).passed()) return number + 1;
     }
     return never;
   }
@@ -145,11 +140,8 @@ class measurement {
       const trial_result failing = try_one(bug_.wrong, mixed.next());
       mixed.finish();
       if (failing.passed()) continue;
-      const shrunk least = shrink(failing.choices, 2000, [&](std::vector<std::uint32_t> answers) {
-        lenient_source again(std::move(answers));
-        trial_result seen = try_one(bug_.wrong, again);
-        return same_failure(seen, failing) ? std::optional(std::move(seen.choices)) : std::nullopt;
-      });
+      const shrunk least =
+          shrink(failing, 2000, [this](choice_source& source) { return try_one(bug_.wrong, source); });
       report_.shrunk_deviations = static_cast<std::uint32_t>(condense(least.choices).deviations.size());
       return;
     }
@@ -173,44 +165,26 @@ class measurement {
 
 // One bug is measured in a process of its own.
 struct measuring {
-  pid_t process = -1;
-  int reads = -1;
   std::size_t bug = 0;
+  child_process process;
 };
 
-measuring begin_measuring(const planted_bug& bug, std::size_t index, const bug_options& options) {
-  int ends[2];
-  if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe to measure '" + bug.name + "'");
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("cannot fork a process to measure '" + bug.name + "'");
-  if (child == 0) {
-    ::close(ends[0]);
-    const std::string text = boost::json::serialize(boost::json::value_from(measure_bug(bug, options)));
-    // Less than a pipe holds, so nobody has to read meanwhile.
-    const bool whole = ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    ::_exit(whole ? 0 : 1);
+// The first whose work is done, or who has ended without having done it.
+std::vector<measuring>::iterator wait_for_any(std::vector<measuring>& running) {
+  std::vector<pollfd> watched;
+  for (const measuring& one : running) watched.push_back({one.process.descriptor(), POLLIN, 0});
+  while (::poll(watched.data(), watched.size(), -1) < 0) {
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
   }
-  ::close(ends[1]);
-  return {child, ends[0], index};
-}
-
-bug_report end_measuring(const measuring& one, const planted_bug& bug, int status) {
-  std::string text;
-  char buffer[4096];
-  for (ssize_t count = 1; count > 0;) {
-    count = ::read(one.reads, buffer, sizeof buffer);
-    if (count > 0) text.append(buffer, static_cast<std::size_t>(count));
-  }
-  ::close(one.reads);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty())
-    throw std::runtime_error("the process that measured '" + bug.name + "' ended without a result");
-  return boost::json::value_to<bug_report>(boost::json::parse(text));
+  const auto ready =
+      std::find_if(watched.begin(), watched.end(), [](const pollfd& one) { return one.revents != 0; });
+  return running.begin() + (ready - watched.begin());
 }
 
 }  // namespace
 
 const subject_base& planted_subject() {
-  static const no_subject none;
+  static const bare_subject none("none", "planted");
   return none;
 }
 
@@ -221,22 +195,25 @@ bug_report measure_bug(const planted_bug& bug, const bug_options& options) {
 std::vector<bug_report> measure_bugs(std::span<const planted_bug* const> bugs, const bug_options& options,
                                      unsigned processes, const std::function<void(const bug_report&)>& done) {
   std::vector<bug_report> reports(bugs.size());
-  std::vector<measuring> running;
+  std::vector<measuring> running;  // whatever is thrown here, none of them is left behind
   std::size_t next = 0;
   while (next < bugs.size() || !running.empty()) {
     while (next < bugs.size() && running.size() < std::max(processes, 1U)) {
-      running.push_back(begin_measuring(*bugs[next], next, options));
+      const planted_bug& bug = *bugs[next];
+      running.push_back({next, child_process([&] {
+                           return boost::json::serialize(boost::json::value_from(measure_bug(bug, options)));
+                         })});
       ++next;
     }
-    int status = 0;
-    const pid_t ended = ::wait(&status);
-    if (ended < 0 && errno == EINTR) continue;
-    const auto one = std::find_if(running.begin(), running.end(),
-                                  [ended](const measuring& m) { return m.process == ended; });
-    if (one == running.end()) continue;
-    reports[one->bug] = end_measuring(*one, *bugs[one->bug], status);
-    if (done) done(reports[one->bug]);
+    const auto one = wait_for_any(running);
+    const child_process::end seen = one->process.wait();
+    const std::size_t bug = one->bug;
     running.erase(one);
+    if (!seen.whole()) {
+      throw std::runtime_error("the process that measured '" + bugs[bug]->name + "' ended without a result");
+    }
+    reports[bug] = boost::json::value_to<bug_report>(boost::json::parse(seen.text));
+    if (done) done(reports[bug]);
   }
   return reports;
 }

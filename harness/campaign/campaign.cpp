@@ -4,7 +4,11 @@
 #include <set>
 #include <unordered_set>
 
-#include "harness/choice/strategy.hpp"
+#include "harness/campaign/replay.hpp"
+#include "harness/campaign/shrink.hpp"
+#include "harness/campaign/sources.hpp"
+#include "harness/campaign/story.hpp"
+#include "harness/choice/fnv.hpp"
 
 namespace assay {
 
@@ -49,65 +53,6 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
 
 namespace {
 
-// What a message says without the numbers in it, up to the first colon: two trials that differ only in ids
-// and times fail in the same way.
-std::string gist(const std::string& message) {
-  std::string text;
-  for (const char c : message) {
-    if (c == ':') break;
-    if (c < '0' || c > '9') text += c;
-  }
-  return text;
-}
-
-// The sources of trials under this order model, one after the other.
-class sources {
- public:
-  sources(const campaign_options& options, const run_shape& shape, order_model model)
-      : options_(options), shape_(shape), model_(model), mixed_(options.seed, shape) {
-    if (model == order_model::any) fixed_ = find_strategy(options.strategy);
-    depth_first_ = model == order_model::any && options.strategy == "dfs";
-  }
-  choice_source& next() {
-    const std::uint64_t seed = options_.seed * 1'000'003 + number_++;
-    if (depth_first_) return all_.next();
-    if (fixed_ == nullptr && model_ == order_model::any) return mixed_.next();
-    if (fixed_ != nullptr) {
-      source_ = fixed_->make(seed, shape_);
-    } else {
-      random_source::odds odds;
-      odds.ready = false;
-      source_ = std::make_unique<random_source>(seed, odds);
-    }
-    return *source_;
-  }
-  void finish() {
-    if (depth_first_) {
-      covered_ = !all_.finish();
-    } else if (fixed_ == nullptr && model_ == order_model::any) {
-      mixed_.finish();
-    }
-  }
-  /// No further trial can show anything new.
-  bool covered() const noexcept { return covered_ || mixed_.covered(); }
-  std::string_view name() const noexcept {
-    if (model_ == order_model::fifo) return {};
-    return depth_first_ ? "dfs" : fixed_ != nullptr ? fixed_->name : mixed_.name();
-  }
-
- private:
-  const campaign_options& options_;
-  const run_shape& shape_;
-  order_model model_;
-  const strategy* fixed_ = nullptr;
-  bool depth_first_ = false;
-  bool covered_ = false;
-  std::uint64_t number_ = 0;
-  std::unique_ptr<choice_source> source_;
-  exhaustive all_;
-  portfolio mixed_;
-};
-
 class campaign {
  public:
   campaign(const subject_base& chosen, const scenario_info& scenario, const campaign_options& options,
@@ -148,9 +93,7 @@ class campaign {
     enter("fifo");
     fifo_source first;
     const trial_result baseline = run_one(first, true);
-    shape_.count(baseline.choices);
-    shape_.turns = baseline.task_turns;
-    shape_.chains = baseline.chains;
+    shape_ = shape_of(baseline);
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
@@ -327,13 +270,8 @@ class campaign {
       if (failing.events) result_.story = tell(*failing.events);
       return;
     }
-    const auto again = [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
-      lenient_source source(std::move(answers));
-      trial_result seen = run_one(source);
-      if (!same_failure(seen, failing)) return std::nullopt;
-      return std::move(seen.choices);
-    };
-    shrunk least = shrink(failing.choices, options_.shrink_trials_max, again);
+    const shrunk least = shrink(failing, options_.shrink_trials_max,
+                                [this](choice_source& source) { return run_one(source); });
     result_.trials += least.trials;
     replay_source exactly(condense(least.choices));
     const trial_result shown = run_one(exactly, true);
@@ -379,6 +317,14 @@ class campaign {
 
 }  // namespace
 
+run_shape shape_of(const trial_result& baseline) {
+  run_shape shape;
+  shape.count(baseline.choices);
+  shape.turns = baseline.task_turns;
+  shape.chains = baseline.chains;
+  return shape;
+}
+
 campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where) {
   campaign_result result;
   result.subject = chosen.name();
@@ -392,10 +338,6 @@ campaign_result blank_result(const subject_base& chosen, const scenario_info& sc
   return result;
 }
 
-bool same_failure(const trial_result& a, const trial_result& b) {
-  return a.kind == b.kind && gist(a.message) == gist(b.message);
-}
-
 campaign_result run_campaign(const subject_base& chosen, const scenario_info& scenario,
                              const campaign_options& options, const campaign_observer* observer) {
   return campaign(chosen, scenario, options, observer).run();
@@ -406,387 +348,20 @@ trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenar
   const trial_settings settings{options.where, options.sweep};
   fifo_source first;
   const trial_result baseline = run_trial(chosen, scenario, first, settings, true);
-  run_shape shape;
-  shape.count(baseline.choices);
-  shape.turns = baseline.task_turns;
-  shape.chains = baseline.chains;
+  const run_shape shape = shape_of(baseline);
   trace_hashes all;
   all.hash = baseline.events->hash();
   sources mixed(options, shape, order_model::any);
   for (std::uint32_t i = 0; i < options.schedules && !mixed.covered(); ++i) {
     const trial_result seen = run_trial(chosen, scenario, mixed.next(), settings, true);
     mixed.finish();
-    all.hash = (all.hash ^ seen.events->hash()) * 1099511628211ULL;
+    all.hash = fnv::mix(all.hash, seen.events->hash());
     replay_source exactly(condense(seen.choices));
     const trial_result again = run_trial(chosen, scenario, exactly, settings, true);
     if (again.events->hash() == seen.events->hash() || !all.difference.empty()) continue;
     all.difference = first_difference(*seen.events, *again.events);
   }
   return all;
-}
-
-// ---- shrinking
-
-namespace {
-
-class shrinker {
- public:
-  using runner = std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>;
-  shrinker(std::vector<choice> failing, std::uint32_t trials_max, const runner& again)
-      : best_(std::move(failing)), left_(trials_max), trials_max_(trials_max), again_(again) {}
-
-  shrunk run() {
-    keep_prefix();
-    bool smaller = true;
-    while (smaller && left_ > 0) {
-      smaller = drop_steps();
-      if (drop_deviations()) smaller = true;
-      if (lower_answers()) smaller = true;
-      if (!smaller) smaller = shift() || single();
-    }
-    return {std::move(best_), trials_max_ - left_};
-  }
-
- private:
-  static std::vector<std::uint32_t> answers_of(const std::vector<choice>& made) {
-    std::vector<std::uint32_t> answers;
-    answers.reserve(made.size());
-    for (const choice& one : made) answers.push_back(one.chosen);
-    return answers;
-  }
-  static std::size_t deviations(const std::vector<choice>& made) {
-    return static_cast<std::size_t>(
-        std::count_if(made.begin(), made.end(), [](const choice& one) { return one.chosen != 0; }));
-  }
-  static std::uint64_t weight(const std::vector<choice>& made) {
-    std::uint64_t sum = 0;
-    for (const choice& one : made) sum += one.chosen;
-    return sum;
-  }
-
-  // Runs a candidate; keeps it if it fails alike and is smaller.
-  bool accept(std::vector<std::uint32_t> answers) {
-    if (left_ == 0) return false;
-    --left_;
-    std::optional<std::vector<choice>> made = again_(std::move(answers));
-    if (!made) return false;
-    const auto size = std::pair(deviations(*made), weight(*made));
-    if (size >= std::pair(deviations(best_), weight(best_))) return false;
-    best_ = std::move(*made);
-    return true;
-  }
-
-  // The fewest first deviations after which first-in-first-out still fails, by bisection (failure need not be
-  // monotone in their number, so this is a start, not a promise).
-  void keep_prefix() {
-    std::size_t low = 0;
-    std::size_t high = deviations(best_);
-    while (low < high && left_ > 0) {
-      const std::size_t middle = low + (high - low) / 2;
-      std::vector<std::uint32_t> answers = answers_of(best_);
-      answers.resize(deviating_steps()[middle]);
-      if (accept(std::move(answers))) {
-        high = std::min(middle, deviations(best_));
-      } else {
-        low = middle + 1;
-      }
-    }
-  }
-
-  std::vector<std::size_t> deviating_steps() const {
-    std::vector<std::size_t> steps;
-    for (std::size_t i = 0; i < best_.size(); ++i) {
-      if (best_[i].chosen != 0) steps.push_back(i);
-    }
-    return steps;
-  }
-
-  // Takes whole steps out of a random program: a verb and its two arguments, many at once first.
-  bool drop_steps() {
-    constexpr std::size_t answers_per_step = 3;
-    bool any = false;
-    for (std::size_t count = 8; count > 0 && left_ > 0; count /= 2) {
-      std::size_t begin = 0;
-      while (left_ > 0) {
-        while (begin < best_.size() && best_[begin].kind != choice_kind::program) ++begin;
-        const std::size_t end = begin + count * answers_per_step;
-        if (end > best_.size() || best_[end - 1].kind != choice_kind::program) break;
-        std::vector<std::uint32_t> answers = answers_of(best_);
-        answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(begin),
-                      answers.begin() + static_cast<std::ptrdiff_t>(end));
-        if (accept(std::move(answers))) {
-          any = true;
-        } else {
-          ++begin;
-        }
-      }
-    }
-    return any;
-  }
-
-  // Sets runs of deviations to 0, long runs first.
-  bool drop_deviations() {
-    bool any = false;
-    for (std::size_t size = std::max<std::size_t>(deviations(best_), 1); size > 0 && left_ > 0; size /= 2) {
-      std::size_t begin = 0;
-      while (left_ > 0) {
-        const std::vector<std::size_t> steps = deviating_steps();
-        if (begin >= steps.size()) break;
-        std::vector<std::uint32_t> answers = answers_of(best_);
-        for (std::size_t i = begin; i < std::min(begin + size, steps.size()); ++i) answers[steps[i]] = 0;
-        if (accept(std::move(answers))) {
-          any = true;
-        } else {
-          begin += size;
-        }
-      }
-    }
-    return any;
-  }
-
-  // Takes one deviation out, and moves everything behind it by a place: a run that made one choice less, or more.
-  bool shift() {
-    bool any = false;
-    for (std::size_t i = 0; i < deviating_steps().size() && left_ > 0;) {
-      const std::size_t step = deviating_steps()[i];
-      const auto at = [step](std::vector<std::uint32_t>& answers) {
-        return answers.begin() + static_cast<std::ptrdiff_t>(step);
-      };
-      std::vector<std::uint32_t> earlier = answers_of(best_);
-      earlier.erase(at(earlier));
-      std::vector<std::uint32_t> later = answers_of(best_);
-      *at(later) = 0;
-      later.insert(at(later), 0);
-      if (accept(std::move(earlier)) || accept(std::move(later))) {
-        any = true;
-      } else {
-        ++i;
-      }
-    }
-    return any;
-  }
-
-  // Whether one deviation anywhere does: what takes several steps to reach by dropping may take one to see.
-  bool single() {
-    if (deviations(best_) < 2) return false;
-    const std::vector<choice> before = best_;
-    for (std::size_t step = 0; step < before.size() && left_ > 0; ++step) {
-      if (before[step].kind == choice_kind::program) continue;
-      for (std::uint32_t answer = 1; answer < std::min(before[step].arity, 8U); ++answer) {
-        std::vector<std::uint32_t> answers(step + 1, 0);
-        for (std::size_t i = 0; i < step; ++i) {
-          if (before[i].kind == choice_kind::program) answers[i] = before[i].chosen;
-        }
-        answers[step] = answer;
-        if (accept(std::move(answers))) return true;
-      }
-    }
-    return false;
-  }
-
-  bool lower_answers() {
-    bool any = false;
-    for (std::size_t i = 0; i < deviating_steps().size() && left_ > 0; ++i) {
-      const std::size_t step = deviating_steps()[i];
-      for (const std::uint32_t smaller : {1U, best_[step].chosen / 2, best_[step].chosen - 1}) {
-        if (step >= best_.size() || smaller == 0 || smaller >= best_[step].chosen) continue;
-        std::vector<std::uint32_t> answers = answers_of(best_);
-        answers[step] = smaller;
-        if (accept(std::move(answers))) {
-          any = true;
-          break;
-        }
-      }
-    }
-    return any;
-  }
-
-  std::vector<choice> best_;
-  std::uint32_t left_;
-  std::uint32_t trials_max_;
-  const runner& again_;
-};
-
-}  // namespace
-
-shrunk shrink(std::vector<choice> failing, std::uint32_t trials_max,
-              const std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>& again) {
-  return shrinker(std::move(failing), trials_max, again).run();
-}
-
-// ---- tokens
-
-std::string_view version() noexcept { return "0.1.0"; }
-
-std::string build_id() {
-#if defined(__clang__)
-  const std::string compiler =
-      "clang" + std::to_string(__clang_major__) + "." + std::to_string(__clang_minor__);
-#else
-  const std::string compiler = "gcc" + std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__);
-#endif
-  // Order-independent, so that the digest does not hang on the order in which files were linked.
-  std::uint64_t digest = 0;
-  for (const clause_info& one : catalogue::instance().clauses()) {
-    std::uint64_t hash =
-        14695981039346656037ULL + static_cast<std::uint64_t>(catalogue::instance().revision_of(one.id));
-    for (const char c : one.id + one.text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    digest += hash;
-  }
-  return std::string(version()) + "-" + compiler + "-" + format_hash(digest).substr(8);
-}
-
-replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
-                        const trial_settings& settings, std::span<const choice> made, run_end end) {
-  replay_token token;
-  token.build = build_id();
-  token.subject = chosen.name();
-  token.scenario = scenario.name();
-  token.settings =
-      "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
-  if (end == run_end::cut) token.settings += ",end=cut";
-  token.plan = condense(made);
-  return token;
-}
-
-trial_settings settings_of(const replay_token& token) {
-  trial_settings settings;
-  std::string_view rest = token.settings;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    if (one == "tier=sim") {
-      settings.where = tier::sim;
-    } else if (one == "tier=io_context") {
-      settings.where = tier::io_context;
-    } else if (one == "sweep=1" || one == "sweep=0") {
-      settings.sweep = one.back() == '1';
-    } else if (one != "end=cut") {
-      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
-                            "'");
-    }
-  }
-  return settings;
-}
-
-replay_plan plan_replay(const replay_token& token) {
-  const catalogue& all = catalogue::instance();
-  replay_plan plan;
-  plan.scenario = all.find_scenario(token.scenario);
-  if (plan.scenario == nullptr) {
-    throw malformed_token("the token names the scenario '" + token.scenario +
-                          "', which this program does not have");
-  }
-  plan.chosen = all.find_subject(plan.scenario->contract, token.subject);
-  if (plan.chosen == nullptr) {
-    throw malformed_token("the token names the subject '" + token.subject + "' of " +
-                          plan.scenario->contract + ", which this program does not have");
-  }
-  plan.settings = settings_of(token);
-  plan.cut = token.settings.find("end=cut") != std::string::npos;
-  plan.plan = token.plan;
-  plan.other_build = token.build != build_id();
-  return plan;
-}
-
-trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
-  replay_source source(plan.plan, plan.cut);
-  trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
-  if (const auto why = source.finish()) {
-    result.kind = failure_kind::diverged;
-    result.message = "diverged: " + *why;
-    result.failures.insert(result.failures.begin(), result.message);
-  }
-  return result;
-}
-
-namespace {
-
-// Tasks are numbered as their operations are started: 0 is the subject, 1 the scenario.
-class task_names {
- public:
-  explicit task_names(const trace& events) {
-    for (const event& one : events.events()) {
-      if (one.kind == event_kind::start) names_.push_back(one.text);
-    }
-  }
-  std::string of(std::uint32_t task) const {
-    return task < names_.size() ? names_[task] : std::string("the subject");
-  }
-
- private:
-  std::vector<std::string> names_{"the subject", "scenario"};
-};
-
-std::string in_words(const event& one, const task_names& names) {
-  std::string line = "  " + format_duration(one.at);
-  line.resize(std::max<std::size_t>(line.size(), 10), ' ');
-  line += std::string(to_string(one.kind));
-  line.resize(std::max<std::size_t>(line.size(), 19), ' ');
-  return line + (one.kind == event_kind::turn ? names.of(one.task) : one.text);
-}
-
-bool same_event(const event& a, const event& b) {
-  return a.at == b.at && a.task == b.task && a.kind == b.kind && a.text == b.text;
-}
-
-struct difference {
-  std::size_t in_one = 0;
-  std::size_t in_other = 0;
-};
-
-// Where two traces part; choices are causes, not differences.
-std::optional<difference> find_difference(const std::vector<event>& one, const std::vector<event>& other) {
-  difference at;
-  while (true) {
-    while (at.in_one < one.size() && one[at.in_one].kind == event_kind::choice) ++at.in_one;
-    while (at.in_other < other.size() && other[at.in_other].kind == event_kind::choice) ++at.in_other;
-    if (at.in_one == one.size() && at.in_other == other.size()) return std::nullopt;
-    if (at.in_one == one.size() || at.in_other == other.size()) return at;
-    if (!same_event(one[at.in_one], other[at.in_other])) return at;
-    ++at.in_one;
-    ++at.in_other;
-  }
-}
-
-std::string event_at(const trace& events, std::size_t place) {
-  const std::vector<event> all = events.events();
-  if (place == all.size()) return "the end";
-  std::string text = in_words(all[place], task_names(events));
-  text.erase(0, text.find_first_not_of(' '));
-  // One blank between the columns.
-  std::string words;
-  for (const char c : text) {
-    if (c != ' ' || words.back() != ' ') words += c;
-  }
-  return "'" + words + "'";
-}
-
-}  // namespace
-
-std::string first_difference(const trace& one, const trace& other) {
-  const auto at = find_difference(one.events(), other.events());
-  if (!at) return {};
-  return "event " + std::to_string(at->in_one + 1) + ": " + event_at(one, at->in_one) + " here, " +
-         event_at(other, at->in_other) + " there";
-}
-
-std::vector<std::string> tell(const trace& events, telling how, const trace* passing) {
-  const task_names names(events);
-  std::optional<difference> parted;
-  if (passing != nullptr) parted = find_difference(events.events(), passing->events());
-  std::vector<std::string> lines;
-  const std::vector<event> all = events.events();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const event& one = all[i];
-    if (parted && parted->in_one == i) {
-      lines.push_back("  -- here it parts from the first-in-first-out run, which passes and goes on with " +
-                      event_at(*passing, parted->in_other));
-    }
-    if (how == telling::story && one.kind == event_kind::turn) continue;
-    lines.push_back(in_words(one, names));
-  }
-  return lines;
 }
 
 }  // namespace assay

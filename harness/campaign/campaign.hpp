@@ -12,7 +12,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/choice/choice.hpp"
-#include "harness/choice/token.hpp"
+#include "harness/choice/strategy.hpp"
 #include "harness/trial/trial.hpp"
 
 namespace assay {
@@ -83,6 +83,9 @@ struct campaign_result {
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };
 
+/// What strategies need to know of a first-in-first-out run that was traced.
+run_shape shape_of(const trial_result& baseline);
+
 /// Told what is about to run, so that a crash or a hang can be traced to it. All functions may be empty.
 struct campaign_observer {
   choice_mirror* mirror = nullptr;
@@ -109,51 +112,6 @@ std::optional<std::string> missing_feature(const subject_base& chosen, const sce
 std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
                                           tier where);
 
-/// Whether two results fail in the same way, whatever numbers their messages hold.
-bool same_failure(const trial_result& a, const trial_result& b);
-
-/// A locally smaller schedule that fails in the same way: the shortest failing prefix, then as few deviations
-/// from first-in-first-out as delta debugging finds (Zeller, Hildebrandt, "Simplifying and isolating
-/// failure-inducing input", 2002), then the smallest answers. `again` runs a candidate; at most `trials_max`
-/// runs.
-struct shrunk {
-  std::vector<choice> choices;
-  std::uint32_t trials = 0;
-};
-shrunk shrink(std::vector<choice> failing, std::uint32_t trials_max,
-              const std::function<std::optional<std::vector<choice>>(std::vector<std::uint32_t>)>& again);
-
-/// The token of a recorded run of this scenario. One that was `cut` (by a crash, a hang, a termination) holds only the
-/// choices so far; its replay goes on first-in-first-out.
-enum class run_end { whole, cut };
-replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
-                        const trial_settings& settings, std::span<const choice> made,
-                        run_end end = run_end::whole);
-
-/// The trial settings that a token names. Throws malformed_token for one that is not known.
-trial_settings settings_of(const replay_token& token);
-
-/// What a token asks for, looked up in the catalogue.
-struct replay_plan {
-  const subject_base* chosen = nullptr;
-  const scenario_info* scenario = nullptr;
-  trial_settings settings;
-  schedule plan;
-  bool other_build = false;
-  bool cut = false;  ///< made by a run that never ended
-};
-/// Throws malformed_token, also when the token names what this program does not have.
-replay_plan plan_replay(const replay_token& token);
-/// Runs it strictly; a divergence is a result of kind `diverged`.
-trial_result replay(const replay_plan& plan, bool traced = true, const campaign_observer* observer = nullptr);
-
-/// A trace as lines for a person; a story leaves out the turns in which nothing is to be told.
-enum class telling { story, everything };
-/// Turns are told with the names of their tasks. Where `passing` is given, the first event is marked that it does not
-/// have.
-std::vector<std::string> tell(const trace& events, telling how = telling::story,
-                              const trace* passing = nullptr);
-
 /// The hashes of a number of trials of one strategy (as campaign_options::strategy names it), each of them run twice:
 /// equal in every process and build, as far as the scenario and the subject are deterministic.
 struct trace_hashes {
@@ -162,12 +120,5 @@ struct trace_hashes {
 };
 trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
                          const campaign_options& options);
-
-/// In words, the first event in which two traces differ; choices themselves do not count. Empty if there is none.
-std::string first_difference(const trace& one, const trace& other);
-
-/// "0.1.0-gcc12.2-5f3a9c01": version, compiler, digest of the standard.
-std::string build_id();
-std::string_view version() noexcept;
 
 }  // namespace assay

@@ -1,16 +1,14 @@
 #include "harness/campaign/forked_trial.hpp"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
-#include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "harness/campaign/child_process.hpp"
 #include "harness/campaign/mirror.hpp"
 
 namespace assay {
@@ -90,27 +88,6 @@ trial_result from_text(const std::string& text) {
   return result;
 }
 
-void write_all(int fd, const std::string& text) {
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;  // the parent sees the result cut and says so
-    written += static_cast<std::size_t>(count);
-  }
-}
-
-std::string read_all(int fd) {
-  std::string text;
-  char buffer[4096];
-  while (true) {
-    const ssize_t count = ::read(fd, buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return text;
-    text.append(buffer, static_cast<std::size_t>(count));
-  }
-}
-
 trial_result crashed(int status, std::vector<choice> choices) {
   trial_result result;
   result.choices = std::move(choices);
@@ -133,24 +110,11 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   campaign_observer mirrored;
   if (observer != nullptr) mirrored = *observer;
   mirrored.mirror = &mirror;
-  int ends[2];
-  if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe for a trial's process");
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("cannot fork a process for a trial");
-  if (child == 0) {
-    ::close(ends[0]);
-    write_all(ends[1], to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored)));
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  const std::string text = read_all(ends[0]);
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.empty())
-    return crashed(status, mirror.choices());
-  return from_text(text);
+  child_process child(
+      [&] { return to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored)); });
+  const child_process::end seen = child.wait();
+  if (!seen.whole()) return crashed(seen.status, mirror.choices());
+  return from_text(seen.text);
 }
 
 }  // namespace assay

@@ -5,6 +5,9 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
+#include "harness/campaign/replay.hpp"
+#include "harness/campaign/story.hpp"
+
 namespace assay {
 
 // Only for the lines between this program and its own workers; reports have a format of their own.
@@ -44,7 +47,7 @@ campaign_result result_of(const job& asked, const trial_result& seen) {
 
 campaign_result run_termination(const job& asked, const campaign_observer* observer) {
   fifo_source first;
-  random_source random(asked.options.seed * 1'000'003 + asked.attempt, {});
+  random_source random(trial_seed(asked.options.seed, asked.attempt), {});
   choice_source& source = asked.attempt == 0 ? static_cast<choice_source&>(first) : random;
   const trial_settings settings{asked.options.where, asked.options.sweep};
   if (observer != nullptr && observer->phase_begins) {

@@ -12,8 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/campaign/bare_subject.hpp"
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/forked_trial.hpp"
+#include "harness/campaign/replay.hpp"
+#include "harness/campaign/story.hpp"
+#include "harness/campaign/version.hpp"
 
 namespace assay::detail {
 
@@ -94,13 +98,6 @@ void write_files(const std::filesystem::path& folder, const campaign_result& see
 
 std::string filter_of(const scenario_info& scenario) { return scenario.contract + "." + scenario.clause; }
 
-// The one subject of a test of one's own.
-class nobody_in_particular final : public subject_base {
- public:
-  explicit nobody_in_particular(const std::string& suite)
-      : subject_base("own", suite, subject_kind::reference, {}) {}
-};
-
 own_test_report replay_one(const own_test& test, const subject_base& own, const arguments& given) {
   const replay_token token = read_token(given.replay);
   if (token.scenario != test.scenario.name())
@@ -135,7 +132,7 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
 }  // namespace
 
 own_test_report run_own_test(const own_test& test) {
-  const nobody_in_particular own(test.scenario.contract);
+  const bare_subject own("own", test.scenario.contract);
   try {
     const arguments given = read_arguments();
     return given.replay.empty() ? explore(test, own, given) : replay_one(test, own, given);

@@ -16,6 +16,7 @@
 #include <iostream>
 #include <system_error>
 
+#include "harness/campaign/replay.hpp"
 #include "harness/sim/clock.hpp"
 
 // Present in a build with AddressSanitizer only.

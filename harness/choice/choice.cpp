@@ -2,16 +2,15 @@
 
 #include <algorithm>
 
+#include "harness/choice/fnv.hpp"
+
 namespace assay {
 
 namespace {
 
-constexpr std::uint32_t fnv_basis = 2166136261U;
-
 // FNV-1a over the kind and the arity of each choice: what a run asked, whatever was answered.
 std::uint32_t mix_shape(std::uint32_t hash, choice_kind kind, std::uint32_t arity) noexcept {
-  hash = (hash ^ static_cast<std::uint32_t>(kind)) * 16777619U;
-  return (hash ^ arity) * 16777619U;
+  return fnv::mix32(fnv::mix32(hash, static_cast<std::uint32_t>(kind)), arity);
 }
 
 }  // namespace
@@ -93,7 +92,7 @@ std::uint32_t byte_source::choose(choice_kind kind, std::uint32_t arity) {
 schedule condense(std::span<const choice> made) {
   schedule result;
   result.steps = static_cast<std::uint32_t>(made.size());
-  result.shape = fnv_basis;
+  result.shape = fnv::basis32;
   for (std::uint32_t step = 0; step < made.size(); ++step) {
     const choice& one = made[step];
     result.shape = mix_shape(result.shape, one.kind, one.arity);

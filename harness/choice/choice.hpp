@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/choice/fnv.hpp"
 #include "harness/choice/reused_vector.hpp"
 
 namespace assay {
@@ -271,7 +272,7 @@ class replay_source final : public choice_source {
   bool cut_;
   std::uint32_t step_ = 0;
   std::size_t next_ = 0;
-  std::uint32_t shape_ = 2166136261U;
+  std::uint32_t shape_ = fnv::basis32;
   std::optional<std::string> why_;
 };
 

@@ -43,9 +43,7 @@ bool exhaustive::source::backtrack() {
   return !path_.empty();
 }
 
-std::uint32_t exhaustive::source::at_node(node fresh) {
-  if (depth_ < path_.size()) return path_[depth_++].chosen;
-  if (redundant_) return fresh.chosen;
+std::uint32_t exhaustive::source::branch(node fresh) {
   path_.push_back(std::move(fresh));
   return path_[depth_++].chosen;
 }
@@ -54,26 +52,37 @@ std::uint32_t exhaustive::source::choose(choice_kind kind, std::uint32_t arity) 
   if (kind == choice_kind::timer) return 0;
   // A cancel between two turns makes their order matter, and so does the place where none was made.
   if (kind == choice_kind::cancel) asleep_.clear();
+  if (on_path()) return path_[depth_++].chosen;
+  if (redundant_) return 0;
   node fresh;
-  fresh.kind = kind;
   fresh.arity = arity;
-  return at_node(std::move(fresh));
+  return branch(std::move(fresh));
 }
 
 std::uint32_t exhaustive::source::choose_among(choice_kind kind, std::span<const candidate> candidates) {
   if (kind == choice_kind::timer) return 0;
+  // Most of a trial goes over what was branched before.
+  if (on_path()) {
+    open_ = depth_;
+    return path_[depth_++].chosen;
+  }
+  std::uint32_t awake = 0;
+  while (awake < candidates.size() && asleep_.contains(candidates[awake].chain)) ++awake;
+  if (awake == candidates.size()) {
+    redundant_ = true;
+    awake = 0;
+  }
+  if (redundant_) {
+    open_ = none;
+    return awake;
+  }
+  open_ = depth_;
   node fresh;
-  fresh.kind = kind;
   fresh.arity = static_cast<std::uint32_t>(candidates.size());
+  fresh.chosen = awake;
   for (const candidate& one : candidates) fresh.chains.push_back(one.chain);
   fresh.asleep = asleep_;
-  while (fresh.chosen < fresh.arity && asleep_.contains(fresh.chains[fresh.chosen])) ++fresh.chosen;
-  if (fresh.chosen == fresh.arity) {
-    redundant_ = true;
-    fresh.chosen = 0;
-  }
-  open_ = redundant_ ? none : depth_;
-  return at_node(std::move(fresh));
+  return branch(std::move(fresh));
 }
 
 void exhaustive::source::turn_ran(std::uint32_t chain, std::span<const std::uint64_t> touched,

@@ -31,7 +31,6 @@ class exhaustive {
   using sleepers = std::map<std::uint32_t, footprint>;  // chains whose next turn is covered elsewhere
 
   struct node {
-    choice_kind kind{};
     std::vector<std::uint32_t> chains;  // of the candidates, if it is about handlers
     std::uint32_t arity = 0;
     std::uint32_t chosen = 0;
@@ -50,7 +49,8 @@ class exhaustive {
     void turn_ran(std::uint32_t chain, std::span<const std::uint64_t> touched, bool complete) override;
 
    private:
-    std::uint32_t at_node(node fresh);
+    bool on_path() const noexcept { return depth_ < path_.size(); }
+    std::uint32_t branch(node fresh);
     static bool next_answer(node& last);
 
     std::vector<node> path_;

@@ -367,7 +367,7 @@ choice_source& portfolio::next() {
     ++number_;
     return depth_first_.next();
   }
-  source_ = find_strategy(name_)->make(seed_ * 1'000'003 + number_, shape_);
+  source_ = find_strategy(name_)->make(trial_seed(seed_, number_), shape_);
   ++number_;
   return *source_;
 }

@@ -59,6 +59,11 @@ struct strategy {
   std::unique_ptr<choice_source> (*make)(std::uint64_t seed, const run_shape& shape);
 };
 
+/// The seed of a campaign's trial with this number.
+constexpr std::uint64_t trial_seed(std::uint64_t campaign_seed, std::uint64_t number) noexcept {
+  return campaign_seed * 1'000'003 + number;
+}
+
 /// All of them but the portfolio, in the order of the list above.
 std::span<const strategy> strategies() noexcept;
 /// One by its name, or null.

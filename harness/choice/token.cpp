@@ -4,6 +4,8 @@
 #include <fstream>
 #include <limits>
 
+#include "harness/choice/fnv.hpp"
+
 namespace assay {
 
 namespace {
@@ -127,8 +129,8 @@ std::string from_base64url(std::string_view text) {
 }
 
 std::string checksum(std::string_view text) {
-  std::uint32_t hash = 2166136261U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  std::uint32_t hash = fnv::basis32;
+  for (const char c : text) hash = fnv::mix32(hash, static_cast<unsigned char>(c));
   std::string bytes;
   for (unsigned shift = 0; shift < 32; shift += 8) bytes += static_cast<char>((hash >> shift) & 0xffU);
   return base64url(bytes);

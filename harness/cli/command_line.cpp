@@ -10,6 +10,7 @@
 #include <map>
 #include <random>
 
+#include "harness/campaign/version.hpp"
 #include "harness/choice/strategy.hpp"
 
 namespace assay {
@@ -166,6 +167,18 @@ class reader {
     verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
   }
 
+  void contract_option(CLI::App* verb) {
+    globs(verb, "--contract", line_.wanted.contracts, "Only these contracts");
+  }
+  void selection_options(CLI::App* verb) {
+    globs(verb, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
+    contract_option(verb);
+    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses");
+    verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
+        ->type_name("reference|third-party|mutant|alternative")
+        ->allow_extra_args(false);
+  }
+
   void format_option(CLI::App* verb, const std::vector<std::string>& formats) {
     word_option(verb, "--format", "How to print", formats,
                 [this](const std::string& text) { line_.format = text; });
@@ -212,7 +225,7 @@ class reader {
   void add_list() {
     CLI::App* const v = add_verb("list", verb::list, "Contracts with their clauses, and subjects",
                                  "  assay list\n  assay list --format json --contract bounded_queue");
-    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    contract_option(v);
     format_option(v, {"text", "json", "tests"});
     output_option(v);
   }
@@ -221,7 +234,7 @@ class reader {
     CLI::App* const v = add_verb("standard", verb::standard, "The standard's text",
                                  "  assay standard --contract task_group\n"
                                  "  assay standard --format markdown --output STANDARD.md");
-    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    contract_option(v);
     format_option(v, {"text", "markdown", "json"});
     output_option(v);
   }
@@ -260,7 +273,7 @@ class reader {
     CLI::App* const v =
         add_verb("mutants", verb::mutants, "The kill matrix: which clauses catch which mutants",
                  "  assay mutants --contract bounded_queue\n  assay mutants --format json --jobs 2");
-    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
+    contract_option(v);
     globs(v, "--mutant", line_.mutants, "Only these mutants");
     campaign_group(v, "100");
     v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
@@ -280,15 +293,6 @@ class reader {
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
     format_option(v, {"text", "json"});
     output_option(v);
-  }
-
-  void selection_options(CLI::App* v) {
-    globs(v, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
-    globs(v, "--contract", line_.wanted.contracts, "Only these contracts");
-    globs(v, "--clause", line_.wanted.clauses, "Only these clauses");
-    v->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
-        ->type_name("reference|third-party|mutant|alternative")
-        ->allow_extra_args(false);
   }
 
   // "2/5": the second of five.

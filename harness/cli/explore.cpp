@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/names.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"

@@ -12,7 +12,9 @@
 #include <iostream>
 #include <sstream>
 
+#include "harness/campaign/replay.hpp"
 #include "harness/campaign/runner.hpp"
+#include "harness/campaign/version.hpp"
 #include "harness/campaign/worker.hpp"
 #include "harness/choice/strategy.hpp"
 #include "harness/cli/command_line.hpp"
@@ -60,29 +62,41 @@ void print(const command_line& line, const std::function<void(std::ostream&, con
   }
 }
 
-// One line on a terminal that says how far the run is.
-class progress {
+// One line on a terminal that says how far the work is; gone when the work is done.
+class progress_line {
  public:
-  explicit progress(std::size_t total) : total_(total), shown_(::isatty(STDERR_FILENO) != 0) {}
-  progress(const progress&) = delete;
-  progress& operator=(const progress&) = delete;
-  ~progress() {
-    if (shown_) std::cerr << "\r\x1b[K" << std::flush;
+  progress_line() : shown_(::isatty(STDERR_FILENO) != 0) {}
+  progress_line(const progress_line&) = delete;
+  progress_line& operator=(const progress_line&) = delete;
+  ~progress_line() {
+    if (shown_) std::cerr << back << std::flush;
   }
-  void operator()(const campaign_result& result) {
-    ++done_;
-    if (is_bad(result.outcome)) ++bad_;
-    if (!shown_) return;
-    std::cerr << "\r\x1b[K" << done_ << '/' << total_
-              << (bad_ > 0 ? ", " + std::to_string(bad_) + " bad" : "") << "  " << result.subject << ' '
-              << result.scenario() << std::flush;
+  void show(const std::string& text) const {
+    if (shown_) std::cerr << back << text << std::flush;
   }
 
  private:
+  static constexpr std::string_view back = "\r\x1b[K";
+  bool shown_;
+};
+
+// The same for jobs that come to verdicts.
+class progress {
+ public:
+  explicit progress(std::size_t total) : total_(total) {}
+  void operator()(const campaign_result& result) {
+    ++done_;
+    if (is_bad(result.outcome)) ++bad_;
+    line_.show(std::to_string(done_) + "/" + std::to_string(total_) +
+               (bad_ > 0 ? ", " + std::to_string(bad_) + " bad" : "") + "  " + result.subject + " " +
+               result.scenario());
+  }
+
+ private:
+  progress_line line_;
   std::size_t total_;
   std::size_t done_ = 0;
   std::size_t bad_ = 0;
-  bool shown_;
 };
 
 std::vector<campaign_result> present(std::vector<std::optional<campaign_result>> results) {
@@ -354,16 +368,16 @@ int do_replay(const command_line& line) {
 int do_explore(const command_line& line) {
   const std::vector<selected> what = select(catalogue::instance(), line.wanted);
   const interruption listening;
-  const bool shown = ::isatty(STDERR_FILENO) != 0;
-  std::uint64_t batches = 0;
-  const exploration seen = explore(what, line.options, line.processes, line.exploring,
-                                   [&](const explored& one, std::uint64_t done) {
-                                     ++batches;
-                                     if (!shown) return;
-                                     std::cerr << "\r\x1b[K" << batches << " batches  " << one.subject << ' '
-                                               << one.scenario << ", " << done << " schedules" << std::flush;
-                                   });
-  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  exploration seen;
+  {
+    const progress_line shown;
+    std::uint64_t batches = 0;
+    seen = explore(what, line.options, line.processes, line.exploring,
+                   [&](const explored& one, std::uint64_t done) {
+                     shown.show(std::to_string(++batches) + " batches  " + one.subject + " " + one.scenario +
+                                ", " + std::to_string(done) + " schedules");
+                   });
+  }
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_json(out, seen);
@@ -419,14 +433,14 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
     throw usage_error("no planted bug is called '" + line.bugs.front() + "'" +
                       suggestion(line.bugs.front(), names));
   }
-  const bool shown = ::isatty(STDERR_FILENO) != 0;
-  std::size_t done = 0;
-  const std::vector<bug_report> reports =
-      measure_bugs(chosen, line.measured, line.processes.workers, [&](const bug_report& one) {
-        ++done;
-        if (shown) std::cerr << "\r\x1b[K" << done << '/' << chosen.size() << "  " << one.name << std::flush;
-      });
-  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  std::vector<bug_report> reports;
+  {
+    const progress_line shown;
+    std::size_t done = 0;
+    reports = measure_bugs(chosen, line.measured, line.processes.workers, [&](const bug_report& one) {
+      shown.show(std::to_string(++done) + "/" + std::to_string(chosen.size()) + "  " + one.name);
+    });
+  }
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_json(out, reports, line.measured);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "harness/campaign/campaign.hpp"
+#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 
 namespace assay {

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 

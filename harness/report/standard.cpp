@@ -5,6 +5,7 @@
 #include <ostream>
 #include <set>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/names.hpp"
 #include "harness/report/pretty_json.hpp"
 

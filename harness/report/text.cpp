@@ -4,6 +4,7 @@
 #include <ostream>
 #include <set>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/report.hpp"
 
 namespace assay {

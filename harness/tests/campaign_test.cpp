@@ -14,6 +14,8 @@
 #include <ostream>
 #include <string>
 
+#include "harness/campaign/replay.hpp"
+#include "harness/campaign/story.hpp"
 #include "harness/tests/support.hpp"
 
 namespace assay::contract {

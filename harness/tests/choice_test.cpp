@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
+#include "harness/campaign/shrink.hpp"
 #include "harness/choice/token.hpp"
 
 namespace assay {

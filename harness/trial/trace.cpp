@@ -1,5 +1,7 @@
 #include "harness/trial/trace.hpp"
 
+#include "harness/choice/fnv.hpp"
+
 namespace assay {
 
 std::string_view to_string(event_kind kind) noexcept {
@@ -30,18 +32,6 @@ std::string_view to_string(event_kind kind) noexcept {
   return "unknown";
 }
 
-namespace {
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) noexcept {
-  for (int byte = 0; byte < 8; ++byte) {
-    hash = (hash ^ (value & 0xffU)) * 1099511628211ULL;
-    value >>= 8U;
-  }
-  return hash;
-}
-
-}  // namespace
-
 std::vector<event> trace::events() const {
   std::vector<event> all;
   all.reserve(entries_.size());
@@ -52,11 +42,11 @@ std::vector<event> trace::events() const {
 }
 
 std::uint64_t trace::hash() const noexcept {
-  std::uint64_t hash = 14695981039346656037ULL;
+  std::uint64_t hash = fnv::basis;
   visit([&hash](const entry& one, const std::string& text) {
-    hash = mix(hash, static_cast<std::uint64_t>(one.at.count()));
-    hash = mix(hash, (static_cast<std::uint64_t>(one.task) << 8U) | static_cast<std::uint64_t>(one.kind));
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    hash = fnv::mix_bytes(hash, static_cast<std::uint64_t>(one.at.count()));
+    hash = fnv::mix_bytes(hash, (std::uint64_t{one.task} << 8U) | static_cast<std::uint64_t>(one.kind));
+    hash = fnv::mix_bytes(hash, text);
   });
   return hash;
 }

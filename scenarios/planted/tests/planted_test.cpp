@@ -13,6 +13,7 @@
 #include <span>
 
 #include "harness/campaign/campaign.hpp"
+#include "harness/campaign/shrink.hpp"
 #include "harness/choice/token.hpp"
 
 namespace assay {
@@ -70,13 +71,7 @@ finding find_by_hand(const planted_bug& bug) {
   starving_source source(how.begin, how.count);
   const trial_result failing = run(bug.wrong, source);
   EXPECT_FALSE(failing.passed()) << "not found by starving a task";
-  const shrunk least = shrink(failing.choices, 2000,
-                              [&](std::vector<std::uint32_t> answers) -> std::optional<std::vector<choice>> {
-                                lenient_source again(std::move(answers));
-                                trial_result seen = run(bug.wrong, again);
-                                if (!same_failure(seen, failing)) return std::nullopt;
-                                return std::move(seen.choices);
-                              });
+  const shrunk least = shrink(failing, 2000, [&](choice_source& again) { return run(bug.wrong, again); });
   return {"starvation by hand", 1, deviations(least.choices)};
 }
 

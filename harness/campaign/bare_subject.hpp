@@ -1,0 +1,18 @@
+// A subject for scenarios that are their own: tests of one's own, planted programs.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "harness/campaign/catalogue.hpp"
+
+namespace assay {
+
+/// Makes nothing; it only has the name that tokens and reports need.
+class bare_subject final : public subject_base {
+ public:
+  bare_subject(std::string name, std::string contract)
+      : subject_base(std::move(name), std::move(contract), subject_kind::reference, {}) {}
+};
+
+}  // namespace assay

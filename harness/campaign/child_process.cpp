@@ -1,0 +1,101 @@
+#include "harness/campaign/child_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace assay {
+
+namespace {
+
+[[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+void write_all(int fd, const std::string& text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return;  // the parent sees the result cut and says so
+    written += static_cast<std::size_t>(count);
+  }
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  char buffer[4096];
+  while (true) {
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return text;
+    text.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+// The child must not unwind into what its parent was doing.
+[[noreturn]] void run_and_end(int writes, const std::function<std::string()>& work) noexcept {
+  write_all(writes, work());
+  ::_exit(0);
+}
+
+}  // namespace
+
+child_process::child_process(const std::function<std::string()>& work) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) refuse("a pipe for a child process");
+  reads_ = ends[0];
+  process_ = ::fork();
+  if (process_ == 0) {
+    ::close(ends[0]);
+    run_and_end(ends[1], work);
+  }
+  const int failure = errno;
+  ::close(ends[1]);
+  if (process_ > 0) return;
+  ::close(ends[0]);
+  errno = failure;
+  refuse("fork of a child process");
+}
+
+child_process::child_process(child_process&& other) noexcept
+    : process_(std::exchange(other.process_, -1)), reads_(std::exchange(other.reads_, -1)) {}
+
+child_process& child_process::operator=(child_process&& other) noexcept {
+  if (this != &other) {
+    give_up();
+    process_ = std::exchange(other.process_, -1);
+    reads_ = std::exchange(other.reads_, -1);
+  }
+  return *this;
+}
+
+child_process::~child_process() { give_up(); }
+
+void child_process::give_up() noexcept {
+  if (reads_ >= 0) ::close(std::exchange(reads_, -1));
+  if (process_ < 0) return;
+  ::kill(process_, SIGKILL);
+  reap();
+}
+
+int child_process::reap() noexcept {
+  int status = 0;
+  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+  return status;
+}
+
+child_process::end child_process::wait() {
+  end seen;
+  seen.text = read_all(reads_);
+  ::close(std::exchange(reads_, -1));
+  seen.status = reap();
+  return seen;
+}
+
+}  // namespace assay

@@ -1,0 +1,45 @@
+// A forked child that does one thing and hands back its result as text: for trials that may crash, and for work that is
+// to be done on several processors.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+
+namespace assay {
+
+class child_process {
+ public:
+  /// How a child ended.
+  struct end {
+    std::string text;  ///< what its work returned, as far as it came
+    int status = 0;    ///< as waitpid tells it
+    /// It ended by itself, with a result.
+    bool whole() const noexcept { return status == 0 && !text.empty(); }
+  };
+
+  /// Forks a child that runs `work`, which must return some text. The process must be single-threaded. An exception
+  /// that leaves `work` ends the child as it ends any process. Throws std::system_error if the machine refuses one.
+  explicit child_process(const std::function<std::string()>& work);
+  child_process(child_process&& other) noexcept;
+  child_process& operator=(child_process&& other) noexcept;
+  child_process(const child_process&) = delete;
+  child_process& operator=(const child_process&) = delete;
+  /// Kills and reaps a child that nobody has waited for.
+  ~child_process();
+
+  /// Readable (or hung up) once the child's work is done or the child has ended.
+  int descriptor() const noexcept { return reads_; }
+  /// Reads what the child hands back, until it has ended. To be called once.
+  end wait();
+
+ private:
+  void give_up() noexcept;
+  int reap() noexcept;
+
+  pid_t process_ = -1;
+  int reads_ = -1;
+};
+
+}  // namespace assay

@@ -1,0 +1,75 @@
+#include "harness/campaign/replay.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "harness/campaign/version.hpp"
+
+namespace assay {
+
+replay_token make_token(const subject_base& chosen, const scenario_info& scenario,
+                        const trial_settings& settings, std::span<const choice> made, run_end end) {
+  replay_token token;
+  token.build = build_id();
+  token.subject = chosen.name();
+  token.scenario = scenario.name();
+  token.settings =
+      "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  if (end == run_end::cut) token.settings += ",end=cut";
+  token.plan = condense(made);
+  return token;
+}
+
+trial_settings settings_of(const replay_token& token) {
+  trial_settings settings;
+  std::string_view rest = token.settings;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    if (one == "tier=sim") {
+      settings.where = tier::sim;
+    } else if (one == "tier=io_context") {
+      settings.where = tier::io_context;
+    } else if (one == "sweep=1" || one == "sweep=0") {
+      settings.sweep = one.back() == '1';
+    } else if (one != "end=cut") {
+      throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
+                            "'");
+    }
+  }
+  return settings;
+}
+
+replay_plan plan_replay(const replay_token& token) {
+  const catalogue& all = catalogue::instance();
+  replay_plan plan;
+  plan.scenario = all.find_scenario(token.scenario);
+  if (plan.scenario == nullptr) {
+    throw malformed_token("the token names the scenario '" + token.scenario +
+                          "', which this program does not have");
+  }
+  plan.chosen = all.find_subject(plan.scenario->contract, token.subject);
+  if (plan.chosen == nullptr) {
+    throw malformed_token("the token names the subject '" + token.subject + "' of " +
+                          plan.scenario->contract + ", which this program does not have");
+  }
+  plan.settings = settings_of(token);
+  plan.cut = token.settings.find("end=cut") != std::string::npos;
+  plan.plan = token.plan;
+  plan.other_build = token.build != build_id();
+  return plan;
+}
+
+trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
+  replay_source source(plan.plan, plan.cut);
+  trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
+  if (const auto why = source.finish()) {
+    result.kind = failure_kind::diverged;
+    result.message = "diverged: " + *why;
+    result.failures.insert(result.failures.begin(), result.message);
+  }
+  return result;
+}
+
+}  // namespace assay

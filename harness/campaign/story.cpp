@@ -1,0 +1,97 @@
+#include "harness/campaign/story.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace assay {
+
+namespace {
+
+// Tasks are numbered as their operations are started: 0 is the subject, 1 the scenario.
+class task_names {
+ public:
+  explicit task_names(const trace& events) {
+    for (const event& one : events.events()) {
+      if (one.kind == event_kind::start) names_.push_back(one.text);
+    }
+  }
+  std::string of(std::uint32_t task) const {
+    return task < names_.size() ? names_[task] : std::string("the subject");
+  }
+
+ private:
+  std::vector<std::string> names_{"the subject", "scenario"};
+};
+
+std::string in_words(const event& one, const task_names& names) {
+  std::string line = "  " + format_duration(one.at);
+  line.resize(std::max<std::size_t>(line.size(), 10), ' ');
+  line += std::string(to_string(one.kind));
+  line.resize(std::max<std::size_t>(line.size(), 19), ' ');
+  return line + (one.kind == event_kind::turn ? names.of(one.task) : one.text);
+}
+
+bool same_event(const event& a, const event& b) {
+  return a.at == b.at && a.task == b.task && a.kind == b.kind && a.text == b.text;
+}
+
+struct difference {
+  std::size_t in_one = 0;
+  std::size_t in_other = 0;
+};
+
+// Where two traces part; choices are causes, not differences.
+std::optional<difference> find_difference(const std::vector<event>& one, const std::vector<event>& other) {
+  difference at;
+  while (true) {
+    while (at.in_one < one.size() && one[at.in_one].kind == event_kind::choice) ++at.in_one;
+    while (at.in_other < other.size() && other[at.in_other].kind == event_kind::choice) ++at.in_other;
+    if (at.in_one == one.size() && at.in_other == other.size()) return std::nullopt;
+    if (at.in_one == one.size() || at.in_other == other.size()) return at;
+    if (!same_event(one[at.in_one], other[at.in_other])) return at;
+    ++at.in_one;
+    ++at.in_other;
+  }
+}
+
+std::string event_at(const trace& events, std::size_t place) {
+  const std::vector<event> all = events.events();
+  if (place == all.size()) return "the end";
+  std::string text = in_words(all[place], task_names(events));
+  text.erase(0, text.find_first_not_of(' '));
+  // One blank between the columns.
+  std::string words;
+  for (const char c : text) {
+    if (c != ' ' || words.back() != ' ') words += c;
+  }
+  return "'" + words + "'";
+}
+
+}  // namespace
+
+std::string first_difference(const trace& one, const trace& other) {
+  const auto at = find_difference(one.events(), other.events());
+  if (!at) return {};
+  return "event " + std::to_string(at->in_one + 1) + ": " + event_at(one, at->in_one) + " here, " +
+         event_at(other, at->in_other) + " there";
+}
+
+std::vector<std::string> tell(const trace& events, telling how, const trace* passing) {
+  const task_names names(events);
+  std::optional<difference> parted;
+  if (passing != nullptr) parted = find_difference(events.events(), passing->events());
+  std::vector<std::string> lines;
+  const std::vector<event> all = events.events();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const event& one = all[i];
+    if (parted && parted->in_one == i) {
+      lines.push_back("  -- here it parts from the first-in-first-out run, which passes and goes on with " +
+                      event_at(*passing, parted->in_other));
+    }
+    if (how == telling::story && one.kind == event_kind::turn) continue;
+    lines.push_back(in_words(one, names));
+  }
+  return lines;
+}
+
+}  // namespace assay

@@ -1,0 +1,21 @@
+// What a trace says to a person: its story, and where two of them part.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/trial/trace.hpp"
+
+namespace assay {
+
+/// A trace as lines for a person; a story leaves out the turns in which nothing is to be told.
+enum class telling { story, everything };
+/// Turns are told with the names of their tasks. Where `passing` is given, the first event is marked that it does not
+/// have.
+std::vector<std::string> tell(const trace& events, telling how = telling::story,
+                              const trace* passing = nullptr);
+
+/// In words, the first event in which two traces differ; choices themselves do not count. Empty if there is none.
+std::string first_difference(const trace& one, const trace& other);
+
+}  // namespace assay

@@ -1,0 +1,28 @@
+#include "harness/campaign/version.hpp"
+
+#include <cstdint>
+
+#include "harness/campaign/catalogue.hpp"
+#include "harness/choice/fnv.hpp"
+
+namespace assay {
+
+std::string_view version() noexcept { return "0.1.0"; }
+
+std::string build_id() {
+#if defined(__clang__)
+  const std::string compiler =
+      "clang" + std::to_string(__clang_major__) + "." + std::to_string(__clang_minor__);
+#else
+  const std::string compiler = "gcc" + std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__);
+#endif
+  // Order-independent, so that the digest does not hang on the order in which files were linked.
+  std::uint64_t digest = 0;
+  for (const clause_info& one : catalogue::instance().clauses()) {
+    const auto revision = static_cast<std::uint64_t>(catalogue::instance().revision_of(one.id));
+    digest += fnv::mix_bytes(fnv::basis + revision, one.id + one.text);
+  }
+  return std::string(version()) + "-" + compiler + "-" + format_hash(digest).substr(8);
+}
+
+}  // namespace assay
