@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "harness/allocation/counter.hpp"
 #include "harness/choice/strategy.hpp"
 
 namespace assay {
@@ -38,13 +39,33 @@ std::optional<std::string> reason_to_skip(const subject_base& chosen, const scen
   return std::nullopt;
 }
 
+namespace {
+
+// What of the subject's memory has outlived even the trial is lost.
+void take_stock(const allocation_counter& allocations, trial_result& result) {
+  result.allocations->kept = allocations.kept();
+  if (allocations.kept() == 0 || !allocations.failed() || !result.passed()) return;
+  result.kind = failure_kind::left_over;
+  result.message = std::to_string(allocations.kept()) + " blocks of memory outlived the trial";
+  result.failures.push_back(result.message);
+}
+
+}  // namespace
+
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced, const campaign_observer* observer) {
   if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
   choice_stream choices(source, observer != nullptr ? observer->mirror : nullptr);
-  trial t(choices, settings, traced);
-  if (scenario.traits.faulted) t.allow_faults();
-  return t.run([&] { return scenario.begin(t, chosen); });
+  std::shared_ptr<const allocation_counter> allocations;
+  trial_result result;
+  {
+    trial t(choices, settings, traced);
+    allocations = t.shared_allocations();
+    if (scenario.traits.faulted) t.allow_faults();
+    result = t.run([&] { return scenario.begin(t, chosen); });
+  }
+  if (allocations != nullptr) take_stock(*allocations, result);
+  return result;
 }
 
 namespace {
@@ -644,6 +665,7 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
   token.scenario = scenario.name();
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  if (settings.allocation) token.settings += ",alloc=" + to_string(*settings.allocation);
   if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
   return token;
@@ -661,6 +683,10 @@ trial_settings settings_of(const replay_token& token) {
       settings.where = tier::io_context;
     } else if (one == "sweep=1" || one == "sweep=0") {
       settings.sweep = one.back() == '1';
+    } else if (one.starts_with("alloc=")) {
+      settings.allocation = read_allocation_fault(one.substr(6));
+      if (!settings.allocation)
+        throw malformed_token("the token names no allocation: '" + std::string(one) + "'");
     } else if (one != "end=cut") {
       throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
                             "'");

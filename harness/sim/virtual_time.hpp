@@ -44,6 +44,8 @@
 #include <utility>
 #include <vector>
 
+#include "harness/allocation/section.hpp"
+
 namespace assay {
 
 /// Identifies the operation that a handler belongs to; 0 is the subject itself.
@@ -242,13 +244,13 @@ class timer_queue {
     put(at, moving);
   }
 
-  std::vector<entry> heap_;
-  std::vector<bucket> buckets_;
+  std::vector<entry, harness_allocator<entry>> heap_;
+  std::vector<bucket, harness_allocator<bucket>> buckets_;
   std::uint32_t free_ = none;
   std::uint64_t sequence_ = 0;
   std::size_t size_ = 0;
   // A deadline's newest bucket, if that was the last one to be made among the deadlines with its hash.
-  std::vector<std::uint32_t> newest_;
+  std::vector<std::uint32_t, harness_allocator<std::uint32_t>> newest_;
   unsigned shift_ = 64;
 };
 
@@ -384,7 +386,6 @@ class virtual_time : public boost::asio::execution_context::service {
     op->task = current_task_;
     op->chain = next_chain();
     op->since = now_;
-    op->service = this;
     if (op->parked) {
       op->place = static_cast<std::uint32_t>(parked_.size());
       parked_.push_back(op);
@@ -441,11 +442,11 @@ class virtual_time : public boost::asio::execution_context::service {
   nanoseconds wall_offset_ = wall_epoch - epoch;
   detail::timer_queue steady_;
   detail::timer_queue wall_;
-  std::vector<detail::timer_op*> parked_;
+  std::vector<detail::timer_op*, detail::harness_allocator<detail::timer_op*>> parked_;
   task_id current_task_ = 0;
   std::uint32_t current_chain_ = 0;
   std::uint32_t chain_to_continue_ = 0;
-  std::vector<std::uint64_t> pasts_;
+  std::vector<std::uint64_t, detail::harness_allocator<std::uint64_t>> pasts_;
 };
 
 namespace detail {
@@ -653,8 +654,17 @@ class timer_service_core {
     op->wall = on_wall_clock;
     op->parked = impl.expiry == (time_type::max)();
     op->due = std::chrono::duration_cast<nanoseconds>(impl.expiry.time_since_epoch());
-    virtual_->arm(op, impl.waits);
+    op->service = virtual_;
+    // As in Asio's own service, the wait goes with its handler if the slot has no memory for it.
+    struct dropping {
+      ~dropping() {
+        if (made != nullptr) made->run(made, false);
+      }
+      timer_op* made;
+    } guard{op};
     if (slot.is_connected()) slot.template emplace<wait_canceller>(*virtual_, op);
+    guard.made = nullptr;
+    virtual_->arm(op, impl.waits);
   }
 
  private:
