@@ -8,13 +8,12 @@
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <cerrno>
-#include <cstdlib>
-#include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "harness/allocation/counter.hpp"
 #include "harness/campaign/forked_trial.hpp"
+#include "harness/campaign/job.hpp"
 
 namespace assay {
 
@@ -80,10 +79,10 @@ class sweeper {
  public:
   sweeper(const subject_base& chosen, const scenario_info& scenario, std::chrono::seconds hang_after)
       : chosen_(chosen), scenario_(scenario) {
-    // In the trial's own process: a hang ends by an alarm, and std::terminate without a word.
-    quietly_.trial_begins = [hang_after](const trial_settings&) {
+    // In the trial's own process: a hang ends by an alarm, and what is said last is kept for the report on a crash.
+    quietly_.trial_begins = [this, hang_after](const trial_settings&) {
       ::alarm(static_cast<unsigned>(hang_after.count()));
-      std::set_terminate([] { std::abort(); });
+      ::dup2(said_.descriptor, STDERR_FILENO);
     };
     sweep_.subject = chosen.name();
     sweep_.scenario = scenario.name();
@@ -105,11 +104,40 @@ class sweeper {
   }
 
  private:
+  // What trials write to stderr, one after the other.
+  struct last_words {
+    last_words() : descriptor(::memfd_create("assay-stderr", MFD_CLOEXEC)) {
+      if (descriptor < 0) throw std::runtime_error("cannot make memory for what a trial says");
+    }
+    last_words(const last_words&) = delete;
+    last_words& operator=(const last_words&) = delete;
+    ~last_words() { ::close(descriptor); }
+    void forget() const {
+      (void)!::ftruncate(descriptor, 0);
+      ::lseek(descriptor, 0, SEEK_SET);
+    }
+    // The end of the last line.
+    std::string line() const {
+      char buffer[400];
+      const off_t size = ::lseek(descriptor, 0, SEEK_END);
+      const off_t begin = std::max<off_t>(0, size - static_cast<off_t>(sizeof buffer));
+      const ssize_t count = ::pread(descriptor, buffer, sizeof buffer, begin);
+      std::string text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
+      while (!text.empty() && text.back() == '\n') text.pop_back();
+      return valid_utf8(text.substr(text.rfind('\n') + 1));
+    }
+    int descriptor;
+  };
+
   trial_result run_one(const allocation_fault& fault) const {
     fifo_source source;
     trial_settings settings;
     settings.allocation = fault;
-    return run_forked_trial(chosen_, scenario_, source, settings, false, &quietly_);
+    said_.forget();
+    trial_result seen = run_forked_trial(chosen_, scenario_, source, settings, false, &quietly_);
+    if (seen.kind != failure_kind::crashed) return seen;
+    if (const std::string said = said_.line(); !said.empty()) seen.message += "; its last words: " + said;
+    return seen;
   }
 
   // Twice, since a count that differs from run to run means nothing.
@@ -156,6 +184,7 @@ class sweeper {
 
   const subject_base& chosen_;
   const scenario_info& scenario_;
+  last_words said_;
   campaign_observer quietly_;
   allocation_sweep sweep_;
   std::uint64_t kept_before_ = 0;

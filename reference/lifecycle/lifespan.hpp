@@ -203,11 +203,18 @@ class lifespan {
   boost::asio::awaitable<void> run_once(step body) {
     running_ = true;
     accepting_ = true;
-    co_await start_and_use(std::move(body));
+    std::exception_ptr out_of_memory;
+    try {
+      co_await start_and_use(std::move(body));
+      accepting_ = false;
+      co_await hold_requests;
+      co_await shield(stop_all());  // bounded thing by thing
+    } catch (...) {                 // the steps themselves do not throw here
+      out_of_memory = std::current_exception();
+    }
     accepting_ = false;
-    co_await hold_requests;
-    co_await shield(stop_all());  // bounded thing by thing
     running_ = false;
+    if (out_of_memory) std::rethrow_exception(out_of_memory);
     throw_outcome();
   }
 
