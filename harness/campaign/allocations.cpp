@@ -116,7 +116,7 @@ class sweeper {
       (void)!::ftruncate(descriptor, 0);
       ::lseek(descriptor, 0, SEEK_SET);
     }
-    // The end of the last line.
+    // The last line, but that std::terminate was called if somebody has said why.
     std::string line() const {
       char buffer[400];
       const off_t size = ::lseek(descriptor, 0, SEEK_END);
@@ -124,7 +124,13 @@ class sweeper {
       const ssize_t count = ::pread(descriptor, buffer, sizeof buffer, begin);
       std::string text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
       while (!text.empty() && text.back() == '\n') text.pop_back();
-      return valid_utf8(text.substr(text.rfind('\n') + 1));
+      std::string last = text.substr(text.rfind('\n') + 1);
+      if (last.starts_with("terminate called") && last.size() < text.size()) {
+        text.erase(text.size() - last.size() - 1);
+        last = text.substr(text.rfind('\n') + 1);
+      }
+      last.erase(0, last.find_first_not_of(' '));
+      return valid_utf8(last);
     }
     int descriptor;
   };

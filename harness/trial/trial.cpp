@@ -157,6 +157,10 @@ bool trial::expect(bool holds, std::string_view message, std::source_location wh
     if (trace_) record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   } else {
     fail(std::string(message), where);
+    // A scenario goes on after a miss because it knows what comes then: a missing value, a list that is too short. When
+    // memory is short it does not.
+    if (!binds(failure_kind::expectation) && turning_ && engine_->current_task() == scenario_task)
+      throw scenario_stopped();
   }
   return holds;
 }

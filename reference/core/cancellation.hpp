@@ -82,7 +82,8 @@ class every_request {
  public:
   boost::asio::cancellation_type operator()(boost::asio::cancellation_type request) noexcept {
     using boost::asio::cancellation_type;
-    constexpr auto known = cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
+    constexpr auto known =
+        cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
     seen_ = static_cast<std::uint8_t>(seen_ | static_cast<unsigned>(request & known));
     return static_cast<cancellation_type>(seen_);
   }

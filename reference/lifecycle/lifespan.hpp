@@ -285,10 +285,16 @@ class lifespan {
     } catch (...) {
       failure = std::current_exception();
     }
-    life.note(what->name, what->id, std::move(failure));  // LIF-4: noted, and nothing is skipped
-    life.stack_.erase(what->id);                          // a user that ended by itself (LIF-9)
+    std::exception_ptr unnoted;  // for want of memory: then it is this task that fails
+    try {
+      life.note(what->name, what->id, std::move(failure));  // LIF-4: noted, and nothing is skipped
+    } catch (...) {
+      unnoted = std::current_exception();
+    }
+    life.stack_.erase(what->id);  // a user that ended by itself (LIF-9)
     what->ended = true;
     if (!what->waiting.empty()) what->waiting.front().wake();
+    if (unnoted) std::rethrow_exception(unnoted);
   }
 
   /// Waits until `what` has ended or the limit has passed; true if it has ended. To be called in a shield.

@@ -753,25 +753,26 @@ class Allocations(unittest.TestCase):
         ran = call(program, "allocations", "--format", "json", "--hang-after", PATIENCE, *arguments)
         return ran.json()["allocations"], ran.status
 
-    def keeper(self, name):
-        swept, status = self.sweep(KEEPERS, "--subject", name)
+    def keeper(self, name, clause="KEEP-1"):
+        swept, status = self.sweep(KEEPERS, "--subject", name, "--clause", clause)
         self.assertEqual(len(swept), 1, swept)
         return swept[0], status
 
-    def expect_caught(self, name, outcome):
-        swept, status = self.keeper(name)
+    def expect_caught(self, name, outcome, clause="KEEP-1"):
+        swept, status = self.keeper(name, clause)
         self.assertEqual(status, 1, swept)
         self.assertEqual({one["outcome"] for one in swept["bad"]}, {outcome}, swept)
         self.assertEqual(swept["covered"], swept["points"])
 
     def test_a_subject_that_holds_when_memory_is_short_is_never_reported(self):
-        swept, status = self.keeper("careful")
-        self.assertEqual(status, 0, swept)
-        self.assertEqual(swept["bad"], [])
-        self.assertGreater(swept["points"], 3)
-        self.assertEqual(swept["covered"], swept["points"])
-        self.assertEqual(sum(swept["outcomes"].values()), 2 * swept["points"])
-        self.assertGreater(swept["outcomes"]["surfaced"], 0)
+        for clause in ("KEEP-1", "KEEP-2"):
+            swept, status = self.keeper("careful", clause)
+            self.assertEqual(status, 0, swept)
+            self.assertEqual(swept["bad"], [])
+            self.assertGreater(swept["points"], 3)
+            self.assertEqual(swept["covered"], swept["points"])
+            self.assertEqual(sum(swept["outcomes"].values()), 2 * swept["points"])
+            self.assertGreater(swept["outcomes"]["surfaced"], 0)
 
     def test_a_swallowed_failure_is_lost(self):
         self.expect_caught("swallowing", "lost")
@@ -783,7 +784,7 @@ class Allocations(unittest.TestCase):
         self.expect_caught("leaky", "leaked")
 
     def test_a_task_that_nobody_ends_is_a_leak(self):
-        self.expect_caught("abandoning", "leaked")
+        self.expect_caught("abandoning", "leaked", "KEEP-2")
 
     def test_a_put_that_failed_and_happened_is_a_double(self):
         self.expect_caught("doubling", "doubled")
@@ -792,8 +793,9 @@ class Allocations(unittest.TestCase):
         self.expect_caught("spinning", "hung")
 
     def test_every_bad_point_replays_from_its_token_with_the_same_hash(self):
-        for name in ("swallowing", "leaky", "abandoning", "doubling"):
-            swept, _ = self.keeper(name)
+        for name, clause in (("swallowing", "KEEP-1"), ("leaky", "KEEP-1"), ("abandoning", "KEEP-2"), ("doubling", "KEEP-1")):
+            swept, _ = self.keeper(name, clause)
+            self.assertTrue(swept["bad"])
             for bad_one in swept["bad"]:
                 first, status = replay(KEEPERS, bad_one["token"])
                 again, _ = replay(KEEPERS, bad_one["token"], "--no-isolate")
@@ -803,7 +805,7 @@ class Allocations(unittest.TestCase):
                 number = str(bad_one["allocation"])
                 story = [line for line in first["story"] if f"allocation {number} of the subject fails" in line]
                 self.assertEqual(len(story), 1, first["story"])
-                self.assertIn("put", story[0])
+                self.assertIn("in '", story[0])
 
     def test_a_crash_replays_in_a_worker(self):
         swept, _ = self.keeper("brittle")

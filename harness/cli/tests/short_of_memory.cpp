@@ -82,6 +82,13 @@ ASSAY_CLAUSE(keeper, "KEEP-1", must, "What was put is taken, in any order of ask
   t.expect(first.done() && second.done(), "both were taken");
 }
 
+ASSAY_CLAUSE(keeper, "KEEP-2", must, "Nobody has to take what was put.") {
+  auto kept = make();
+  auto one = t.start("put 1", kept->put(t.item(1)));
+  co_await t.settle();
+  t.expect(one.ended(), "it was put, or could not be");
+}
+
 // A put either has happened or has not, whatever it needs memory for.
 class careful : public keeper {
  public:

@@ -51,13 +51,14 @@ class reference_group final : public contract::task_group {
       : group_(env.executor(), options_for(env, config)) {}
 
   awaitable<void> run(std::vector<child> children) override {
+    auto all_ended = join();  // made first: once a task runs, nothing keeps us from waiting for it
     const std::exception_ptr unspawned = spawn_all(std::move(children));
-    co_await join(unspawned);
+    co_await std::move(all_ended);
+    if (unspawned) std::rethrow_exception(unspawned);
   }
   awaitable<void> run_with_body(std::vector<child> children, work body) override {
     children.insert(children.begin(), child(std::string(body_name), std::move(body)));
-    const std::exception_ptr unspawned = spawn_all(std::move(children));
-    co_await join(unspawned);
+    co_await run(std::move(children));
   }
   bool spawn(child one) override { return group_.spawn(std::move(one.name), run_child(std::move(one.run))); }
   void close() override { group_.close(); }
@@ -73,7 +74,7 @@ class reference_group final : public contract::task_group {
     }
     return nullptr;
   }
-  awaitable<void> join(std::exception_ptr unspawned) {
+  awaitable<void> join() {
     std::exception_ptr failure;
     try {
       co_await group_.join();
@@ -85,7 +86,6 @@ class reference_group final : public contract::task_group {
     } catch (...) {
       failure = in_words_of_contract(std::current_exception());
     }
-    if (unspawned) std::rethrow_exception(unspawned);
     if (failure) std::rethrow_exception(failure);
   }
 

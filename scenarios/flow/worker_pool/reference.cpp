@@ -111,7 +111,8 @@ boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worke
   reference::job_options options = options_for(id, how);
   std::exception_ptr failure;
   try {
-    std::optional<reference::job_handle>& place = handles_[id];  // before: once it is accepted nothing may fail
+    std::optional<reference::job_handle>& place =
+        handles_[id];  // before: once it is accepted nothing may fail
     reference::job_handle handle = co_await pool_->submit(work, std::move(options));
     place = std::move(handle);
   } catch (...) {
