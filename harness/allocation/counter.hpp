@@ -47,6 +47,9 @@ class allocation_counter {
   std::uint32_t points() const noexcept { return points_; }
   /// Whether one has failed.
   bool failed() const noexcept { return failed_; }
+  /// Whether somebody has been told that one failed; see allocation_report::told.
+  bool told() const noexcept { return told_; }
+  void note_told() noexcept { told_ = true; }
   /// Counted blocks from operator new that have not been freed.
   std::size_t kept() const noexcept { return blocks_.size(); }
 
@@ -59,6 +62,7 @@ class allocation_counter {
   allocation_fault plan_;
   std::uint32_t points_ = 0;
   bool failed_ = false;
+  bool told_ = false;
   std::unordered_set<void*, std::hash<void*>, std::equal_to<>, detail::malloc_allocator<void*>> blocks_;
 };
 

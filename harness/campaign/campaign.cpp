@@ -41,12 +41,22 @@ std::optional<std::string> reason_to_skip(const subject_base& chosen, const scen
 
 namespace {
 
-// What of the subject's memory has outlived even the trial is lost.
+// What is known only when the trial has gone: what of the subject's memory has outlived it, and what it told of on its
+// way out, in the destructor of whoever held a failure.
 void take_stock(const allocation_counter& allocations, trial_result& result) {
-  result.allocations->kept = allocations.kept();
-  if (allocations.kept() == 0 || !allocations.failed() || !result.passed()) return;
+  allocation_report& report = *result.allocations;
+  report.kept = allocations.kept();
+  if (!allocations.failed()) return;
+  const bool told_late = allocations.told() && !std::exchange(report.told, allocations.told());
+  if (told_late && result.kind == failure_kind::item &&
+      result.message.find(" was lost") != std::string::npos) {
+    result.kind = failure_kind::none;
+    result.message.clear();
+    result.failures.clear();
+  }
+  if (report.kept == 0 || !result.passed()) return;
   result.kind = failure_kind::left_over;
-  result.message = std::to_string(allocations.kept()) + " blocks of memory outlived the trial";
+  result.message = std::to_string(report.kept) + " blocks of memory outlived the trial";
   result.failures.push_back(result.message);
 }
 

@@ -29,6 +29,13 @@ bool tells_of_memory(const outcome& what) {
   });
 }
 
+// The counter is told as well: a subject may tell of a failure only when it goes, and so does the trial then.
+void note_told(const outcome& what, allocation_report& report, allocation_counter& counter) {
+  if (!tells_of_memory(what)) return;
+  report.told = true;
+  counter.note_told();
+}
+
 }  // namespace
 
 // Somebody who waits for the trial's clock: for this instant to settle, or for a later one.
@@ -157,10 +164,6 @@ bool trial::expect(bool holds, std::string_view message, std::source_location wh
     if (trace_) record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   } else {
     fail(std::string(message), where);
-    // A scenario goes on after a miss because it knows what comes then: a missing value, a list that is too short. When
-    // memory is short it does not.
-    if (!binds(failure_kind::expectation) && turning_ && engine_->current_task() == scenario_task)
-      throw scenario_stopped();
   }
   return holds;
 }
@@ -169,6 +172,8 @@ void trial::fail(std::string message, std::source_location where) {
   const detail::harness_section section;
   if (!binds(failure_kind::expectation)) {
     unforeseen_ = true;
+    // This is what operation::value says when it ends the scenario because an operation has not ended.
+    if (message.ends_with("has no value: it is pending")) broke_at_rest_ = at_rest();
     if (trace_) record(event_kind::check, "not judged: " + message + " (" + place(where) + ")");
     return;
   }
@@ -245,7 +250,7 @@ void trial::raise(std::string label) { std::rethrow_exception(plant(std::move(la
 
 void trial::observe(const outcome& what) {
   const detail::harness_section section;
-  if (short_of_memory() && tells_of_memory(what)) memory_.told = true;
+  if (short_of_memory()) note_told(what, memory_, *allocations_);
   for (const std::string& label : labels_of(what)) {
     const auto found = planted_.find(label);
     if (found != planted_.end()) ++found->second.observed;
@@ -290,7 +295,7 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
 
 void trial::finished(operation_record& record) {
   const detail::harness_section section;
-  if (short_of_memory() && tells_of_memory(describe(record.failure_))) memory_.told = true;
+  if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
 }
 
@@ -310,7 +315,6 @@ asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
   }
   if (!failure) co_return;
   scenario_failure_ = failure;
-  broke_at_rest_ = at_rest();
   std::rethrow_exception(failure);
 }
 
@@ -699,7 +703,7 @@ bool trial::binds(failure_kind kind) const noexcept {
 
 void trial::check_operations() {
   if (scenario_failure_) {
-    if (short_of_memory() && tells_of_memory(describe(scenario_failure_))) memory_.told = true;
+    if (short_of_memory()) note_told(describe(scenario_failure_), memory_, *allocations_);
     try {
       std::rethrow_exception(scenario_failure_);
     } catch (const scenario_stopped&) {
@@ -707,7 +711,7 @@ void trial::check_operations() {
     } catch (...) {
       blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_failure_)));
     }
-    if (short_of_memory() && broke_at_rest_ && others_pending()) {
+    if (short_of_memory() && broke_at_rest_) {
       blame(failure_kind::deadlock,
             "deadlock: the scenario could not go on, and these have not ended: " + blocked());
     }
