@@ -243,9 +243,11 @@ class lifespan {
   boost::asio::awaitable<void> stop_all() {
     while (!stack_.empty()) {  // LIF-1; nobody pushes any more
       auto top = stack_.extract(std::prev(stack_.end()));
+      const std::shared_ptr<activity> user = top.mapped().user;
       try {
         co_await stop_one(top.key(), std::move(top.mapped()));
-      } catch (...) {  // out of memory: the stops themselves do not throw here
+      } catch (...) {                           // out of memory: the stops themselves do not throw here
+        if (user) user->task.request_cancel();  // or the join below would wait for it for ever
         note("lifespan", top.key(), std::current_exception());
       }
     }
