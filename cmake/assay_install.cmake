@@ -4,8 +4,9 @@ include(CMakePackageConfigHelpers)
 set(assay_headers ${CMAKE_INSTALL_INCLUDEDIR}/assay)
 set(assay_package ${CMAKE_INSTALL_LIBDIR}/cmake/assay)
 
-install(TARGETS assay_reference assay_virtual_time assay_harness assay_scenarios EXPORT assay-targets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS assay_reference assay_virtual_time assay_harness assay_scenarios assay_allocation_faults
+        EXPORT assay-targets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS assay RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(folder reference harness scenarios)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${assay_headers}

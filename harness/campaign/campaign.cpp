@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "harness/allocation/counter.hpp"
 #include "harness/campaign/replay.hpp"
 #include "harness/campaign/shrink.hpp"
 #include "harness/campaign/sources.hpp"
@@ -42,13 +43,43 @@ std::optional<std::string> reason_to_skip(const subject_base& chosen, const scen
   return std::nullopt;
 }
 
+namespace {
+
+// What is known only when the trial has gone: what of the subject's memory has outlived it, and what it told of on its
+// way out, in the destructor of whoever held a failure.
+void take_stock(const allocation_counter& allocations, trial_result& result) {
+  allocation_report& report = *result.allocations;
+  report.kept = allocations.kept();
+  if (!allocations.failed()) return;
+  const bool told_late = allocations.told() && !std::exchange(report.told, allocations.told());
+  if (told_late && result.kind == failure_kind::item &&
+      result.message.find(" was lost") != std::string::npos) {
+    result.kind = failure_kind::none;
+    result.message.clear();
+    result.failures.clear();
+  }
+  if (report.kept == 0 || !result.passed()) return;
+  result.kind = failure_kind::left_over;
+  result.message = std::to_string(report.kept) + " blocks of memory outlived the trial";
+  result.failures.push_back(result.message);
+}
+
+}  // namespace
+
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced, const campaign_observer* observer) {
   if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
   choice_stream choices(source, observer != nullptr ? observer->mirror : nullptr);
-  trial t(choices, settings, traced);
-  if (scenario.traits.faulted) t.allow_faults();
-  return t.run([&] { return scenario.begin(t, chosen); });
+  std::shared_ptr<const allocation_counter> allocations;
+  trial_result result;
+  {
+    trial t(choices, settings, traced);
+    allocations = t.shared_allocations();
+    if (scenario.traits.faulted) t.allow_faults();
+    result = t.run([&] { return scenario.begin(t, chosen); });
+  }
+  if (allocations != nullptr) take_stock(*allocations, result);
+  return result;
 }
 
 namespace {

@@ -143,7 +143,7 @@ struct subject_deleter {
   template <class Contract>
   void operator()(Contract* made) const {
     owner->items().subject_going();
-    if (owner->has_failed() || std::uncaught_exceptions() > 0) {
+    if (owner->has_failed() || owner->cut_short() || std::uncaught_exceptions() > 0) {
       owner->keep(std::shared_ptr<Contract>(made));
     } else {
       delete made;
@@ -162,12 +162,16 @@ class maker {
   /// Throws what the subject's own constructor throws (contract::rejected_error for an impossible
   /// configuration).
   made_subject<Contract> operator()(config configuration = {}) const {
-    std::unique_ptr<Contract> made = subject_->make(environment::of(*trial_), configuration);
+    std::unique_ptr<Contract> made = make_counted(configuration);
     return made_subject<Contract>(made.release(), subject_deleter{trial_});
   }
   bool claims(std::string_view feature) const noexcept { return subject_->claims(feature); }
 
  private:
+  std::unique_ptr<Contract> make_counted(const config& configuration) const {
+    const detail::subject_section counted(trial_->allocations());
+    return subject_->make(environment::of(*trial_), configuration);
+  }
   trial* trial_;
   const subject<Contract>* subject_;
 };

@@ -41,6 +41,8 @@ std::string to_text(const trial_result& result) {
                       {"order_class", result.order_class},
                       {"chains", result.chains},
                       {"task_turns", json::value_from(result.task_turns)}};
+  if (const auto& seen = result.allocations)
+    out["allocations"] = {seen->points, seen->failed, seen->told, seen->left_turn, seen->kept};
   json::array failures;
   for (const std::string& one : result.failures) failures.emplace_back(one);
   out["failures"] = std::move(failures);
@@ -75,6 +77,11 @@ trial_result from_text(const std::string& text) {
   result.turns = number("turns");
   result.order_class = number("order_class");
   result.chains = static_cast<std::uint32_t>(number("chains"));
+  if (const json::value* const seen = in.if_contains("allocations")) {
+    const json::array& a = seen->as_array();
+    result.allocations = {a[0].to_number<std::uint32_t>(), a[1].as_bool(), a[2].as_bool(), a[3].as_bool(),
+                          a[4].to_number<std::uint64_t>()};
+  }
   result.task_turns = json::value_to<std::vector<std::uint32_t>>(in.at("task_turns"));
   if (const json::value* const events = in.if_contains("events")) {
     result.events.emplace();

@@ -16,6 +16,7 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
   token.scenario = scenario.name();
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
+  if (settings.allocation) token.settings += ",alloc=" + to_string(*settings.allocation);
   if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
   return token;
@@ -33,6 +34,10 @@ trial_settings settings_of(const replay_token& token) {
       settings.where = tier::io_context;
     } else if (one == "sweep=1" || one == "sweep=0") {
       settings.sweep = one.back() == '1';
+    } else if (one.starts_with("alloc=")) {
+      settings.allocation = read_allocation_fault(one.substr(6));
+      if (!settings.allocation)
+        throw malformed_token("the token names no allocation: '" + std::string(one) + "'");
     } else if (one != "end=cut") {
       throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
                             "'");

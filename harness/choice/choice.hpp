@@ -133,7 +133,7 @@ class choice_stream {
   }
 
   /// All choices made so far, in order.
-  const std::vector<choice>& made() const noexcept { return made_; }
+  std::span<const choice> made() const noexcept { return made_; }
   std::optional<std::string> diverged() const { return source_->diverged(); }
 
  private:

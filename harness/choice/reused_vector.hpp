@@ -1,19 +1,24 @@
 // A vector that leaves its memory to the next one of its kind.
 //
 // Trials are short and many: what one of them needs to grow from nothing costs more than what it does with it. So the
-// buffers of the simulator outlive their trial. Nothing else does: such a vector always begins empty.
+// buffers of the simulator outlive their trial. Nothing else does: such a vector always begins empty. Its memory is the
+// harness's own, also where it grows in a turn of the subject.
 #pragma once
 
 #include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "harness/allocation/section.hpp"
+
 namespace assay::detail {
 
 /// A std::vector but for its beginning and its end, where memory comes from the vectors of this type that ended on the
 /// same thread before, and goes back. At most `spare_max` of them are kept, none of over `bytes_max`.
 template <class T>
-class reused_vector : public std::vector<T> {
+class reused_vector : public std::vector<T, harness_allocator<T>> {
+  using plain = std::vector<T, harness_allocator<T>>;
+
  public:
   static constexpr std::size_t spare_max = 4;
   static constexpr std::size_t bytes_max = std::size_t{16} << 20U;
@@ -29,7 +34,7 @@ class reused_vector : public std::vector<T> {
     if (ended_ || this->capacity() == 0 || this->capacity() * sizeof(T) > bytes_max) return;
     if (spare_.kept.size() == spare_max) return;
     this->clear();
-    spare_.kept.push_back(std::move(static_cast<std::vector<T>&>(*this)));
+    spare_.kept.push_back(std::move(static_cast<plain&>(*this)));
   }
 
  private:
@@ -38,7 +43,7 @@ class reused_vector : public std::vector<T> {
     spare(const spare&) = delete;
     spare& operator=(const spare&) = delete;
     ~spare() { ended_ = true; }
-    std::vector<std::vector<T>> kept;
+    std::vector<plain> kept;
   };
   static inline constinit thread_local bool ended_ = false;  // for vectors that outlive their thread's
   static inline thread_local spare spare_;

@@ -26,9 +26,9 @@ constexpr const char* introduction =
     "  assay replay TOKEN --trace         see a failure again, step by step\n"
     "  assay mutants                      which wrong implementations are caught by what\n"
     "  assay explore --time 600           look for longer than a run does\n"
+    "  assay allocations                  fail every allocation of the subject, one by one\n"
     "  assay bugs                         how soon each strategy finds each planted bug\n"
-    "  assay list, assay standard         what there is, what the clauses say\n"
-    "  assay lint                         whether the catalogue itself is sound\n"
+    "  assay list, standard, lint         what there is, what the clauses say, whether all is sound\n"
     "\n"
     "assay VERB --help explains a verb's options, assay --version the build.\n"
     "Exit status: 0 conforms, 1 a MUST clause is violated, 2 error or nothing but skips,\n"
@@ -93,6 +93,7 @@ class reader {
     add_mutants();
     add_replay();
     add_explore();
+    add_allocations();
     add_hashes();
     add_bugs();
     add_lint();
@@ -319,6 +320,24 @@ class reader {
                 [this](const std::string& text) { take_shard(text); });
     text_option(v, "--state", "Keep in this file how far it is, and go on from there", "FILE",
                 [this](const std::string& text) { line_.exploring.state = text; });
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_allocations() {
+    CLI::App* const v = add_verb(
+        "allocations", verb::allocations,
+        "Fail every allocation of the subject in turn, once and from then on, each in a process of its own",
+        "  assay allocations --kind reference --jobs 2\n"
+        "  assay allocations --subject reference --clause 'BQ-*' --format json\n"
+        "Exit status: 0 every failed allocation surfaced or was absorbed, 1 one was lost, or crashed, hung, "
+        "leaked\n"
+        "or doubled something, 2 something could not be swept.");
+    selection_options(v);
+    number_option(v, "--jobs", "Scenarios that are swept at a time (1)", 1, 256,
+                  [this](std::uint64_t n) { line_.processes.workers = static_cast<unsigned>(n); });
+    number_option(v, "--hang-after", "Seconds of real time after which a trial hangs (30)", 1, 86'400,
+                  [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
     format_option(v, {"text", "json"});
     output_option(v);
   }

@@ -13,7 +13,7 @@
 
 namespace assay {
 
-enum class verb { list, standard, run, mutants, replay, explore, hashes, bugs, lint, worker };
+enum class verb { list, standard, run, mutants, replay, explore, allocations, hashes, bugs, lint, worker };
 
 struct command_line {
   verb what = verb::run;

@@ -17,6 +17,7 @@
 #include "harness/campaign/version.hpp"
 #include "harness/campaign/worker.hpp"
 #include "harness/choice/strategy.hpp"
+#include "harness/cli/allocations.hpp"
 #include "harness/cli/command_line.hpp"
 #include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
@@ -419,6 +420,33 @@ int do_hashes(const command_line& line) {
   return same ? 0 : error_status;
 }
 
+// ---- allocations
+
+int do_allocations(const command_line& line) {
+  std::vector<allocation_job> jobs;
+  for (const selected& one : select(catalogue::instance(), line.wanted))
+    jobs.push_back({one.chosen, one.scenario});
+  const bool shown = ::isatty(STDERR_FILENO) != 0;
+  std::size_t done = 0;
+  const auto hang_after = std::chrono::duration_cast<std::chrono::seconds>(line.processes.hang_after);
+  const std::vector<allocation_sweep> sweeps =
+      sweep_allocations(jobs, line.processes.workers, hang_after, [&](const allocation_sweep& one) {
+        ++done;
+        if (!shown) return;
+        std::cerr << "\r\x1b[K" << done << '/' << jobs.size() << "  " << one.subject << ' ' << one.scenario
+                  << std::flush;
+      });
+  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  print(line, [&](std::ostream& out, const text_style&) {
+    if (line.format == "json") {
+      write_json(out, sweeps);
+    } else {
+      write_text(out, sweeps, line.program);
+    }
+  });
+  return exit_status(sweeps);
+}
+
 // ---- bugs
 
 int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
@@ -468,6 +496,8 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
       return do_replay(line);
     case verb::explore:
       return do_explore(line);
+    case verb::allocations:
+      return do_allocations(line);
     case verb::hashes:
       return do_hashes(line);
     case verb::bugs:

@@ -22,6 +22,8 @@
 #include <optional>
 #include <utility>
 
+#include "harness/allocation/section.hpp"
+
 namespace assay {
 
 /// What a call does when it is asked to stop while it is pending.
@@ -101,6 +103,7 @@ class pending_call : public std::enable_shared_from_this<pending_call> {
 
  private:
   void wait() {
+    const harness_section section;
     timer_.async_wait(boost::asio::bind_executor(
         executor_, [self = shared_from_this()](boost::system::error_code) { self->woken(); }));
   }
@@ -141,6 +144,7 @@ class pending_call_of final : public pending_call {
 struct begin_call {
   template <class Handler>
   void operator()(Handler&& handler, call_plan plan, std::shared_ptr<call_watch> watch) const {
+    const harness_section section;
     using op = pending_call_of<std::decay_t<Handler>>;
     const boost::asio::any_io_executor executor = boost::asio::get_associated_executor(handler);
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
@@ -156,6 +160,7 @@ struct begin_call {
 
 /// Waits until a call with this plan ends; the plan must suspend.
 inline boost::asio::awaitable<call_end> wait_for_call(call_plan plan, std::shared_ptr<call_watch> watch) {
+  const harness_section section;
   return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(call_end)>(
       begin_call(), boost::asio::use_awaitable, plan, std::move(watch));
 }

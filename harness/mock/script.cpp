@@ -29,6 +29,7 @@ std::string script_core::title(const one_call& call) const {
 }
 
 std::size_t script_core::made(std::string arguments) {
+  const harness_section section;
   one_call call;
   call.record.arguments = std::move(arguments);
   call.made_in_turn = owner_.turns();
@@ -37,6 +38,7 @@ std::size_t script_core::made(std::string arguments) {
 }
 
 void script_core::begun(std::size_t call) {
+  const harness_section section;
   one_call& one = calls_[call];
   one.record.number = ++begun_count;
   one.record.began = owner_.elapsed();
@@ -50,6 +52,7 @@ void script_core::begun(std::size_t call) {
 }
 
 void script_core::ended(std::size_t call, const std::exception_ptr& failure) {
+  const harness_section section;
   one_call& one = calls_[call];
   --active;
   one.record.ended = owner_.elapsed();
@@ -66,6 +69,7 @@ void script_core::ended(std::size_t call, const std::exception_ptr& failure) {
 }
 
 void script_core::dropped(std::size_t call) noexcept {
+  const harness_section section;
   one_call& one = calls_[call];
   if (one.record.outcome == call_outcome::pending) {
     --active;

@@ -274,6 +274,7 @@ class call_ticket {
   }
 
   reply<T> begin() const {
+    const harness_section section;
     script_->begun(call_);
     return script_->next(call_);
   }
@@ -368,6 +369,7 @@ class script {
 
   /// One call, which begins when it is awaited. `arguments` is how records and failures show it.
   [[nodiscard]] boost::asio::awaitable<T> call(std::string arguments = {}) const {
+    const detail::harness_section section;
     return detail::perform<T>(detail::call_ticket<T>(state_, std::move(arguments)));
   }
 

@@ -110,7 +110,12 @@ bool sim_context::run_turn() {
   const turn_guard turn(time_);
   const std::uint32_t chain = op->chain;
   if (tells_turns_) footprint_.clear();
-  op->run(op, true);
+  if (allocations_ == nullptr) [[likely]] {
+    op->run(op, true);
+  } else {
+    const detail::subject_section counted(op->task == last_task_ ? nullptr : allocations_);
+    op->run(op, true);
+  }
   order_class_ += time_.past(chain);  // a sum: the order of unrelated turns does not matter
   if (tells_turns_) choices_.turn_ran(chain, footprint_, touches_complete_);
   recycled_.rethrow_pending_exception();

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/allocation/section.hpp"
 #include "harness/choice/choice.hpp"
 #include "harness/sim/virtual_time.hpp"
 
@@ -159,6 +160,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   void set_turns_per_instant_max(std::uint64_t turns) noexcept { turns_per_instant_max_ = turns; }
   /// Whose frames go last when the context is destroyed.
   void set_last_task(task_id task) noexcept { last_task_ = task; }
+  /// Counts the allocations of every turn but those of the last task.
+  void count_allocations(allocation_counter* counter) noexcept { allocations_ = counter; }
   /// Destroys every pending handler and wait, and with them every suspended frame, without running it; those
   /// of the last task last. Services are shut down, so nothing but destruction may follow. Idempotent.
   void abandon() noexcept;
@@ -290,6 +293,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   detail::reused_vector<std::uint64_t> footprint_;  // of the current turn, if the source wants to know
   std::unordered_map<std::uint64_t, std::uint64_t> touched_;  // looked up only: its order is not
   task_id last_task_ = virtual_time::nobody;
+  allocation_counter* allocations_ = nullptr;
   bool running_ = false;
   bool abandoned_ = false;
   std::array<task_id, recent_max> recent_{};

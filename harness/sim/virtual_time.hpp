@@ -310,7 +310,8 @@ class virtual_time : public boost::asio::execution_context::service {
 
   /// Takes all waits that are due now out, those on the monotonic clock first, in order of (deadline, arming), and
   /// appends them to `due`.
-  void take_due(std::vector<detail::timer_op*>& due) {
+  template <class Operations>
+  void take_due(Operations& due) {
     const std::size_t before = due.size();
     const auto take = [&due](detail::timer_op* op) {
       __builtin_prefetch(static_cast<void*>(op->link),
@@ -384,7 +385,6 @@ class virtual_time : public boost::asio::execution_context::service {
     op->task = current_task_;
     op->chain = next_chain();
     op->since = now_;
-    op->service = this;
     if (op->parked) {
       op->place = static_cast<std::uint32_t>(parked_.size());
       parked_.push_back(op);
@@ -653,8 +653,17 @@ class timer_service_core {
     op->wall = on_wall_clock;
     op->parked = impl.expiry == (time_type::max)();
     op->due = std::chrono::duration_cast<nanoseconds>(impl.expiry.time_since_epoch());
-    virtual_->arm(op, impl.waits);
+    op->service = virtual_;
+    // As in Asio's own service, the wait goes with its handler if the slot has no memory for it.
+    struct dropping {
+      ~dropping() {
+        if (made != nullptr) made->run(made, false);
+      }
+      timer_op* made;
+    } guard{op};
     if (slot.is_connected()) slot.template emplace<wait_canceller>(*virtual_, op);
+    guard.made = nullptr;
+    virtual_->arm(op, impl.waits);
   }
 
  private:

@@ -36,7 +36,7 @@ struct question {
 std::vector<choice> ask(choice_source& source, const std::vector<question>& questions) {
   choice_stream stream(source);
   for (const question& one : questions) stream.pick(one.kind, one.arity);
-  return stream.made();
+  return {stream.made().begin(), stream.made().end()};
 }
 std::vector<question> questions_from(const std::vector<std::pair<std::uint8_t, std::uint16_t>>& raw) {
   std::vector<question> questions;

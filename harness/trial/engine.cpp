@@ -41,6 +41,9 @@ class sim_engine final : public engine {
   virtual_time& time() noexcept override { return context_.time(); }
   task_id add_task() override { return context_.add_task(); }
   void set_last_task(task_id task) noexcept override { context_.set_last_task(task); }
+  void count_allocations(allocation_counter* counter) noexcept override {
+    context_.count_allocations(counter);
+  }
   void set_turns_per_instant_max(std::uint64_t turns) noexcept override {
     context_.set_turns_per_instant_max(turns);
   }
@@ -92,6 +95,7 @@ class stock_engine final : public engine {
   virtual_time& time() noexcept override { return time_; }
   task_id add_task() override { return ++tasks_; }
   void set_last_task(task_id task) noexcept override { last_task_ = task; }
+  void count_allocations(allocation_counter*) noexcept override {}
   void set_turns_per_instant_max(std::uint64_t turns) noexcept override { turns_per_instant_max_ = turns; }
   bool run_turn() override {
     time_.set_current_task(0);

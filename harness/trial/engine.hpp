@@ -28,6 +28,8 @@ class engine {
   virtual virtual_time& time() noexcept = 0;
   virtual task_id add_task() = 0;
   virtual void set_last_task(task_id task) noexcept = 0;
+  /// Counts the allocations of every turn but those of the last task, where the tier can tell tasks apart.
+  virtual void count_allocations(allocation_counter* counter) noexcept = 0;
   virtual void set_turns_per_instant_max(std::uint64_t turns) noexcept = 0;
   /// Runs one ready handler; false when none is ready. What the handler throws comes out.
   virtual bool run_turn() = 0;

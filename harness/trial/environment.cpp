@@ -11,6 +11,7 @@ boost::asio::any_io_executor environment::executor() const { return trial_->exec
 boost::asio::io_context* environment::io_context() const noexcept { return trial_->stock_io_context(); }
 
 void environment::report_unhandled(const std::exception_ptr& failure) const {
+  const detail::harness_section section;
   trial_->mark("unhandled " + to_string(describe(failure)));
   trial_->observe(failure);
 }

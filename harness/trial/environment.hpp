@@ -12,6 +12,7 @@
 #include <typeindex>
 #include <unordered_map>
 
+#include "harness/allocation/section.hpp"
 #include "harness/choice/choice.hpp"
 
 namespace assay {
@@ -47,6 +48,7 @@ class environment {
   /// Provides a dependency to the subject. Lives as long as the trial.
   template <class Dependency>
   void provide(std::shared_ptr<Dependency> dependency) {
+    const detail::harness_section section;
     provided_[std::type_index(typeid(Dependency))] = std::move(dependency);
   }
   /// Lets go of everything provided; the trial does so before its context goes.

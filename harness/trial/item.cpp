@@ -4,6 +4,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "harness/allocation/section.hpp"
+
 namespace assay {
 
 std::string_view to_string(item_state state) noexcept {
@@ -45,6 +47,7 @@ const item_ledger::entry* item_ledger::find(int id) const noexcept {
 }
 
 item item_ledger::make(int id) {
+  const detail::harness_section section;
   if (id == 0) throw std::invalid_argument("an item's id must not be 0");
   if (find(id) != nullptr) throw std::invalid_argument("item " + std::to_string(id) + " was made twice");
   entry fresh;
@@ -55,6 +58,7 @@ item item_ledger::make(int id) {
 }
 
 void item_ledger::move(int id, item_state state) {
+  const detail::harness_section section;
   entry* const e = find(id);
   if (e == nullptr) return;
   e->state = state;
@@ -63,6 +67,7 @@ void item_ledger::move(int id, item_state state) {
 }
 
 void item_ledger::deliver(const item& one) {
+  const detail::harness_section section;
   const entry* const e = find(one.id_);
   if (e == nullptr) return;
   if (e->state == item_state::returned) {
@@ -77,6 +82,7 @@ void item_ledger::deliver(const item& one) {
 }
 
 void item_ledger::give_back(int id) {
+  const detail::harness_section section;
   const entry* const e = find(id);
   if (e == nullptr) return;
   if (e->state == item_state::delivered && e->deliveries > 0) {
@@ -87,6 +93,7 @@ void item_ledger::give_back(int id) {
 }
 
 void item_ledger::settle(int id, item_state fate) {
+  const detail::harness_section section;
   const entry* const e = find(id);
   if (e == nullptr) return;
   const bool settled = e->state == item_state::delivered || e->state == item_state::dead_lettered ||
@@ -102,6 +109,7 @@ void item_ledger::settle(int id, item_state fate) {
 }
 
 void item_ledger::destroyed(int id) noexcept {
+  const detail::harness_section section;
   entry* const e = find(id);
   if (e == nullptr) return;
   if (e->objects == 0) violations_.push_back("item " + std::to_string(id) + " was destroyed twice");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "harness/allocation/counter.hpp"
 #include "harness/sim/clock.hpp"
 
 namespace assay {
@@ -19,6 +20,20 @@ constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before backgr
 std::string place(const std::source_location& where) {
   const std::string_view file = where.file_name();
   return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
+}
+
+bool tells_of_memory(const outcome& what) {
+  const std::vector<std::string> labels = labels_of(what);
+  return std::any_of(labels.begin(), labels.end(), [](const std::string& label) {
+    return label.find("bad_alloc") != std::string::npos || label == "Cannot allocate memory";
+  });
+}
+
+// The counter is told as well: a subject may tell of a failure only when it goes, and so does the trial then.
+void note_told(const outcome& what, allocation_report& report, allocation_counter& counter) {
+  if (!tells_of_memory(what)) return;
+  report.told = true;
+  counter.note_told();
 }
 
 }  // namespace
@@ -62,6 +77,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     trace_.emplace();
     choices_.tell([this](const choice& made, std::span<const candidate> among) { note_choice(made, among); });
   }
+  if (settings.allocation) count_allocations(*settings.allocation);
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
   };
@@ -116,12 +132,15 @@ void trial::note_choice(const choice& made, std::span<const candidate> among) {
 }
 
 void trial::record(event_kind kind, std::string text) {
+  const detail::harness_section section;
   if (!trace_ || !running_) return;
   trace_->record(elapsed(), time_.current_task(), kind, std::move(text));
 }
 
 asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
+  const detail::harness_section section;
   auto initiation = [this, until](auto handler) {
+    const detail::harness_section own;
     auto* const waiting = new gate_op<decltype(handler), gate>(std::move(handler));
     waiting->task = engine_->current_task();
     waiting->until = until;
@@ -140,6 +159,7 @@ asio::awaitable<void> trial::advance(nanoseconds delay) {
 }
 
 bool trial::expect(bool holds, std::string_view message, std::source_location where) {
+  const detail::harness_section section;
   if (holds) {
     if (trace_) record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   } else {
@@ -149,6 +169,14 @@ bool trial::expect(bool holds, std::string_view message, std::source_location wh
 }
 
 void trial::fail(std::string message, std::source_location where) {
+  const detail::harness_section section;
+  if (!binds(failure_kind::expectation)) {
+    unforeseen_ = true;
+    // This is what operation::value says when it ends the scenario because an operation has not ended.
+    if (message.ends_with("has no value: it is pending")) broke_at_rest_ = at_rest();
+    if (trace_) record(event_kind::check, "not judged: " + message + " (" + place(where) + ")");
+    return;
+  }
   if (trace_) record(event_kind::failure, message + " (" + place(where) + ")");
   if (result_.kind == failure_kind::none) {
     result_.kind = failure_kind::expectation;
@@ -158,6 +186,11 @@ void trial::fail(std::string message, std::source_location where) {
 }
 
 void trial::blame(failure_kind kind, std::string message) {
+  const detail::harness_section section;
+  if (!binds(kind)) {
+    if (trace_) record(event_kind::check, "not judged: " + message);
+    return;
+  }
   if (trace_) record(event_kind::failure, message);
   // What escaped the scheduler makes everything else unreliable, so it speaks first.
   if (result_.kind == failure_kind::none || kind == failure_kind::escaped) {
@@ -168,17 +201,20 @@ void trial::blame(failure_kind kind, std::string message) {
 }
 
 void trial::sometimes(std::string_view label, bool holds) {
+  const detail::harness_section section;
   result_.wanted.emplace(label);
   if (holds) result_.reached.emplace(label);
 }
 
 program trial::draw_program(const grammar& rules) {
+  const detail::harness_section section;
   program drawn = draw(choices_, rules);
   if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
   return drawn;
 }
 
 trial::watch_guard trial::watch(std::function<std::string()> check) {
+  const detail::harness_section section;
   watches_.push_back({++next_watch_, std::move(check)});
   return {*this, next_watch_};
 }
@@ -189,11 +225,13 @@ trial::watch_guard::~watch_guard() {
 }
 
 void trial::mark(std::string label) {
+  const detail::harness_section section;
   if (trace_) record(event_kind::mark, label);
   marks_.push_back(std::move(label));
 }
 
 bool trial::expect_before(std::string_view first, std::string_view second, std::source_location where) {
+  const detail::harness_section section;
   const auto one = std::find(marks_.begin(), marks_.end(), first);
   const auto two = std::find(marks_.begin(), marks_.end(), second);
   std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
@@ -203,6 +241,7 @@ bool trial::expect_before(std::string_view first, std::string_view second, std::
 }
 
 std::exception_ptr trial::plant(std::string label) {
+  const detail::harness_section section;
   ++planted_[label].raised;
   return std::make_exception_ptr(contract::operation_error(std::move(label)));
 }
@@ -210,6 +249,8 @@ std::exception_ptr trial::plant(std::string label) {
 void trial::raise(std::string label) { std::rethrow_exception(plant(std::move(label))); }
 
 void trial::observe(const outcome& what) {
+  const detail::harness_section section;
+  if (short_of_memory()) note_told(what, memory_, *allocations_);
   for (const std::string& label : labels_of(what)) {
     const auto found = planted_.find(label);
     if (found != planted_.end()) ++found->second.observed;
@@ -222,6 +263,7 @@ std::uint32_t trial::times_observed(const std::string& label) const {
 }
 
 std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
+  const detail::harness_section section;
   if (!faults_allowed_ || !settings_.sweep) return 0;
   ++result_.fault_points;
   const std::uint32_t fault = choices_.pick(choice_kind::fault, faults + 1);
@@ -236,6 +278,7 @@ void trial::set_victim(std::shared_ptr<operation_record> victim) {
 }
 
 void trial::request_cancel(operation_record& target, asio::cancellation_type type) {
+  const detail::harness_section section;
   if (target.done_) return;
   // Only a terminal request must be honoured: co_spawn itself passes no other on, unless the operation asks for it.
   if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none) ++target.cancels_;
@@ -251,10 +294,13 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
 }
 
 void trial::finished(operation_record& record) {
+  const detail::harness_section section;
+  if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
 }
 
 void trial::observe_operation(operation_record& record) {
+  const detail::harness_section section;
   if (record.observed_) return;
   record.observed_ = true;
   observe(record.failure_);
@@ -290,7 +336,12 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   }
   final_checks();
   running_ = false;
-  result_.choices = choices_.made();
+  if (allocations_ != nullptr) {
+    memory_.points = allocations_->points();
+    memory_.failed = allocations_->failed();
+    result_.allocations = memory_;
+  }
+  result_.choices.assign(choices_.made().begin(), choices_.made().end());
   result_.order_class = engine_->order_class();
   result_.chains = engine_->chains();
   if (trace_ && engine_->knows_tasks()) {
@@ -312,6 +363,7 @@ bool trial::guarded(Doing&& doing) {
   } catch (...) {
     turning_ = false;
     ++result_.turns;
+    if (short_of_memory()) memory_.left_turn = true;
     blame(failure_kind::exception,
           "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
     return ++exceptions_ < exceptions_max;
@@ -353,8 +405,10 @@ bool trial::background_alone() const {
 // Whether no further step may be taken.
 bool trial::spent() const noexcept {
   // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
+  // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
+  // be started, and tells nobody else.
   return result_.turns > settings_.turns_max || turns_without_foreground_ > turns_without_foreground_max ||
-         scenario_failure_ != nullptr;
+         scenario_failure_ != nullptr || memory_.left_turn;
 }
 
 void trial::run_until_quiet() {
@@ -365,7 +419,7 @@ void trial::run_until_quiet() {
     }
     return false;
   };
-  if (scenario_failure_) return;
+  if (spent()) return;
   while (guarded(steps)) {
     if (result_.turns > settings_.turns_max) {
       blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
@@ -529,6 +583,7 @@ task_report trial::report_on(task_id task) const {
 }
 
 std::vector<task_report> trial::tasks() const {
+  const detail::harness_section section;
   std::vector<task_report> reports;
   task_report subject = report_on(subject_task);
   const bool works = engine_->knows_tasks() && engine_->task(subject_task).work > 0;
@@ -580,17 +635,75 @@ void trial::final_checks() {
   if (result_.kind == failure_kind::livelock) return;
   check_operations();
   check_exceptions();
-  if (scenario_failure_ || foreground_left()) return;  // what is left over belongs to those that are blocked
-  items_.close();
+  const bool whole = !scenario_failure_ && !foreground_left();
+  if (!whole && !short_of_memory()) return;  // what is left over belongs to those that are blocked
+  // When memory was short and somebody was told, an item may be gone; but never came twice.
+  if (whole && !memory_.told && !memory_.left_turn) items_.close();
   for (const std::string& violation : items_.violations()) blame(failure_kind::item, violation);
+  if (!whole) return;
   for (const auto& check : end_checks_) {
     if (std::string what = check(); !what.empty()) blame(failure_kind::expectation, std::move(what));
   }
   check_left_over();
 }
 
+// ---- when memory is short
+
+void trial::count_allocations(allocation_fault plan) {
+  if (settings_.where != tier::sim)
+    throw std::invalid_argument("the subject's allocations can be told apart on the simulator only");
+  allocations_ = std::make_shared<allocation_counter>(plan);
+  allocations_->failing = [this, plan](std::uint32_t number) {
+    record(event_kind::fault, "allocation " + std::to_string(number) + " of the subject fails" +
+                                  (plan.persistent ? ", and every later one" : "") + ", in '" +
+                                  task_name(engine_->current_task()) + "'");
+  };
+  engine_->count_allocations(allocations_.get());
+}
+
+bool trial::short_of_memory() const noexcept { return allocations_ != nullptr && allocations_->failed(); }
+
+bool trial::others_pending() const noexcept {
+  return std::any_of(operations_.begin(), operations_.end(), [this](const auto& one) {
+    return one != scenario_ && !one->background() && !one->done();
+  });
+}
+
+bool trial::cut_short() const noexcept { return short_of_memory() && (unforeseen_ || others_pending()); }
+
+bool trial::at_rest() const {
+  bool ready = false;
+  engine_->visit_ready([&ready](task_id) { ready = true; });
+  return !ready && time_.earliest() == nanoseconds::max();
+}
+
+// Whether a failure of this kind counts. When memory is short, what a scenario foresaw does not, and a deadlock may be
+// what somebody was told of.
+bool trial::binds(failure_kind kind) const noexcept {
+  if (!short_of_memory()) return true;
+  switch (kind) {
+    case failure_kind::livelock:
+    case failure_kind::escaped:
+    case failure_kind::diverged:
+    case failure_kind::crashed:
+    case failure_kind::item:
+      return true;
+    case failure_kind::left_over:
+      return !unforeseen_ && !memory_.left_turn;
+    case failure_kind::deadlock:
+      return !memory_.told && !memory_.left_turn;
+    case failure_kind::none:
+    case failure_kind::expectation:
+    case failure_kind::unobserved:
+    case failure_kind::exception:
+      return false;
+  }
+  return true;
+}
+
 void trial::check_operations() {
   if (scenario_failure_) {
+    if (short_of_memory()) note_told(describe(scenario_failure_), memory_, *allocations_);
     try {
       std::rethrow_exception(scenario_failure_);
     } catch (const scenario_stopped&) {
@@ -598,11 +711,16 @@ void trial::check_operations() {
     } catch (...) {
       blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_failure_)));
     }
+    if (short_of_memory() && broke_at_rest_) {
+      blame(failure_kind::deadlock,
+            "deadlock: the scenario could not go on, and these have not ended: " + blocked());
+    }
     return;  // what it left behind had no chance to end
   }
   if (foreground_left()) {
     blame(failure_kind::deadlock,
           "deadlock: nothing can happen any more, and these have not ended: " + blocked());
+    if (!binds(failure_kind::deadlock)) return;
     // What each of them waits for, for the story (VCS-13).
     for (const task_report& one : tasks()) {
       if (trace_) record(event_kind::failure, to_string(one));

@@ -10,6 +10,8 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <deque>
@@ -23,9 +25,12 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "harness/allocation/section.hpp"
 #include "harness/choice/choice.hpp"
 #include "harness/trial/engine.hpp"
 #include "harness/trial/environment.hpp"
@@ -56,9 +61,21 @@ enum class failure_kind {
 struct trial_settings {
   tier where = tier::sim;
   bool sweep = true;  ///< offer cancel points on the victim and fault points on dependency calls
+  /// Counts the subject's allocations, and fails one; on tier `sim` only, and in programs that link
+  /// assay::allocation_faults. See harness/allocation/section.hpp.
+  std::optional<allocation_fault> allocation = {};
   std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
   std::uint64_t turns_per_instant_max =
       100'000;  ///< more at one instant is a livelock (VCS-6); no part of a token
+};
+
+/// What became of a trial that counts allocations.
+struct allocation_report {
+  std::uint32_t points = 0;  ///< allocations of the subject
+  bool failed = false;       ///< one of them did
+  bool told = false;         ///< somebody was told of it: an operation, the scenario, an error hook
+  bool left_turn = false;    ///< an exception left a turn after it: io_context::run would have thrown it
+  std::uint64_t kept = 0;    ///< blocks of operator new that outlived the trial
 };
 
 /// How one trial ended.
@@ -71,6 +88,7 @@ struct trial_result {
   std::set<std::string> wanted;       ///< all marks given to `sometimes`
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
+  std::optional<allocation_report> allocations;
   std::uint64_t turns = 0;
   std::uint64_t order_class = 0;          ///< see sim_context::order_class; 0 on tier `io_context`
   std::uint32_t chains = 0;               ///< of handlers, see sim_context; 0 on tier `io_context`
@@ -173,7 +191,10 @@ class trial {
 
   /// Says that the current turn reads or changes the thing with this key, which other turns do as well: then their
   /// order is part of what tells schedules apart. Optional; items and wake-ups are known without.
-  void touch(std::uint64_t key) { engine_->touch(key); }
+  void touch(std::uint64_t key) {
+    const detail::harness_section section;
+    engine_->touch(key);
+  }
   /// Says that turns of this trial have nothing in common but what `touch` is told, items, and the handlers that they
   /// make and wake: then a depth-first search covers the orders of unrelated turns once.
   void touches_everything() noexcept { engine_->touches_everything(); }
@@ -214,9 +235,15 @@ class trial {
   /// What the subject is given from outside.
   environment& surroundings() noexcept { return environment_; }
   /// Registers a check that runs when the trial is quiescent; what it returns, unless empty, is a failure.
-  void at_end(std::function<std::string()> check) { end_checks_.push_back(std::move(check)); }
+  void at_end(std::function<std::string()> check) {
+    const detail::harness_section section;
+    end_checks_.push_back(std::move(check));
+  }
   /// Keeps something alive until the trial's context is gone.
-  void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
+  void keep(std::shared_ptr<void> thing) {
+    const detail::harness_section section;
+    kept_.push_back(std::move(thing));
+  }
   /// Whether a failure was recorded.
   bool has_failed() const noexcept { return result_.kind != failure_kind::none; }
   bool traced() const noexcept { return trace_.has_value(); }
@@ -224,9 +251,17 @@ class trial {
   bool running() const noexcept { return running_; }
   /// Turns that have ended: equal numbers mean the same turn.
   std::uint64_t turns() const noexcept { return result_.turns; }
-  /// True once a sweep has cancelled the victim or made a dependency call fail: what the scenario foresaw may
-  /// not come any more.
-  bool disturbed() const noexcept { return faults_shown_ > 0 || victim_cancels_ > 0; }
+  /// True once a sweep has cancelled the victim, or made a dependency call or an allocation fail: what the scenario
+  /// foresaw may not come any more.
+  bool disturbed() const noexcept { return faults_shown_ > 0 || victim_cancels_ > 0 || short_of_memory(); }
+  /// True once an allocation has failed. From then on the scenario's own expectations do not bind, nor what it leaves
+  /// behind because of them; judged is only what must hold whatever fails (see `harness/campaign/allocations.hpp`).
+  bool short_of_memory() const noexcept;
+  /// True if the scenario has ended otherwise than planned because memory was short: the subject may be in use.
+  bool cut_short() const noexcept;
+  /// Who counts the subject's allocations; null if nobody does.
+  allocation_counter* allocations() const noexcept { return allocations_.get(); }
+  const std::shared_ptr<allocation_counter>& shared_allocations() const noexcept { return allocations_; }
   void record(event_kind kind, std::string text);
 
   // ---- what the campaign uses
@@ -261,6 +296,10 @@ class trial {
   void offer_cancel();
   bool foreground_left() const noexcept;
   boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
+  void count_allocations(allocation_fault plan);
+  bool binds(failure_kind kind) const noexcept;
+  bool others_pending() const noexcept;
+  bool at_rest() const;
   void blame(failure_kind kind, std::string message);
   void final_checks();
   void check_operations();
@@ -274,6 +313,7 @@ class trial {
   std::string task_name(task_id task) const;
   boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until);
 
+  std::shared_ptr<allocation_counter> allocations_;  // outlives what it keeps account of
   choice_stream& choices_;
   trial_settings settings_;
   std::optional<trace> trace_;
@@ -306,6 +346,9 @@ class trial {
   std::uint32_t faults_shown_ = 0;
   std::uint64_t turns_without_foreground_ = 0;
   std::uint32_t exceptions_ = 0;
+  allocation_report memory_;
+  bool unforeseen_ = false;     // an expectation was missed when memory was short
+  bool broke_at_rest_ = false;  // when the scenario broke off, nothing else could happen
   trial_result result_;
   bool running_ = false;
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
@@ -346,6 +389,37 @@ struct completion<void> : completion_slot<void> {
   void operator()(std::exception_ptr failure);
 };
 
+namespace detail {
+
+/// The body of an operation whose allocations are counted: what co_spawn does around it is the trial's own. Ends in a
+/// turn of its own, or co_spawn would see to that and allocate.
+template <class T>
+boost::asio::awaitable<T> counted_body(allocation_counter& counter, boost::asio::awaitable<T> work) {
+  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
+  std::exception_ptr failure;
+  counting = &counter;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+    } else {
+      result.emplace(co_await std::move(work));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  counting = nullptr;
+  const bool switched = co_await boost::asio::detail::awaitable_thread_has_context_switched{};
+  if (!switched) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    co_await boost::asio::post(boost::asio::use_awaitable);
+    counting = nullptr;
+  }
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
+
+}  // namespace detail
+
 /// The first turn of an operation. It is a handler like any other, so that the order of starts is a choice
 /// too.
 template <class T>
@@ -358,6 +432,7 @@ struct start_op final : detail::ready_op {
   static void begin(detail::ready_op* base, bool invoke) {
     const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
     if (!invoke) return;
+    const detail::harness_section section;
     if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
       // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
       {
@@ -368,7 +443,12 @@ struct start_op final : detail::ready_op {
       return;
     }
     self->state->started_ = true;
-    boost::asio::co_spawn(self->executor, std::move(self->work), completion<T>{{self->state}});
+    boost::asio::co_spawn(self->executor, self->body(), completion<T>{{self->state}});
+  }
+  boost::asio::awaitable<T> body() {
+    allocation_counter* const counter = state->owner_.allocations();
+    if (counter == nullptr || state->task() == trial::scenario_task) return std::move(work);
+    return detail::counted_body(*counter, std::move(work));
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;
@@ -377,11 +457,13 @@ struct start_op final : detail::ready_op {
 
 template <class T>
 void completion<T>::operator()(std::exception_ptr failure, T value) {
+  const detail::harness_section section;
   if (!failure) this->state->value_.emplace(std::move(value));
   this->state->finish(std::move(failure));
 }
 
 inline void completion<void>::operator()(std::exception_ptr failure) {
+  const detail::harness_section section;
   if (!failure) state->value_.emplace();
   state->finish(std::move(failure));
 }
@@ -389,6 +471,7 @@ inline void completion<void>::operator()(std::exception_ptr failure) {
 template <class T>
 operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, start_options options,
                           std::source_location where) {
+  const detail::harness_section section;
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
   state->last_turn_ = now();
@@ -400,6 +483,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
 
 template <class T>
 outcome operation<T>::what() const {
+  const detail::harness_section section;
   if (!state_->done()) return {};
   state_->owner_.observe_operation(*state_);
   return describe(state_->failure_);
@@ -414,6 +498,7 @@ std::exception_ptr operation<T>::failure() const {
 template <class T>
 typename operation_state<T>::value_type& operation<T>::value() const {
   if (!state_->value_) {
+    const detail::harness_section section;
     state_->owner_.fail("'" + name() + "' has no value: it is " + to_string(what()));
     throw scenario_stopped();
   }
@@ -453,6 +538,7 @@ std::string printed(const T& value) {
 template <class A, class B>
 bool trial::expect_eq(const A& actual, const B& expected, std::string_view message,
                       std::source_location where) {
+  const detail::harness_section section;
   const bool holds = [&] {
     constexpr bool flags = std::is_same_v<A, bool> || std::is_same_v<B, bool>;
     if constexpr (std::is_integral_v<A> && std::is_integral_v<B> && !flags) {

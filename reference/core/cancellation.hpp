@@ -42,6 +42,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -74,15 +75,21 @@ namespace detail {
 
 /// A filter that accepts every type of request and adds it to those seen before: Asio stores what the
 /// filter returns.
+///
+/// One byte, so that the state that it replaces is large enough for it. If Asio had to allocate, and could not, the
+/// coroutine would be left with a state that is gone.
 class every_request {
  public:
   boost::asio::cancellation_type operator()(boost::asio::cancellation_type request) noexcept {
-    seen_ = seen_ | request;
-    return seen_;
+    using boost::asio::cancellation_type;
+    constexpr auto known =
+        cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
+    seen_ = static_cast<std::uint8_t>(seen_ | static_cast<unsigned>(request & known));
+    return static_cast<cancellation_type>(seen_);
   }
 
  private:
-  boost::asio::cancellation_type seen_ = boost::asio::cancellation_type::none;
+  std::uint8_t seen_ = 0;
 };
 
 // co_spawn wants results that can be default-constructed, and void has its own signature.

@@ -264,8 +264,9 @@ template <class Body>
 [[nodiscard]] boost::asio::awaitable<void> run_task_group(Body body, task_group_options options) {
   check_cancelled(co_await boost::asio::this_coro::cancellation_state);
   task_group group(co_await boost::asio::this_coro::executor, std::move(options));
+  auto all_ended = group.join();  // made first: once a task runs, nothing keeps us from waiting for it
   (void)group.spawn("body", body(group));
-  co_await group.join();
+  co_await std::move(all_ended);
 }
 
 /// As above, with the default options.

@@ -225,9 +225,10 @@ class worker_pool {
   [[nodiscard]] boost::asio::awaitable<job_handle> submit(boost::asio::awaitable<void>& work,
                                                           job_options options) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    auto job = make_job(std::move(options));
-    if (try_accept(job, work)) co_return job_handle(std::move(job));
-    submitter self(co_await boost::asio::this_coro::executor, job, work);
+    auto place = make_place(std::move(options));
+    job_pointer job = place.mapped();
+    if (try_accept(place, work)) co_return job_handle(std::move(job));
+    submitter self(co_await boost::asio::this_coro::executor, std::move(place), work);
     const park_result result = co_await park(submitters_, self);
     if (result == park_result::woken && self.accepted) co_return job_handle(std::move(job));
     if (result == park_result::cancelled) throw_cancelled();
@@ -240,8 +241,9 @@ class worker_pool {
   /// As submit, but without waiting: no handle, and `work` untouched, if there is no room. Throws `closed`.
   [[nodiscard]] std::optional<job_handle> try_submit(boost::asio::awaitable<void>& work,
                                                      job_options options) {
-    auto job = make_job(std::move(options));
-    if (!try_accept(job, work)) return std::nullopt;
+    auto place = make_place(std::move(options));
+    job_pointer job = place.mapped();
+    if (!try_accept(place, work)) return std::nullopt;
     return job_handle(std::move(job));
   }
   [[nodiscard]] std::optional<job_handle> try_submit(boost::asio::awaitable<void>& work) {
@@ -350,11 +352,11 @@ class worker_pool {
   };
 
   struct submitter : waiter {
-    submitter(const boost::asio::any_io_executor& executor, job_pointer what,
+    submitter(const boost::asio::any_io_executor& executor, places::node_type future,
               boost::asio::awaitable<void>& offered)
-        : waiter(executor), job(std::move(what)), work(&offered) {}
+        : waiter(executor), place(std::move(future)), work(&offered) {}
 
-    job_pointer job;
+    places::node_type place;
     boost::asio::awaitable<void>* work;
     bool accepted = false;
   };
@@ -409,21 +411,27 @@ class worker_pool {
     });
   }
 
-  job_pointer make_job(job_options options) {
-    return std::make_shared<detail::pool_job>(*this, std::move(options), next_index_++, unhandled_);
+  /// A job in the place that it will have in the queue, so that accepting it needs no memory: a submit that fails
+  /// has not happened.
+  places::node_type make_place(job_options options) {
+    auto job = std::make_shared<detail::pool_job>(*this, std::move(options), next_index_++, unhandled_);
+    const int priority = job->options.priority;
+    places one;
+    one.emplace(priority, std::move(job));
+    return one.extract(one.begin());
   }
 
-  bool try_accept(const job_pointer& job, boost::asio::awaitable<void>& work) {
+  bool try_accept(places::node_type& place, boost::asio::awaitable<void>& work) {
     if (!is_accepting()) throw closed();  // WPL-1
     if (!has_room()) return false;        // and whoever is parked before us found none either
-    accept(job, work);
+    accept(place, work);
     move_on();
     return true;
   }
 
-  void accept(const job_pointer& job, boost::asio::awaitable<void>& work) {
-    queue_.emplace(job->options.priority, job);  // behind its equals: WPL-12
-    job->work.emplace(std::move(work));
+  void accept(places::node_type& place, boost::asio::awaitable<void>& work) noexcept {
+    place.mapped()->work.emplace(std::move(work));
+    queue_.insert(std::move(place));  // behind its equals: WPL-12
   }
 
   /// A job that finds a free worker does not stay in the queue, so free workers count as room.
@@ -435,13 +443,13 @@ class worker_pool {
   }
 
   // Whoever changes the number of jobs, workers or places calls this: nobody waits who could go on.
-  void move_on() {
+  void move_on() noexcept {
     while (true) {
       if (!queue_.empty() && free_workers() > 0) {
         begin_next();
       } else if (!submitters_.empty() && has_room()) {
         submitter& first = submitters_.front();
-        accept(first.job, *first.work);
+        accept(first.place, *first.work);
         first.accepted = true;
         first.wake();
       } else {
@@ -453,7 +461,7 @@ class worker_pool {
     while (!drainers_.empty()) drainers_.front().wake();
   }
 
-  void begin_next() {
+  void begin_next() noexcept {
     const job_pointer job = queue_.begin()->second;
     job->place = running_.insert(queue_.extract(queue_.begin()));
     try {

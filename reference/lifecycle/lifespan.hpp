@@ -203,11 +203,18 @@ class lifespan {
   boost::asio::awaitable<void> run_once(step body) {
     running_ = true;
     accepting_ = true;
-    co_await start_and_use(std::move(body));
+    std::exception_ptr out_of_memory;
+    try {
+      co_await start_and_use(std::move(body));
+      accepting_ = false;
+      co_await hold_requests;
+      co_await shield(stop_all());  // bounded thing by thing
+    } catch (...) {                 // the steps themselves do not throw here
+      out_of_memory = std::current_exception();
+    }
     accepting_ = false;
-    co_await hold_requests;
-    co_await shield(stop_all());  // bounded thing by thing
     running_ = false;
+    if (out_of_memory) std::rethrow_exception(out_of_memory);
     throw_outcome();
   }
 
@@ -236,9 +243,11 @@ class lifespan {
   boost::asio::awaitable<void> stop_all() {
     while (!stack_.empty()) {  // LIF-1; nobody pushes any more
       auto top = stack_.extract(std::prev(stack_.end()));
+      const std::shared_ptr<activity> user = top.mapped().user;
       try {
         co_await stop_one(top.key(), std::move(top.mapped()));
-      } catch (...) {  // out of memory: the stops themselves do not throw here
+      } catch (...) {                           // out of memory: the stops themselves do not throw here
+        if (user) user->task.request_cancel();  // or the join below would wait for it for ever
         note("lifespan", top.key(), std::current_exception());
       }
     }
@@ -278,10 +287,16 @@ class lifespan {
     } catch (...) {
       failure = std::current_exception();
     }
-    life.note(what->name, what->id, std::move(failure));  // LIF-4: noted, and nothing is skipped
-    life.stack_.erase(what->id);                          // a user that ended by itself (LIF-9)
+    std::exception_ptr unnoted;  // for want of memory: then it is this task that fails
+    try {
+      life.note(what->name, what->id, std::move(failure));  // LIF-4: noted, and nothing is skipped
+    } catch (...) {
+      unnoted = std::current_exception();
+    }
+    life.stack_.erase(what->id);  // a user that ended by itself (LIF-9)
     what->ended = true;
     if (!what->waiting.empty()) what->waiting.front().wake();
+    if (unnoted) std::rethrow_exception(unnoted);
   }
 
   /// Waits until `what` has ended or the limit has passed; true if it has ended. To be called in a shield.

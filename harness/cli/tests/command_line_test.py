@@ -1,7 +1,7 @@
 """The command line, driven from outside: exit statuses, shapes of JSON, bad subjects, findings, replays.
 
 Usage: command_line_test.py [TestCase[.test_method] ...]
-Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS (the test-only binary), ASSAY_SANITIZED (the build's sanitizers,
+Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS, ASSAY_SHORT_OF_MEMORY (test-only binaries), ASSAY_SANITIZED (the build's sanitizers,
 for example "address,undefined"), ASSAY_OTHER (optional: the command as the other compiler built it).
 """
 
@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ElementTree
 
 ASSAY = os.environ.get("ASSAY", "build/release/assay")
 BAD = os.environ.get("ASSAY_BAD_SUBJECTS", "build/release/harness/assay_bad_subjects")
+KEEPERS = os.environ.get("ASSAY_SHORT_OF_MEMORY", "build/release/harness/assay_short_of_memory")
 OTHER = os.environ.get("ASSAY_OTHER", "")
 SANITIZED = os.environ.get("ASSAY_SANITIZED", "")
 PATIENCE = "10" if SANITIZED else "2"  # seconds of real time until a hang is called one
@@ -134,7 +135,7 @@ class Usage(unittest.TestCase):
 
     def test_help_of_every_verb_has_examples(self):
         self.assertEqual(call(ASSAY, "--help").status, 0)
-        for verb in ["list", "standard", "run", "mutants", "replay", "lint"]:
+        for verb in ["list", "standard", "run", "mutants", "replay", "allocations", "lint"]:
             ran = call(ASSAY, verb, "--help")
             self.assertEqual(ran.status, 0, verb)
             self.assertIn("Examples:", ran.out)
@@ -745,6 +746,95 @@ class Exploring(unittest.TestCase):
             ran = call(ASSAY, "explore", "--shard", wrong)
             self.assertEqual(ran.status, 64, wrong)
             self.assertIn("--shard", ran.err)
+
+
+class Allocations(unittest.TestCase):
+    def sweep(self, program, *arguments):
+        ran = call(program, "allocations", "--format", "json", "--hang-after", PATIENCE, *arguments)
+        return ran.json()["allocations"], ran.status
+
+    def keeper(self, name, clause="KEEP-1"):
+        swept, status = self.sweep(KEEPERS, "--subject", name, "--clause", clause)
+        self.assertEqual(len(swept), 1, swept)
+        return swept[0], status
+
+    def expect_caught(self, name, outcome, clause="KEEP-1"):
+        swept, status = self.keeper(name, clause)
+        self.assertEqual(status, 1, swept)
+        self.assertEqual({one["outcome"] for one in swept["bad"]}, {outcome}, swept)
+        self.assertEqual(swept["covered"], swept["points"])
+
+    def test_a_subject_that_holds_when_memory_is_short_is_never_reported(self):
+        for clause in ("KEEP-1", "KEEP-2"):
+            swept, status = self.keeper("careful", clause)
+            self.assertEqual(status, 0, swept)
+            self.assertEqual(swept["bad"], [])
+            self.assertGreater(swept["points"], 3)
+            self.assertEqual(swept["covered"], swept["points"])
+            self.assertEqual(sum(swept["outcomes"].values()), 2 * swept["points"])
+            self.assertGreater(swept["outcomes"]["surfaced"], 0)
+
+    def test_a_swallowed_failure_is_lost(self):
+        self.expect_caught("swallowing", "lost")
+
+    def test_a_failure_where_nothing_may_fail_is_a_crash(self):
+        self.expect_caught("brittle", "crashed")
+
+    def test_memory_that_nobody_frees_is_a_leak(self):
+        self.expect_caught("leaky", "leaked")
+
+    def test_a_task_that_nobody_ends_is_a_leak(self):
+        self.expect_caught("abandoning", "leaked", "KEEP-2")
+
+    def test_a_put_that_failed_and_happened_is_a_double(self):
+        self.expect_caught("doubling", "doubled")
+
+    def test_trying_for_ever_is_a_hang(self):
+        self.expect_caught("spinning", "hung")
+
+    def test_every_bad_point_replays_from_its_token_with_the_same_hash(self):
+        for name, clause in (("swallowing", "KEEP-1"), ("leaky", "KEEP-1"), ("abandoning", "KEEP-2"), ("doubling", "KEEP-1")):
+            swept, _ = self.keeper(name, clause)
+            self.assertTrue(swept["bad"])
+            for bad_one in swept["bad"]:
+                first, status = replay(KEEPERS, bad_one["token"])
+                again, _ = replay(KEEPERS, bad_one["token"], "--no-isolate")
+                self.assertEqual(status, 1, bad_one)
+                self.assertEqual(first["message"], bad_one["message"])
+                self.assertEqual(first["trace_hash"], again["trace_hash"])
+                number = str(bad_one["allocation"])
+                story = [line for line in first["story"] if f"allocation {number} of the subject fails" in line]
+                self.assertEqual(len(story), 1, first["story"])
+                self.assertIn("in '", story[0])
+
+    def test_a_crash_replays_in_a_worker(self):
+        swept, _ = self.keeper("brittle")
+        again, status = replay(KEEPERS, swept["bad"][0]["token"])
+        self.assertEqual(status, 2, again)
+        self.assertEqual(again["verdict"], "error")
+
+    def test_the_text_names_points_outcomes_and_the_replay(self):
+        ran = call(KEEPERS, "allocations", "--subject", "doubling", "--subject", "careful")
+        self.assertEqual(ran.status, 1, ran.err)
+        for word in ("KEEP-1", "points", "covered", "surfaced", "doubled: item", "replay assay1:", "alloc="):
+            self.assertIn(word, ran.out)
+
+    def test_two_sweeps_are_the_same_however_many_run_at_a_time(self):
+        first = call(KEEPERS, "allocations", "--format", "json", "--hang-after", PATIENCE, "--jobs", "1")
+        second = call(KEEPERS, "allocations", "--format", "json", "--hang-after", PATIENCE, "--jobs", "3")
+        self.assertEqual(first.out, second.out)
+
+    def test_a_program_without_the_replaced_operator_new_says_what_to_link(self):
+        ran = bad("allocations", "--subject", "good")
+        self.assertEqual(ran.status, 2)
+        self.assertIn("link assay::allocation_faults", ran.err)
+
+    def test_misuse_is_named(self):
+        for arguments, word in ((["--jobs", "0"], "--jobs"), (["--subject", "carefull"], "'careful'"),
+                                (["--format", "yaml"], "--format")):
+            ran = call(KEEPERS, "allocations", *arguments)
+            self.assertEqual(ran.status, 64, arguments)
+            self.assertIn(word, ran.err)
 
 
 def own_results(program):

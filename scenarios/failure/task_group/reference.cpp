@@ -39,6 +39,7 @@ reference::task_group_options options_for(const environment& env, const contract
   reference::task_group_options options;
   options.cancel_on_failure = !config.collect;
   options.unhandled = [&env](const reference::task_failure& failed) {
+    const detail::harness_section section;  // the hook must not throw
     env.report_unhandled(in_words_of_contract(failed.error));
   };
   return options;
@@ -50,18 +51,29 @@ class reference_group final : public contract::task_group {
       : group_(env.executor(), options_for(env, config)) {}
 
   awaitable<void> run(std::vector<child> children) override {
-    for (child& one : children) (void)spawn(std::move(one));
-    co_await join();
+    auto all_ended = join();  // made first: once a task runs, nothing keeps us from waiting for it
+    const std::exception_ptr unspawned = spawn_all(std::move(children));
+    co_await std::move(all_ended);
+    if (unspawned) std::rethrow_exception(unspawned);
   }
   awaitable<void> run_with_body(std::vector<child> children, work body) override {
-    (void)spawn(child(std::string(body_name), std::move(body)));
-    for (child& one : children) (void)spawn(std::move(one));
-    co_await join();
+    children.insert(children.begin(), child(std::string(body_name), std::move(body)));
+    co_await run(std::move(children));
   }
   bool spawn(child one) override { return group_.spawn(std::move(one.name), run_child(std::move(one.run))); }
   void close() override { group_.close(); }
 
  private:
+  // What kept us from spawning all of them; then those that were spawned are asked to stop.
+  std::exception_ptr spawn_all(std::vector<child> children) {
+    try {
+      for (child& one : children) (void)spawn(std::move(one));
+    } catch (...) {
+      group_.request_cancel();
+      return std::current_exception();
+    }
+    return nullptr;
+  }
   awaitable<void> join() {
     std::exception_ptr failure;
     try {

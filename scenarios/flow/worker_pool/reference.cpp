@@ -44,6 +44,7 @@ reference::worker_pool_options options_of(environment& env, const contract::work
   options.queue_capacity = static_cast<std::size_t>(config.queue_capacity);
   options.started = config.started;
   options.unhandled = [&env](const reference::task_failure& failure) {
+    const detail::harness_section section;  // the hook must not throw
     env.report_unhandled(translated(failure.error));
   };
   return options;
@@ -110,20 +111,23 @@ boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worke
   reference::job_options options = options_for(id, how);
   std::exception_ptr failure;
   try {
+    std::optional<reference::job_handle>& place =
+        handles_[id];  // before: once it is accepted nothing may fail
     reference::job_handle handle = co_await pool_->submit(work, std::move(options));
-    handles_.emplace(id, std::move(handle));
+    place = std::move(handle);
   } catch (...) {
     failure = std::current_exception();
   }
   if (!failure) co_return;
   forget(id);
+  handles_.erase(id);
   rethrow_translated(failure);
 }
 
 boost::asio::awaitable<void> reference_pool::outcome(int id) {
   std::exception_ptr failure;
   try {
-    co_await handles_.at(id).wait();
+    co_await handles_.at(id).value().wait();
   } catch (...) {
     failure = std::current_exception();
   }

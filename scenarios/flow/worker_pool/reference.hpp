@@ -5,6 +5,7 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,8 @@ class reference_pool : public contract::worker_pool {
   environment& env_;
   reference::shutdown_watch watch_;
   std::shared_ptr<reference::worker_pool> pool_;
-  std::map<int, reference::job_handle> handles_;
-  std::map<std::string, std::shared_ptr<item>> items_;  // of jobs that have not begun, by name
+  std::map<int, std::optional<reference::job_handle>> handles_;  // empty while the job is being handed in
+  std::map<std::string, std::shared_ptr<item>> items_;           // of jobs that have not begun, by name
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

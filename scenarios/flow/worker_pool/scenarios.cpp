@@ -104,12 +104,14 @@ class workshop {
   class attendance {
    public:
     attendance(workshop& shop, int id) : shop_(shop), id_(id) {
+      const assay::detail::harness_section section;  // our own books
       shop_.begun_.push_back(id);
       shop_.peak_ = std::max(shop_.peak_, ++shop_.running_);
     }
     attendance(const attendance&) = delete;
     attendance& operator=(const attendance&) = delete;
     ~attendance() {
+      const assay::detail::harness_section section;
       --shop_.running_;
       shop_.ended_.push_back(id_);
     }

@@ -54,6 +54,7 @@ struct world {
     log.push_back(std::move(what));
   }
   bool happened(std::string_view what) const { return std::find(log.begin(), log.end(), what) != log.end(); }
+  std::string last() const { return log.empty() ? std::string() : log.back(); }
   // The names x of all "<prefix>x<suffix>" in the log, in order.
   words those(std::string_view prefix, std::string_view suffix) const {
     words names;
@@ -617,10 +618,10 @@ ASSAY_CLAUSE(
     add_each(w, *life, three());
     auto run = t.start("run", life->run(step_of(w, "body")));
     co_await t.advance(6ms);
-    t.expect_eq(w.log.back(), "stop b", "the stop has begun");
+    t.expect_eq(w.last(), "stop b", "the stop has begun");
     const nanoseconds due = w.begun_at + limit - t.elapsed();
     co_await t.advance(due);
-    t.expect_eq(w.log.back(), "stop b", "a stop is not interrupted before its limit");
+    t.expect_eq(w.last(), "stop b", "a stop is not interrupted before its limit");
     t.expect_eq(life->stop_timeouts(), words(), "nothing has timed out before its limit");
     co_await t.settle();
     t.expect_eq(w.asked_at, t.elapsed(), "a stop is asked to stop at its limit");

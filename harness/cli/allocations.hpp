@@ -1,0 +1,19 @@
+// `assay allocations`: what became of every allocation that failed, as a person or a program reads it.
+#pragma once
+
+#include <iosfwd>
+#include <span>
+#include <string>
+
+#include "harness/campaign/allocations.hpp"
+
+namespace assay {
+
+/// One line for each sweep; what is bad with its points and the replay of the first; a summary.
+void write_text(std::ostream& out, std::span<const allocation_sweep> sweeps, const std::string& program);
+void write_json(std::ostream& out, std::span<const allocation_sweep> sweeps);
+
+/// 0 nothing is bad, 1 something is, 2 something could not be swept or nothing was.
+int exit_status(std::span<const allocation_sweep> sweeps);
+
+}  // namespace assay
