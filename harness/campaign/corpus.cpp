@@ -45,6 +45,7 @@ corpus::corpus(const corpus_state& state) {
     } catch (const malformed_token& failure) {
       refuse("schedule " + std::to_string(i + 1) + ": " + failure.what());
     }
+    if (state.features[i].empty()) refuse("no feature belongs to schedule " + std::to_string(i + 1));
     for (const std::uint32_t one : state.features[i]) {
       const auto found = known_.find(one);
       if (found == known_.end() || found->second.owner != 0)

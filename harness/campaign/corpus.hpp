@@ -2,8 +2,8 @@
 //
 // Exploring without memory starts every trial anew; what takes several unlikely steps in a row is reached only if one
 // trial makes them all. So, as coverage-guided fuzzers do with inputs (M. Zalewski, AFL; LLVM's libFuzzer), every
-// schedule that showed a feature for the first time (see coverage.hpp) is kept, and most new ones are small changes of
-// those: they begin where others have come to. The same was done for interleavings of threads by Chen et al. ("MUZZ:
+// schedule that showed a feature for the first time (see coverage.hpp) is kept, and new ones are small changes of those:
+// they begin where others have come to. The same was done for interleavings of threads by Chen et al. ("MUZZ:
 // Thread-aware grey-box fuzzing for effective bug hunting in multithreaded programs", USENIX Security 2020) and with
 // features much like these by Wolff, Shi, Duck, Mathur, Roychoudhury ("Greybox fuzzing for concurrency testing",
 // ASPLOS 2024).

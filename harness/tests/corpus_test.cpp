@@ -221,6 +221,9 @@ TEST(corpus, refuses_a_state_that_it_did_not_make) {
   bad.known.back() = bad.known.front();
   EXPECT_THAT(complaint(bad), HasSubstr("twice"));
   bad = good;
+  bad.features.back().clear();
+  EXPECT_THAT(complaint(bad), HasSubstr("no feature belongs"));
+  bad = good;
   bad.features.back().push_back(bad.features.front().front());
   EXPECT_THAT(complaint(bad), HasSubstr("or another's"));
 }
