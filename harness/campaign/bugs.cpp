@@ -17,6 +17,7 @@
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/child_process.hpp"
 #include "harness/campaign/shrink.hpp"
+#include "harness/campaign/sources.hpp"
 #include "harness/choice/exhaustive.hpp"
 #include "harness/choice/strategy.hpp"
 
@@ -65,10 +66,12 @@ class measurement {
   bug_report run() {
     for (const strategy& one : strategies()) {
       report_.strategies[std::string(one.name)] =
-          over_seeds([&](std::uint64_t seed) { return first_failure(one, seed); });
+          over_seeds([&](std::uint64_t seed) { return first_failure(one.name, seed); });
     }
     report_.strategies["dfs"] = depth_first();
-    report_.portfolio = over_seeds([&](std::uint64_t seed) { return first_failure_of_portfolio(seed); });
+    report_.strategies["corpus"] =
+        over_seeds([&](std::uint64_t seed) { return first_failure("corpus", seed); });
+    report_.portfolio = over_seeds([&](std::uint64_t seed) { return first_failure("portfolio", seed); });
     sweep();
     shrink_one();
     look_at_twin();
@@ -81,18 +84,18 @@ class measurement {
   }
 
   // Schedules until the bug shows, or never.
-  double first_failure(const strategy& which, std::uint64_t seed) const {
+  double first_failure(std::string_view strategy, std::uint64_t seed) const {
+    campaign_options options;
+    options.strategy = strategy;
+    options.seed = seed;
+    sources all(options, shape_, order_model::any);
     for (std::uint32_t number = 0; number < options_.cap; ++number) {
-      if (!try_one(bug_.wrong, *which.make(trial_seed(seed, number), shape_)).passed()) return number + 1;
-    }
-    return never;
-  }
-
-  double first_failure_of_portfolio(std::uint64_t seed) const {
-    portfolio mixed(seed, shape_);
-    for (std::uint32_t number = 0; number < options_.cap; ++number) {
-      if (!try_one(bug_.wrong, mixed.next()).passed()) return number + 1;
-      mixed.finish();
+      choice_source& source = all.next();
+      trial_settings settings;
+      settings.covered = all.covered_by_trial();
+      const trial_result seen = run_trial(planted_subject(), bug_.wrong, source, settings);
+      if (!seen.passed()) return number + 1;
+      all.finish(seen);
     }
     return never;
   }

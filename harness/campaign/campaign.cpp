@@ -98,8 +98,8 @@ class campaign {
   campaign_result run() {
     if (auto why = reason_to_skip(chosen_, scenario_, options_.where)) {
       skip(std::move(*why));
-    } else if (explore()) {
-      check_vacuity();
+    } else if (explore() && options_.systematic) {
+      check_vacuity();  // a later batch alone need not reach what the first one has reached
     }
     return std::move(result_);
   }
@@ -247,8 +247,10 @@ class campaign {
       // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
       choice_source& source = all.next();
       strategy_ = all.name();
+      settings_.covered = all.covered_by_trial();
       const trial_result seen = run_one(source, i == 0);
-      all.finish();
+      settings_.covered = nullptr;
+      all.finish(seen);
       if (model == order_model::any) ++result_.schedules;
       if (strategy_ == "pct2") result_.depth2 = pct_bound(shape_, 2, ++pct2_trials_);
       if (!judge(seen, phase, model)) return false;
@@ -258,6 +260,7 @@ class campaign {
     }
     strategy_ = {};
     result_.exhausted = all.covered();
+    if (model == order_model::any) result_.corpus = all.kept();
     return true;
   }
 
@@ -384,8 +387,11 @@ trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenar
   all.hash = baseline.events->hash();
   sources mixed(options, shape, order_model::any);
   for (std::uint32_t i = 0; i < options.schedules && !mixed.covered(); ++i) {
-    const trial_result seen = run_trial(chosen, scenario, mixed.next(), settings, true);
-    mixed.finish();
+    choice_source& source = mixed.next();
+    trial_settings told = settings;
+    told.covered = mixed.covered_by_trial();
+    const trial_result seen = run_trial(chosen, scenario, source, told, true);
+    mixed.finish(seen);
     all.hash = fnv::mix(all.hash, seen.events->hash());
     replay_source exactly(condense(seen.choices));
     const trial_result again = run_trial(chosen, scenario, exactly, settings, true);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/corpus.hpp"
 #include "harness/choice/choice.hpp"
 #include "harness/choice/strategy.hpp"
 #include "harness/trial/trial.hpp"
@@ -37,11 +38,13 @@ struct campaign_options {
       100;  ///< explored schedules under order model `any`; a quarter of it under `fifo`
   std::uint64_t seed = 1;
   tier where = tier::sim;
-  bool sweep = true;                   ///< the cancellation and fault sweeps, and random cancels and faults
-  std::string strategy = "portfolio";  ///< that explores them; one of strategies(), "portfolio" or "dfs"
+  bool sweep = true;  ///< the cancellation and fault sweeps, and random cancels and faults
+  std::string strategy =
+      "portfolio";               ///< that explores them; one of strategies(), "portfolio", "corpus" or "dfs"
   std::uint32_t pairs_max = 64;  ///< pairs of cancels, and of a fault and a cancel, that are tried of each
   bool systematic = true;        ///< false: only explored orders, where the sweeps have been run before
   bool list_orders = false;      ///< campaign_result::orders is wanted
+  corpus_state corpus;           ///< strategy "corpus": what it begins with
   std::uint32_t shrink_trials_max = 400;
   trial_runner run;  ///< run_trial if empty
 };
@@ -75,6 +78,7 @@ struct campaign_result {
   std::uint32_t fault_pairs_covered = 0;
   std::uint64_t order_classes = 0;    ///< schedules that differ in more than the order of unrelated turns
   std::vector<std::uint64_t> orders;  ///< the classes themselves, if they are wanted
+  corpus_state corpus;                ///< strategy "corpus": what it has kept
   std::uint64_t schedules = 0;        ///< orders that were explored under order model `any`
   double depth2 = 0;       ///< the least probability with which PCT has shown a bug of depth 2; see pct_bound
   std::string strategy;    ///< that showed it, if a strategy did

@@ -16,14 +16,15 @@ BOOST_DESCRIBE_ENUM(level, must, should, may)
 BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
 BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
 BOOST_DESCRIBE_ENUM(tier, sim, io_context)
+BOOST_DESCRIBE_STRUCT(corpus_state, (), (schedules, features, known, times))
 BOOST_DESCRIBE_STRUCT(campaign_options, (),
-                      (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders,
+                      (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders, corpus,
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
                        shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
                        cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
-                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders,
+                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
                        schedules, depth2, strategy, exhausted))
 
 namespace json = boost::json;

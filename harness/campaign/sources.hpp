@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "harness/campaign/campaign.hpp"
+#include "harness/campaign/corpus.hpp"
 #include "harness/choice/exhaustive.hpp"
 #include "harness/choice/strategy.hpp"
 
@@ -19,15 +20,19 @@ class sources {
 
   /// The source of the next trial. Lives until the next call.
   choice_source& next();
+  /// What the next trial is to fill (trial_settings::covered); null if nobody wants to know.
+  coverage* covered_by_trial() noexcept { return way_ == way::kept ? &seen_ : nullptr; }
   /// To be called when the trial has been run.
-  void finish();
+  void finish(const trial_result& trial);
   /// No further trial can show anything new.
   bool covered() const noexcept { return covered_; }
+  /// What strategy "corpus" has kept.
+  corpus_state kept() const { return corpus_.state(); }
   /// The strategy of the last source; empty under order model `fifo`.
   std::string_view name() const noexcept;
 
  private:
-  enum class way { ties, fixed, depth_first, mixed };
+  enum class way { ties, fixed, depth_first, mixed, kept };
   static way way_of(const campaign_options& options, order_model model);
 
   const campaign_options& options_;
@@ -38,6 +43,9 @@ class sources {
   std::unique_ptr<choice_source> source_;
   exhaustive all_;
   portfolio mixed_;
+  corpus corpus_;
+  coverage seen_;
+  bool mutated_ = false;  // the last source
 };
 
 }  // namespace assay

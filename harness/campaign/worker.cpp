@@ -31,13 +31,18 @@ constexpr std::size_t error_lines_max = 20;
 
 [[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-// Writes all of it; false if the other side is gone.
+// Writes all of it, even if that is more than the socket holds at a time; false if the other side is gone.
 bool send_line(int socket, std::string line) {
   line += '\n';
   std::string_view rest = line;
   while (!rest.empty()) {
     const ssize_t sent = ::send(socket, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) {
+      pollfd writable{socket, POLLOUT, 0};
+      ::poll(&writable, 1, -1);
+      continue;
+    }
     if (sent <= 0) return false;
     rest.remove_prefix(static_cast<std::size_t>(sent));
   }

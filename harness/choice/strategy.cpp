@@ -22,7 +22,7 @@ class disturbance {
     const std::uint32_t mode = random_.below(8);
     if (mode == 0) return;
     if (mode == 1 || places == 0) {
-      one_in_ = one_in;
+      one_in_ = one_in >> random_.below(3);  // what takes several of them is shown by many only
     } else if (mode == 2) {
       from_ = random_.below(places);
       always_ = random_.below(2) == 0 ? 0 : 1 + random_.below(8);
@@ -40,9 +40,9 @@ class disturbance {
   }
 
  private:
-  // The first kind is the plain one, and as likely as all the others together.
+  // The first kind is the plain one, and twice as likely as all the others together.
   std::uint32_t drawn(std::uint32_t arity) {
-    return arity == 2 || random_.below(2) == 0 ? 1 : 2 + random_.below(arity - 2);
+    return arity == 2 || random_.below(3) != 0 ? 1 : 2 + random_.below(arity - 2);
   }
 
   splitmix64 random_;

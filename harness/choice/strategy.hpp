@@ -17,6 +17,7 @@
 //   starve_one     one task, or one chain, waits for as long as anybody else can run
 //   dfs            every schedule, one after the other; see exhaustive.hpp
 //   portfolio      all of these in turn
+//   corpus         the portfolio, and by turns with it mutants of what has shown something new; see corpus.hpp
 //
 // Each also draws which kinds of choices it switches on at all (swarm testing: Groce, Zhang, Eide, Chen, Regehr, ISSTA
 // 2012): cancels and faults not at all, at few places, or often.

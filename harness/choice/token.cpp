@@ -136,6 +136,8 @@ std::string checksum(std::string_view text) {
   return base64url(bytes);
 }
 
+}  // namespace
+
 std::string encode_schedule(const schedule& plan) {
   std::string bytes;
   put_varint(bytes, plan.steps);
@@ -180,8 +182,6 @@ schedule decode_schedule(std::string_view text) {
   }
   return plan;
 }
-
-}  // namespace
 
 std::string encode(const replay_token& token) {
   std::string text(magic);

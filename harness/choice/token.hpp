@@ -38,6 +38,11 @@ std::string encode(const replay_token& token);
 /// Reads a token. Throws malformed_token.
 replay_token decode_token(std::string_view text);
 
+/// A schedule alone, as SCHEDULE stands in a token.
+std::string encode_schedule(const schedule& plan);
+/// Throws malformed_token.
+schedule decode_schedule(std::string_view text);
+
 /// Reads a token as the command line takes it: the token itself, or `@FILE` whose first line is one.
 /// Throws malformed_token, also for a file that cannot be read.
 replay_token read_token(std::string_view text);

@@ -194,7 +194,8 @@ class reader {
     verb->add_flag_callback("--no-isolate", [this] { isolate_ = false; }, about_not);
   }
 
-  void campaign_group(CLI::App* verb, const std::string& schedules) {
+  void campaign_group(CLI::App* verb, const std::string& schedules,
+                      const std::string& usual_strategy = "portfolio") {
     number_option(verb, "--schedules", "Schedules explored per scenario (" + schedules + ")", 0, 100'000'000,
                   [this](std::uint64_t n) {
                     line_.options.schedules = static_cast<std::uint32_t>(n);
@@ -210,10 +211,16 @@ class reader {
       line_.processes.workers = static_cast<unsigned>(n);
       jobs_given_ = true;
     });
-    std::vector<std::string> names{"portfolio", "dfs"};
+    std::vector<std::string> names{"portfolio", "corpus", "dfs"};
     for (const strategy& one : strategies()) names.emplace_back(one.name);
-    word_option(verb, "--strategy", "How orders are explored (portfolio); dfs covers small scenarios whole",
-                names, [this](const std::string& text) { line_.options.strategy = text; });
+    word_option(verb, "--strategy",
+                "How orders are explored (" + usual_strategy +
+                    "); corpus mutates what has shown something new, "
+                    "dfs covers small scenarios whole",
+                names, [this](const std::string& text) {
+                  line_.options.strategy = text;
+                  strategy_given_ = true;
+                });
     number_option(verb, "--pairs", "Pairs of cancels, and of a fault and a cancel, per scenario (64)", 0,
                   1'000'000,
                   [this](std::uint64_t n) { line_.options.pairs_max = static_cast<std::uint32_t>(n); });
@@ -311,7 +318,7 @@ class reader {
                  "  assay explore --schedules 100000 --jobs 2 --state explored.json\n"
                  "  assay explore --subject reference --time 600 --shard 2/4");
     selection_options(v);
-    campaign_group(v, "10000");
+    campaign_group(v, "10000", "corpus");
     number_option(v, "--time", "Seconds of real time to explore, instead of a number of schedules", 1,
                   10'000'000, [this](std::uint64_t n) { line_.exploring.time = std::chrono::seconds(n); });
     number_option(v, "--batch", "Schedules that are explored at a time (200)", 1, 1'000'000,
@@ -416,6 +423,7 @@ class reader {
   }
 
   void check_together() {
+    if (line_.what == verb::explore && !strategy_given_) line_.options.strategy = "corpus";
     if (isolate_) {
       line_.processes.isolate = *isolate_ ? run_settings::isolation::all : run_settings::isolation::none;
     } else if (jobs_given_) {
@@ -441,6 +449,7 @@ class reader {
   CLI::App app_;
   bool version_ = false;
   bool jobs_given_ = false;
+  bool strategy_given_ = false;
   std::optional<bool> isolate_;
   std::map<std::string, verb> verbs_;
   std::vector<std::unique_ptr<std::string>> texts_;

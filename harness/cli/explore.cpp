@@ -21,9 +21,10 @@
 namespace assay {
 
 BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
+BOOST_DESCRIBE_STRUCT(corpus_state, (), (schedules, features, known, times))
 BOOST_DESCRIBE_STRUCT(explored, (),
-                      (subject, scenario, next_batch, schedules, trials, orders, depth2, exhausted, outcome,
-                       message, token, strategy))
+                      (subject, scenario, next_batch, schedules, trials, orders, depth2, corpus, exhausted,
+                       outcome, message, token, strategy))
 
 namespace {
 
@@ -52,10 +53,16 @@ void load(std::vector<explored>& all, const campaign_options& each, const explor
                              json::serialize(made_with(each, options)) + ": name another file, or remove it");
   }
   std::map<std::pair<std::string, std::string>, explored> known;
-  for (const json::value& one : read.at("explored").as_array()) {
-    auto far = json::value_to<explored>(one);
-    auto key = std::pair(far.subject, far.scenario);
-    known[std::move(key)] = std::move(far);
+  try {
+    for (const json::value& one : read.at("explored").as_array()) {
+      auto far = json::value_to<explored>(one);
+      (void)corpus(far.corpus);  // throws for one that is damaged
+      auto key = std::pair(far.subject, far.scenario);
+      known[std::move(key)] = std::move(far);
+    }
+  } catch (const std::exception& failure) {
+    throw std::runtime_error("'" + options.state.string() +
+                             "' is no state of an exploration: " + failure.what());
   }
   for (explored& one : all) {
     const auto found = known.find({one.subject, one.scenario});
@@ -83,7 +90,10 @@ void merge(explored& into, const campaign_result& batch) {
   into.orders.insert(batch.orders.begin(), batch.orders.end());
   into.depth2 = 1 - (1 - into.depth2) * (1 - batch.depth2);
   into.exhausted = into.exhausted || batch.exhausted;
-  if (!is_bad(batch.outcome)) return;
+  if (!is_bad(batch.outcome)) {
+    into.corpus = batch.corpus;
+    return;
+  }
   into.outcome = batch.outcome;
   into.message = batch.message;
   into.token = batch.token;
@@ -126,6 +136,7 @@ exploration explore(const std::vector<selected>& what, const campaign_options& e
       asked.options.schedules = options.batch;
       asked.options.systematic = one.next_batch == 0;
       asked.options.list_orders = true;
+      asked.options.corpus = one.corpus;
       jobs.push_back(std::move(asked));
       whose.push_back(&one);
     }
@@ -150,6 +161,8 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
   std::uint64_t schedules = 0;
   std::uint64_t trials = 0;
   std::uint64_t orders = 0;
+  std::size_t features = 0;
+  std::size_t kept = 0;
   std::size_t exhausted = 0;
   std::size_t failed = 0;
   double least = 1;
@@ -157,6 +170,8 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
     schedules += one.schedules;
     trials += one.trials;
     orders += one.orders.size();
+    features += one.corpus.known.size();
+    kept += one.corpus.schedules.size();
     exhausted += one.exhausted ? 1 : 0;
     if (!one.exhausted) least = std::min(least, one.depth2);
     if (!is_bad(one.outcome)) continue;
@@ -165,8 +180,11 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
         << "\n    found by " << one.strategy << "\n    " << replay_command(program, one.token) << "\n\n";
   }
   out << seen.all.size() << " scenarios with their subjects, " << schedules << " schedules explored in "
-      << trials << " trials, " << orders << " of them different in more than the order of unrelated turns.\n"
-      << exhausted
+      << trials << " trials, " << orders << " of them different in more than the order of unrelated turns.\n";
+  if (features > 0)
+    out << features << " features of traces were seen; the corpus keeps the " << kept
+        << " smallest schedules that show them.\n";
+  out << exhausted
       << " were covered whole. In each of the others a bug of depth 2, if there is one, has shown with a "
       << "probability of at least " << std::setprecision(2) << least << " (PCT alone).\n"
       << (failed == 0 ? "Nothing was found." : std::to_string(failed) + " failed.") << '\n';
@@ -177,6 +195,8 @@ void write_json(std::ostream& out, const exploration& seen) {
   for (const explored& one : seen.all) {
     json::object described = json::value_from(one).as_object();
     described["orders"] = one.orders.size();
+    described["corpus"] =
+        json::object{{"features", one.corpus.known.size()}, {"schedules", one.corpus.schedules.size()}};
     described["outcome"] = to_string(one.outcome);
     all.push_back(std::move(described));
   }

@@ -1,7 +1,8 @@
 // `assay explore`: a campaign that goes on, in batches, for as long as its budget lasts; interrupted, it can be resumed.
 //
 // Batch k of every scenario has the seed `seed + k`, so a campaign can be split over machines: shard i of n does the
-// batches k with k mod n = i, and together they do what one machine would.
+// batches k with k mod n = i. With every strategy but `corpus` they do together what one machine would; a corpus is each
+// shard's own.
 #pragma once
 
 #include <chrono>
@@ -37,6 +38,7 @@ struct explored {
   std::uint64_t trials = 0;
   std::set<std::uint64_t> orders;  ///< happens-before classes
   double depth2 = 0;               ///< least probability of having shown a bug of depth 2
+  corpus_state corpus;             ///< strategy "corpus": what the next batch begins with
   bool exhausted = false;
   verdict outcome = verdict::pass;
   std::string message;

@@ -397,7 +397,7 @@ int do_explore(const command_line& line) {
 }
 
 int do_hashes(const command_line& line) {
-  std::vector<std::string> names{"dfs"};
+  std::vector<std::string> names{"dfs", "corpus"};
   for (const strategy& one : strategies()) names.emplace_back(one.name);
   bool same = true;
   print(line, [&](std::ostream& out, const text_style&) {

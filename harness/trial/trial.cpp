@@ -5,6 +5,7 @@
 
 #include "harness/allocation/counter.hpp"
 #include "harness/sim/clock.hpp"
+#include "harness/trial/coverage.hpp"
 
 namespace assay {
 
@@ -71,7 +72,9 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices),
       settings_(settings),
       engine_(make_engine(settings.where, choices)),
-      time_(engine_->time()) {
+      time_(engine_->time()),
+      covered_(settings.covered) {
+  if (covered_ != nullptr) covered_->begin(choices_.made());
   engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
   if (traced) {
     trace_.emplace();
@@ -81,7 +84,10 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
   };
-  items_.touched = [this](int id) { engine_->touch(static_cast<std::uint64_t>(id) | item_keys); };
+  items_.touched = [this](int id) {
+    engine_->touch(static_cast<std::uint64_t>(id) | item_keys);
+    if (covered_ != nullptr) covered_->item_moved(id, items_);
+  };
   if (traced) items_.note = [this](std::string_view text) { record(event_kind::item, std::string(text)); };
 }
 
@@ -224,9 +230,23 @@ trial::watch_guard::~watch_guard() {
     std::erase_if(owner_->watches_, [this](const watched& one) { return one.id == id_; });
 }
 
+void trial::touch(std::uint64_t key) {
+  const detail::harness_section section;
+  engine_->touch(key);
+  if (covered_ != nullptr) covered_->touch(time_.current_task(), key);
+}
+
+// What coverage tells apart, beside the turns.
+void trial::cover(event_kind kind, std::string_view detail) {
+  if (covered_ == nullptr || !running_) return;
+  const detail::harness_section section;
+  covered_->event(static_cast<std::uint64_t>(kind), detail);
+}
+
 void trial::mark(std::string label) {
   const detail::harness_section section;
   if (trace_) record(event_kind::mark, label);
+  cover(event_kind::mark, label);
   marks_.push_back(std::move(label));
 }
 
@@ -253,7 +273,9 @@ void trial::observe(const outcome& what) {
   if (short_of_memory()) note_told(what, memory_, *allocations_);
   for (const std::string& label : labels_of(what)) {
     const auto found = planted_.find(label);
-    if (found != planted_.end()) ++found->second.observed;
+    if (found == planted_.end()) continue;
+    ++found->second.observed;
+    cover(event_kind::check, label);
   }
 }
 
@@ -269,6 +291,7 @@ std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
   const std::uint32_t fault = choices_.pick(choice_kind::fault, faults + 1);
   if (fault == 0) return 0;
   ++faults_shown_;
+  cover(event_kind::fault, call);
   record(event_kind::fault, std::string(call) + " fails (" + std::to_string(fault) + ")");
   return fault;
 }
@@ -284,6 +307,7 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none) ++target.cancels_;
   target.requested_ = target.requested_ | type;
   if (trace_) record(event_kind::cancel, target.name());
+  cover(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
   // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet.
   if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
@@ -297,6 +321,8 @@ void trial::finished(operation_record& record) {
   const detail::harness_section section;
   if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
+  if (covered_ != nullptr)
+    cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
 }
 
 void trial::observe_operation(operation_record& record) {
@@ -476,6 +502,7 @@ void trial::after_step(bool turned) {
     ++result_.turns;
     if (trace_) record(event_kind::turn, {});
     const task_id task = time_.current_task();
+    if (covered_ != nullptr) covered_->turn(task);
     bool background = false;
     if (task != subject_task) {
       operation_record& whose = *operations_[task - 1];

@@ -42,6 +42,8 @@
 
 namespace assay {
 
+class coverage;
+
 /// What kind of failure a trial ended with; `none` is a pass.
 enum class failure_kind {
   none,
@@ -66,7 +68,8 @@ struct trial_settings {
   std::optional<allocation_fault> allocation = {};
   std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
   std::uint64_t turns_per_instant_max =
-      100'000;  ///< more at one instant is a livelock (VCS-6); no part of a token
+      100'000;                  ///< more at one instant is a livelock (VCS-6); no part of a token
+  coverage* covered = nullptr;  ///< takes note of what the trial comes past, if not null; no part of a token
 };
 
 /// What became of a trial that counts allocations.
@@ -191,10 +194,7 @@ class trial {
 
   /// Says that the current turn reads or changes the thing with this key, which other turns do as well: then their
   /// order is part of what tells schedules apart. Optional; items and wake-ups are known without.
-  void touch(std::uint64_t key) {
-    const detail::harness_section section;
-    engine_->touch(key);
-  }
+  void touch(std::uint64_t key);
   /// Says that turns of this trial have nothing in common but what `touch` is told, items, and the handlers that they
   /// make and wake: then a depth-first search covers the orders of unrelated turns once.
   void touches_everything() noexcept { engine_->touches_everything(); }
@@ -294,6 +294,7 @@ class trial {
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
   void offer_cancel();
+  void cover(event_kind kind, std::string_view detail);
   bool foreground_left() const noexcept;
   boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
   void count_allocations(allocation_fault plan);
@@ -319,6 +320,7 @@ class trial {
   std::optional<trace> trace_;
   std::unique_ptr<engine> engine_;
   virtual_time& time_;  // the engine's
+  coverage* const covered_;
   item_ledger items_;
   environment environment_{*this};
   std::vector<std::shared_ptr<void>> kept_;

@@ -717,6 +717,35 @@ class Exploring(unittest.TestCase):
             if not one["exhausted"]:
                 self.assertEqual(one["schedules"], sum(part[name]["schedules"] for part in parts), name)
 
+    def test_it_keeps_a_corpus_that_grows(self):
+        with tempfile.TemporaryDirectory() as folder:
+            state = str(pathlib.Path(folder, "state.json"))
+            first = self.explore("--schedules", "10", "--state", state)
+            whole = self.explore("--schedules", "40", "--state", state)
+            kept = {(one["subject"], one["scenario"]): one["corpus"] for one in json.loads(pathlib.Path(state).read_text())["explored"]}
+        for name, one in whole.items():
+            self.assertEqual(one["corpus"], {"features": len(kept[name]["known"]), "schedules": len(kept[name]["schedules"])})
+            self.assertGreaterEqual(one["corpus"]["features"], first[name]["corpus"]["features"])
+        self.assertTrue(any(one["corpus"]["schedules"] > 1 for one in whole.values()))
+        plain = self.explore("--schedules", "10", "--strategy", "portfolio")
+        self.assertTrue(all(one["corpus"] == {"features": 0, "schedules": 0} for one in plain.values()))
+        self.assertIn("the corpus keeps", call(ASSAY, "explore", *self.SELECTED, "--schedules", "10").out)
+
+    def test_a_damaged_corpus_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            state = pathlib.Path(folder, "state.json")
+            self.explore("--schedules", "10", "--state", str(state))
+            for damage in (lambda one: one["schedules"].__setitem__(0, "no schedule"), lambda one: one["times"].pop(),
+                           lambda one: one.pop("known")):
+                read = json.loads(state.read_text())
+                damage(next(one["corpus"] for one in read["explored"] if one["corpus"]["schedules"]))
+                damaged = str(pathlib.Path(folder, "damaged.json"))
+                write(json.dumps(read), damaged)
+                ran = call(ASSAY, "explore", *self.SELECTED, "--batch", "10", "--schedules", "10", "--state", damaged)
+                self.assertEqual(ran.status, 2)
+                self.assertIn(damaged, ran.err)
+                self.assertIn("is no state of an exploration", ran.err)
+
     def test_workers_find_the_same(self):
         self.assertEqual(self.explore("--schedules", "20"), self.explore("--schedules", "20", "--jobs", "2"))
 
