@@ -14,6 +14,7 @@
 #include "harness/allocation/counter.hpp"
 #include "harness/campaign/forked_trial.hpp"
 #include "harness/campaign/job.hpp"
+#include "harness/campaign/replay.hpp"
 
 namespace assay {
 

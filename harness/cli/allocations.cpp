@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <ostream>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 

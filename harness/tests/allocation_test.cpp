@@ -9,6 +9,7 @@
 #include <new>
 
 #include "harness/campaign/allocations.hpp"
+#include "harness/campaign/replay.hpp"
 #include "harness/mock/script.hpp"
 #include "harness/tests/support.hpp"
 

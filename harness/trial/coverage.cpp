@@ -20,9 +20,9 @@ enum about : std::uint64_t { turns = 1, events, one_event, items, order };
 
 }  // namespace
 
-void coverage::begin(const std::vector<choice>& made) {
+void coverage::begin(const choice_stream& choices) {
   for (const feature& one : features_) known_.reset(one.which);
-  made_ = &made;
+  choices_ = &choices;
   features_.clear();
   last_at_.clear();
   last_turn_ = last_event_ = 0;
@@ -32,7 +32,7 @@ void coverage::add(std::uint64_t what) {
   const auto bucket = static_cast<std::uint32_t>((what ^ (what >> 32U)) % buckets);
   if (known_.test(bucket)) return;
   known_.set(bucket);
-  features_.push_back({bucket, static_cast<std::uint32_t>(made_->size())});
+  features_.push_back({bucket, static_cast<std::uint32_t>(choices_->made().size())});
 }
 
 void coverage::turn(std::uint32_t task) {

@@ -33,8 +33,8 @@ class coverage {
     bool operator==(const feature&) const = default;
   };
 
-  /// Forgets everything; a trial does so when it begins. `made` are the choices of the trial, which must outlive it.
-  void begin(const std::vector<choice>& made);
+  /// Forgets everything; a trial does so when it begins. `choices` are those of the trial, and must outlive it.
+  void begin(const choice_stream& choices);
   void turn(std::uint32_t task);
   /// An event of this kind that is told apart from others by `detail`.
   void event(std::uint64_t kind, std::uint64_t detail);
@@ -49,7 +49,7 @@ class coverage {
   void add(std::uint64_t what);
 
   std::bitset<buckets> known_;
-  const std::vector<choice>* made_ = nullptr;
+  const choice_stream* choices_ = nullptr;
   std::vector<feature> features_;
   std::uint64_t last_turn_ = 0;
   std::uint64_t last_event_ = 0;

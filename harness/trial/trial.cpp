@@ -74,7 +74,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
       engine_(make_engine(settings.where, choices)),
       time_(engine_->time()),
       covered_(settings.covered) {
-  if (covered_ != nullptr) covered_->begin(choices_.made());
+  if (covered_ != nullptr) covered_->begin(choices_);
   engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
   if (traced) {
     trace_.emplace();
