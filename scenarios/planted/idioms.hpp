@@ -86,7 +86,6 @@ void add_atomicity(std::vector<planted_bug>& bugs);
 void add_sharing(std::vector<planted_bug>& bugs);
 void add_starvation(std::vector<planted_bug>& bugs);
 void add_in_step(std::vector<planted_bug>& bugs);
-void add_long_runs(std::vector<planted_bug>& bugs);
 void add_timers(std::vector<planted_bug>& bugs);
 void add_cancellation(std::vector<planted_bug>& bugs);
 void add_handing_over(std::vector<planted_bug>& bugs);

@@ -77,10 +77,16 @@ asio::awaitable<void> vote_of_another_term(trial& t, const subject_base&) {
 
 }  // namespace
 
-void add_long_runs(std::vector<planted_bug>& bugs) {
-  bugs.push_back(plant("vote_of_another_term", 6,
-                       "seven votes are remembered and never forgotten: an eighth term meets the first one's",
-                       &vote_of_another_term<true>, &vote_of_another_term<false>));
+}  // namespace assay::planted
+
+namespace assay {
+
+const planted_bug& planted_long_run() {
+  static const planted_bug bug =
+      planted::plant("vote_of_another_term", 6,
+                     "seven votes are remembered and never forgotten: an eighth term meets the first one's",
+                     &planted::vote_of_another_term<true>, &planted::vote_of_another_term<false>);
+  return bug;
 }
 
-}  // namespace assay::planted
+}  // namespace assay

@@ -12,7 +12,6 @@ const std::vector<planted_bug>& planted_bugs() {
     planted::add_sharing(bugs);
     planted::add_starvation(bugs);
     planted::add_in_step(bugs);
-    planted::add_long_runs(bugs);
     planted::add_timers(bugs);
     planted::add_cancellation(bugs);
     planted::add_handing_over(bugs);

@@ -15,4 +15,8 @@ namespace assay {
 /// All of them, grouped by theme.
 const std::vector<planted_bug>& planted_bugs();
 
+/// One that takes many unlikely turns, each of which is seen from outside, and is found by what builds on them. None of
+/// those above, since what fails of it has many deviations however it is shrunk.
+const planted_bug& planted_long_run();
+
 }  // namespace assay

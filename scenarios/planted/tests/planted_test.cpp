@@ -191,5 +191,38 @@ TEST(corpus, is_large_and_names_every_bug_once) {
   EXPECT_GE(names.size(), 26U);
 }
 
+// What a strategy needs until it finds the bug, the sum over a few seeds.
+std::uint64_t schedules_until_found(const planted_bug& bug, const std::string& strategy) {
+  std::uint64_t sum = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    campaign_options options;
+    options.strategy = strategy;
+    options.seed = seed;
+    options.schedules = 5000;
+    options.shrink_trials_max = 0;
+    const campaign_result seen = run_campaign(planted_subject(), bug.wrong, options);
+    EXPECT_EQ(seen.outcome, verdict::fail) << strategy << ", seed " << seed;
+    sum += seen.schedules;
+  }
+  return sum;
+}
+
+TEST(long_run, is_found_sooner_by_mutating_schedules_that_came_closer) {
+  const std::uint64_t blind = schedules_until_found(planted_long_run(), "portfolio");
+  const std::uint64_t guided = schedules_until_found(planted_long_run(), "corpus");
+  std::cout << "20 seeds: portfolio " << blind << ", corpus " << guided << '\n';
+  EXPECT_LT(guided, blind * 2 / 3);
+}
+
+TEST(long_run, has_a_twin_that_never_fails) {
+  for (const char* const strategy : {"portfolio", "corpus"}) {
+    campaign_options options;
+    options.strategy = strategy;
+    options.schedules = 2000;
+    const campaign_result seen = run_campaign(planted_subject(), planted_long_run().right, options);
+    EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
+  }
+}
+
 }  // namespace
 }  // namespace assay
