@@ -20,8 +20,8 @@
 #include "harness/sim/clock.hpp"
 
 // Present in a build with AddressSanitizer only.
-extern "C" int __lsan_do_recoverable_leak_check()
-    __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's
+extern "C" int __lsan_do_recoverable_leak_check() __attribute__((weak));
 
 namespace assay {
 

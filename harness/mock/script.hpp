@@ -356,6 +356,7 @@ class script {
 
   std::vector<call_record> calls() const {
     std::vector<call_record> all;
+    all.reserve(state_->size());
     for (std::size_t i = 0; i < state_->size(); ++i) all.push_back(state_->record(i));
     return all;
   }

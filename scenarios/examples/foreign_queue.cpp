@@ -55,8 +55,8 @@ class mailbox {
 // The adapter: the contract's verbs and words on one side, the mailbox's on the other.
 class mailbox_queue final : public assay::contract::bounded_queue {
  public:
-  mailbox_queue(asio::any_io_executor executor, std::int64_t capacity)
-      : box_(std::move(executor), capacity > 0 ? static_cast<std::size_t>(capacity) : 0) {}
+  mailbox_queue(const asio::any_io_executor& executor, std::int64_t capacity)
+      : box_(executor, capacity > 0 ? static_cast<std::size_t>(capacity) : 0) {}
   std::size_t size() const override { return box_.count(); }
 
  protected:

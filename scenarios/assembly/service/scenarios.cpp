@@ -34,7 +34,6 @@ namespace {
 
 namespace asio = boost::asio;
 using contract::service;
-using contract::service_config;
 using contract::service_report;
 using namespace std::chrono_literals;
 

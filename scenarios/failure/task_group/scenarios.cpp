@@ -325,6 +325,7 @@ void expect_named(trial& t, const assay::outcome& what) {
 // The names in an aggregate, in its order.
 std::vector<std::string> names_in(const assay::outcome& what) {
   std::vector<std::string> names;
+  names.reserve(what.members.size());
   for (const assay::outcome::member& one : what.members) names.push_back(one.task);
   return names;
 }

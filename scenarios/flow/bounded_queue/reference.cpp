@@ -1,6 +1,7 @@
 #include "scenarios/flow/bounded_queue/reference.hpp"
 
 #include <chrono>
+#include <iterator>
 #include <stdexcept>
 
 #include "harness/campaign/catalogue.hpp"
@@ -119,9 +120,7 @@ item reference_queue::do_try_pop() {
 
 std::vector<item> reference_queue::do_close_now() {
   auto removed = queue_.close_now();
-  std::vector<item> items;
-  for (item& one : removed) items.push_back(std::move(one));
-  return items;
+  return std::vector<item>(std::move_iterator(removed.begin()), std::move_iterator(removed.end()));
 }
 
 item reference_queue::do_drop_oldest() {

@@ -659,6 +659,7 @@ ASSAY_CLAUSE(
   co_await t.settle();
   const std::vector<item> removed = queue->close_now();
   std::vector<int> ids;
+  ids.reserve(removed.size());
   for (const item& one : removed) ids.push_back(one.id());
   t.expect_eq(ids, std::vector<int>({1, 2}), "the removed items are returned, in order");
   co_await t.settle();

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -39,8 +40,7 @@ class finishing_worker final : public contract::resilient_worker {
     bell_.cancel();
   }
   std::vector<item> do_take_back() override {
-    std::vector<item> items;
-    for (item& one : waiting_) items.push_back(std::move(one));
+    std::vector<item> items(std::move_iterator(waiting_.begin()), std::move_iterator(waiting_.end()));
     waiting_.clear();
     return items;
   }

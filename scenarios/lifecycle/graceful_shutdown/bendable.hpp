@@ -106,10 +106,11 @@ class bendable_shutdown : public contract::graceful_shutdown {
     steps_.push_back(step{std::move(name), std::move(start), std::move(stop), false, false});
   }
   void add_background(std::string name, async_function work) override {
-    if (requested_ && is(shutdown_defect::late_task_escapes)) return start_escaped(name, work);
+    if (requested_ && is(shutdown_defect::late_task_escapes))
+      return start_escaped(std::move(name), std::move(work));
     refuse_late();
     if (phase_ == phase::running) {
-      start_background(std::move(name), std::move(work), nanoseconds(0));
+      start_background(name, work, nanoseconds(0));
     } else {
       waiting_background_.emplace_back(std::move(name), std::move(work));
     }
