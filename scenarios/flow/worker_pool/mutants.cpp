@@ -550,7 +550,7 @@ class cancelled_submit_keeps_place final : public reference_pool {
 };
 const auto m29 = mutant<cancelled_submit_keeps_place>(
     "a_cancelled_submit_keeps_its_place", "a submit that was cancelled stays in line and takes the room",
-    {{"X-4", "passes the room on to the next one"}}, {"WPL-7", "WPL-11"});
+    {{"X-4", "passes the room on to the next one"}}, {"WPL-2", "WPL-7", "WPL-11", "X-1"});
 
 // ---- starting and draining more than once
 
