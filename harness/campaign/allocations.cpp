@@ -1,17 +1,16 @@
 #include "harness/campaign/allocations.hpp"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
-#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
 #include "harness/allocation/counter.hpp"
+#include "harness/campaign/child_process.hpp"
 #include "harness/campaign/forked_trial.hpp"
 #include "harness/campaign/job.hpp"
 #include "harness/campaign/replay.hpp"
@@ -197,37 +196,6 @@ class sweeper {
   std::uint64_t kept_before_ = 0;
 };
 
-// One sweep in a process of its own, which leaves its result in memory that it shares with us.
-struct sweeping {
-  pid_t process = -1;
-  int result = -1;
-  std::size_t job = 0;
-};
-
-sweeping begin_sweep(const allocation_job& asked, std::size_t index, std::chrono::seconds hang_after) {
-  const int result = ::memfd_create("assay-allocations", MFD_CLOEXEC);
-  if (result < 0) throw std::runtime_error("cannot make memory for a sweep's result");
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("cannot fork a process for a sweep");
-  if (child > 0) return {child, result, index};
-  const std::string text =
-      json::serialize(json::value_from(sweep_allocations(*asked.chosen, *asked.scenario, hang_after)));
-  const bool whole = ::write(result, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  ::_exit(whole ? 0 : 1);
-}
-
-allocation_sweep end_sweep(const sweeping& one, const allocation_job& asked, int status) {
-  const off_t size = ::lseek(one.result, 0, SEEK_END);
-  std::string text(size > 0 ? static_cast<std::size_t>(size) : 0, '\0');
-  const bool whole = ::pread(one.result, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
-  ::close(one.result);
-  if (!whole || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw std::runtime_error("the process that swept " + asked.chosen->name() + " " + asked.scenario->name() +
-                             " ended without a result");
-  }
-  return json::value_to<allocation_sweep>(json::parse(text));
-}
-
 }  // namespace
 
 allocation_sweep sweep_allocations(const subject_base& chosen, const scenario_info& scenario,
@@ -242,23 +210,18 @@ std::vector<allocation_sweep> sweep_allocations(std::span<const allocation_job> 
     const allocation_counter linked({});
   }  // or it throws: here, and not in every child
   std::vector<allocation_sweep> sweeps(jobs.size());
-  std::vector<sweeping> running;
-  std::size_t next = 0;
-  while (next < jobs.size() || !running.empty()) {
-    while (next < jobs.size() && running.size() < std::max(processes, 1U)) {
-      running.push_back(begin_sweep(jobs[next], next, hang_after));
-      ++next;
+  const auto sweep = [&](std::size_t number) {
+    const allocation_job& asked = jobs[number];
+    return json::serialize(json::value_from(sweep_allocations(*asked.chosen, *asked.scenario, hang_after)));
+  };
+  run_in_children(jobs.size(), processes, sweep, [&](std::size_t number, const child_process::end& seen) {
+    if (!seen.whole()) {
+      throw std::runtime_error("the process that swept " + jobs[number].chosen->name() + " " +
+                               jobs[number].scenario->name() + " ended without a result");
     }
-    int status = 0;
-    const pid_t ended = ::wait(&status);
-    if (ended < 0 && errno == EINTR) continue;
-    const auto one = std::find_if(running.begin(), running.end(),
-                                  [ended](const sweeping& each) { return each.process == ended; });
-    if (one == running.end()) continue;
-    sweeps[one->job] = end_sweep(*one, jobs[one->job], status);
-    if (done) done(sweeps[one->job]);
-    running.erase(one);
-  }
+    sweeps[number] = json::value_to<allocation_sweep>(json::parse(seen.text));
+    if (done) done(sweeps[number]);
+  });
   return sweeps;
 }
 

@@ -1,16 +1,13 @@
 #include "harness/campaign/bugs.hpp"
 
-#include <poll.h>
 #include <time.h>
 
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
-#include <cerrno>
 #include <functional>
 #include <limits>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "harness/campaign/bare_subject.hpp"
@@ -166,24 +163,6 @@ class measurement {
   bug_report report_;
 };
 
-// One bug is measured in a process of its own.
-struct measuring {
-  std::size_t bug = 0;
-  child_process process;
-};
-
-// The first whose work is done, or who has ended without having done it.
-std::vector<measuring>::iterator wait_for_any(std::vector<measuring>& running) {
-  std::vector<pollfd> watched;
-  for (const measuring& one : running) watched.push_back({one.process.descriptor(), POLLIN, 0});
-  while (::poll(watched.data(), watched.size(), -1) < 0) {
-    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
-  }
-  const auto ready =
-      std::find_if(watched.begin(), watched.end(), [](const pollfd& one) { return one.revents != 0; });
-  return running.begin() + (ready - watched.begin());
-}
-
 }  // namespace
 
 const subject_base& planted_subject() {
@@ -198,26 +177,15 @@ bug_report measure_bug(const planted_bug& bug, const bug_options& options) {
 std::vector<bug_report> measure_bugs(std::span<const planted_bug* const> bugs, const bug_options& options,
                                      unsigned processes, const std::function<void(const bug_report&)>& done) {
   std::vector<bug_report> reports(bugs.size());
-  std::vector<measuring> running;  // whatever is thrown here, none of them is left behind
-  std::size_t next = 0;
-  while (next < bugs.size() || !running.empty()) {
-    while (next < bugs.size() && running.size() < std::max(processes, 1U)) {
-      const planted_bug& bug = *bugs[next];
-      running.push_back({next, child_process([&] {
-                           return boost::json::serialize(boost::json::value_from(measure_bug(bug, options)));
-                         })});
-      ++next;
-    }
-    const auto one = wait_for_any(running);
-    const child_process::end seen = one->process.wait();
-    const std::size_t bug = one->bug;
-    running.erase(one);
-    if (!seen.whole()) {
+  const auto measure = [&](std::size_t bug) {
+    return boost::json::serialize(boost::json::value_from(measure_bug(*bugs[bug], options)));
+  };
+  run_in_children(bugs.size(), processes, measure, [&](std::size_t bug, const child_process::end& seen) {
+    if (!seen.whole())
       throw std::runtime_error("the process that measured '" + bugs[bug]->name + "' ended without a result");
-    }
     reports[bug] = boost::json::value_to<bug_report>(boost::json::parse(seen.text));
     if (done) done(reports[bug]);
-  }
+  });
   return reports;
 }
 

@@ -1,13 +1,16 @@
 #include "harness/campaign/child_process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace assay {
 
@@ -96,6 +99,46 @@ child_process::end child_process::wait() {
   ::close(std::exchange(reads_, -1));
   seen.status = reap();
   return seen;
+}
+
+namespace {
+
+struct running_child {
+  std::size_t number = 0;
+  child_process process;
+};
+
+// The first whose work is done, or who has ended without having done it.
+std::vector<running_child>::iterator wait_for_any(std::vector<running_child>& running) {
+  std::vector<pollfd> watched;
+  watched.reserve(running.size());
+  for (const running_child& one : running) watched.push_back({one.process.descriptor(), POLLIN, 0});
+  while (::poll(watched.data(), watched.size(), -1) < 0) {
+    if (errno != EINTR) refuse("poll");
+  }
+  const auto ready =
+      std::find_if(watched.begin(), watched.end(), [](const pollfd& one) { return one.revents != 0; });
+  return running.begin() + (ready - watched.begin());
+}
+
+}  // namespace
+
+void run_in_children(std::size_t count, unsigned processes,
+                     const std::function<std::string(std::size_t)>& work,
+                     const std::function<void(std::size_t, const child_process::end&)>& done) {
+  std::vector<running_child> running;  // whatever is thrown here, none of them is left behind
+  std::size_t next = 0;
+  while (next < count || !running.empty()) {
+    while (next < count && running.size() < std::max(processes, 1U)) {
+      running.push_back({next, child_process([&] { return work(next); })});
+      ++next;
+    }
+    const auto one = wait_for_any(running);
+    const std::size_t number = one->number;
+    const child_process::end seen = one->process.wait();
+    running.erase(one);
+    done(number, seen);
+  }
 }
 
 }  // namespace assay

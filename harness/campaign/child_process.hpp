@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -41,5 +42,12 @@ class child_process {
   pid_t process_ = -1;
   int reads_ = -1;
 };
+
+/// Runs `work(i)` for every i below `count`, each in a child of its own, at most `processes` (at least one) at a time,
+/// and hands what each came to to `done`, in the order in which they end. The process must be single-threaded. What
+/// `done` throws comes out, and no child is left behind. Throws std::system_error as child_process does.
+void run_in_children(std::size_t count, unsigned processes,
+                     const std::function<std::string(std::size_t)>& work,
+                     const std::function<void(std::size_t, const child_process::end&)>& done);
 
 }  // namespace assay

@@ -79,12 +79,23 @@ class mutator {
     const std::uint32_t least = todo_.random_from == never ? 1 : 0;
     const std::uint32_t count = least + random_.below(4);
     for (std::uint32_t i = 0; i < count; ++i) once();
-    std::stable_sort(todo_.deviations.begin(), todo_.deviations.end(),
-                     [](const planned& a, const planned& b) { return a.step < b.step; });
+    sort();
     return std::move(todo_);
   }
 
  private:
+  // By step, those of one step as they came; there are few.
+  void sort() {
+    std::vector<planned> sorted;
+    sorted.reserve(todo_.deviations.size());
+    for (const planned& one : todo_.deviations) {
+      const auto behind =
+          std::upper_bound(sorted.begin(), sorted.end(), one.step,
+                           [](std::uint32_t step, const planned& other) { return step < other.step; });
+      sorted.insert(behind, one);
+    }
+    todo_.deviations = std::move(sorted);
+  }
   static std::vector<planned> planned_of(const schedule& from) {
     std::vector<planned> all;
     for (const schedule::deviation& one : from.deviations)
