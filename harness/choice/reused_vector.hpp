@@ -31,8 +31,7 @@ class reused_vector : public std::vector<T, harness_allocator<T>> {
   reused_vector(const reused_vector&) = delete;
   reused_vector& operator=(const reused_vector&) = delete;
   ~reused_vector() {
-    if (ended_ || this->capacity() == 0 || this->capacity() > bytes_max / sizeof(T))
-      return;  // NOLINT(bugprone-sizeof-expression)
+    if (ended_ || this->capacity() == 0 || this->capacity() > bytes_max / sizeof(T)) return;
     if (spare_.kept.size() == spare_max) return;
     this->clear();
     spare_.kept.push_back(std::move(static_cast<plain&>(*this)));
