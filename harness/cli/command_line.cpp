@@ -270,7 +270,7 @@ class reader {
     v->add_flag("--fail-fast", line_.fail_fast, "Stop at the first violation or error");
     format_option(v, {"text", "json", "junit"});
     output_option(v);
-    text_option(v, "--report", "Leave conformance.json, conformance.xml and each failure's files here", "DIR",
+    text_option(v, "--report", "Leave index.html, conformance.json, conformance.xml and each failure's files here", "DIR",
                 [this](const std::string& text) { line_.report = text; });
     text_option(v, "--findings", "Compare third parties with these recorded findings", "FILE",
                 [this](const std::string& text) { line_.findings = text; });

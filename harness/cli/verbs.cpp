@@ -23,6 +23,7 @@
 #include "harness/cli/selection.hpp"
 #include "harness/report/bugs.hpp"
 #include "harness/report/findings.hpp"
+#include "harness/report/html.hpp"
 #include "harness/report/kill_matrix.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
@@ -203,6 +204,7 @@ void write_reports(const command_line& line, const run_report& report) {
     std::filesystem::create_directories(target);
     write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
     write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
+    write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report); });
     write_failures(target, report);
   } else if (folder != nullptr && *folder != '\0') {
     write_failures(folder, report);
