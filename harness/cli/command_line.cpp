@@ -270,7 +270,8 @@ class reader {
     v->add_flag("--fail-fast", line_.fail_fast, "Stop at the first violation or error");
     format_option(v, {"text", "json", "junit"});
     output_option(v);
-    text_option(v, "--report", "Leave index.html, conformance.json, conformance.xml and each failure's files here", "DIR",
+    text_option(v, "--report",
+                "Leave index.html, conformance.json, conformance.xml and each failure's files here", "DIR",
                 [this](const std::string& text) { line_.report = text; });
     text_option(v, "--findings", "Compare third parties with these recorded findings", "FILE",
                 [this](const std::string& text) { line_.findings = text; });
@@ -293,9 +294,14 @@ class reader {
     CLI::App* const v =
         add_verb("replay", verb::replay, "Run one trial again from its token",
                  "  assay replay assay1:... --trace\n"
+                 "  assay replay assay1:... --timeline trial.html --perfetto trial.json\n"
                  "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token");
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
+    text_option(v, "--timeline", "Draw the trial beside the first-in-first-out one, as a page for a browser",
+                "FILE.html", [this](const std::string& text) { line_.timeline = text; });
+    text_option(v, "--perfetto", "Write both as trace events, for ui.perfetto.dev and chrome://tracing",
+                "FILE.json", [this](const std::string& text) { line_.perfetto = text; });
     isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });

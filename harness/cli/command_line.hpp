@@ -32,6 +32,8 @@ struct command_line {
   std::string report;
   std::string findings;
   std::string token;
+  std::string timeline;
+  std::string perfetto;
   std::vector<std::string> mutants;
   std::vector<std::string> bugs;
   bug_options measured;

@@ -25,6 +25,7 @@
 #include "harness/report/findings.hpp"
 #include "harness/report/html.hpp"
 #include "harness/report/kill_matrix.hpp"
+#include "harness/report/perfetto.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 #include "harness/report/standard.hpp"
@@ -330,6 +331,26 @@ void write_replay_json(std::ostream& out, const command_line& line, const replay
   out << '\n';
 }
 
+// The first-in-first-out trial of the same scenario: that of a token which chooses nothing, and goes on so.
+timeline draw_fifo(job asked, const replay_plan& plan, const run_settings& processes) {
+  asked.token = encode(make_token(*plan.chosen, *plan.scenario, plan.settings, {}, run_end::cut));
+  const run_outcome seen = run_jobs({&asked, 1}, processes);
+  return seen.results.front() ? seen.results.front()->drawn : timeline();
+}
+
+void write_pictures(const command_line& line, const campaign_result& seen) {
+  if (seen.drawn.events.empty()) {
+    throw std::runtime_error("the trial's process ended before it could tell what happened: nothing to draw");
+  }
+  if (!line.timeline.empty()) {
+    const std::string again = replay_command(line.program, seen.token);
+    write_to_file(line.timeline, [&](std::ostream& out) { write_timeline_html(out, seen, again); });
+  }
+  if (!line.perfetto.empty()) {
+    write_to_file(line.perfetto, [&](std::ostream& out) { write_perfetto(out, seen); });
+  }
+}
+
 int do_replay(const command_line& line) {
   job asked;
   asked.kind = job_kind::replay;
@@ -353,7 +374,9 @@ int do_replay(const command_line& line) {
   const interruption listening;
   const run_outcome seen = run_jobs({&asked, 1}, processes);
   if (!seen.results.front()) return 130;
-  const campaign_result& result = *seen.results.front();
+  campaign_result result = *seen.results.front();
+  const bool drawn = !line.timeline.empty() || !line.perfetto.empty();
+  if (drawn && !plan.plan.deviations.empty()) result.drawn_fifo = draw_fifo(asked, plan, processes);
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_replay_json(out, line, plan, result);
@@ -361,6 +384,7 @@ int do_replay(const command_line& line) {
       write_replay_text(out, line, plan, result);
     }
   });
+  if (drawn) write_pictures(line, result);
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
   if (result.outcome == verdict::fail) return 1;
   return result.outcome == verdict::pass && seen.problems.empty() ? 0 : error_status;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/standard.hpp"
 
 namespace assay {
@@ -19,6 +20,7 @@ extern const std::string_view style_css;
 extern const std::string_view common_js;
 extern const std::string_view timeline_js;
 extern const std::string_view report_js;
+extern const std::string_view trial_js;
 
 }  // namespace html_files
 
@@ -69,11 +71,18 @@ void write_page(std::ostream& out, const std::string& title, const json::value& 
   out << rest;
 }
 
+void put_timelines(json::object& result, const campaign_result& seen) {
+  if (!seen.drawn.events.empty()) result["timeline"] = to_json(seen.drawn);
+  if (!seen.drawn_fifo.events.empty()) result["timeline_fifo"] = to_json(seen.drawn_fifo);
+}
+
 }  // namespace
 
 void write_html(std::ostream& out, const run_report& report) {
   const catalogue& all = catalogue::instance();
   json::object data = to_json(report);
+  json::array& results = data["results"].as_array();
+  for (std::size_t i = 0; i < results.size(); ++i) put_timelines(results[i].as_object(), report.results[i]);
   data["strategy"] = report.options.strategy;
   data["pairs"] = report.options.pairs_max;
   json::object standard = standard_to_json(all, {});
@@ -82,6 +91,25 @@ void write_html(std::ostream& out, const run_report& report) {
   data["changelog"] = std::move(standard["changelog"]);
   data["subjects"] = std::move(list_to_json(all, {})["subjects"]);
   write_page(out, "Assay conformance report", data, html_files::report_js);
+}
+
+void write_timeline_html(std::ostream& out, const campaign_result& seen, const std::string& replay) {
+  const clause_info* const clause = catalogue::instance().find_clause(seen.clause);
+  json::object data;
+  data["subject"] = seen.subject;
+  data["scenario"] = seen.scenario();
+  data["level"] = to_string(seen.level);
+  data["tier"] = to_string(seen.where);
+  data["text"] = clause == nullptr ? "" : clause->text;
+  data["verdict"] = to_string(seen.outcome);
+  data["message"] = seen.message;
+  data["trace_hash"] = seen.trace_hash;
+  data["version"] = version();
+  data["build"] = build_id();
+  data["replay"] = replay;
+  data["story"] = json::value_from(seen.story);
+  put_timelines(data, seen);
+  write_page(out, "Assay trial", data, html_files::trial_js);
 }
 
 }  // namespace assay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 
 #include "harness/report/report.hpp"
 
@@ -9,5 +10,8 @@ namespace assay {
 
 /// The conformance report.
 void write_html(std::ostream& out, const run_report& report);
+
+/// One trial, drawn beside the first-in-first-out one if `seen` has it. `replay` is the line that shows it again.
+void write_timeline_html(std::ostream& out, const campaign_result& seen, const std::string& replay);
 
 }  // namespace assay

@@ -1,5 +1,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
+// What a subject said may hold any character; no document may hold most control characters.
+const printable = (child) => typeof child === "string" ? child.replace(/[^\P{Cc}\t\n]/gu, "?") : child;
+
 // An element with attributes and children; a child that is text is never read as HTML.
 function make(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -7,7 +10,7 @@ function make(name, attributes, ...children) {
     if (typeof value === "function") made.addEventListener(key, value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== ""));
+  made.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== "").map(printable));
   return made;
 }
 

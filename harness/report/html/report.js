@@ -90,7 +90,7 @@ function matrix() {
 
 // ---- patterns, unfolding to clauses, unfolding to scenarios
 
-const share = (covered, all) => all === 0 ? "" : covered === all ? String(all) : `${covered} of ${all}`;
+const share = (covered, all) => all === 0 ? "" : `${covered} of ${all}`;
 function scenarioRow(one) {
   const verdict = make("td", { class: "verdict " + one.verdict }, isBad(one.verdict_any)
     ? make("a", { href: "#" + findingId(one) }, signs[one.verdict] + " " + one.verdict) : signs[one.verdict] + " " + one.verdict);
@@ -118,7 +118,6 @@ function clauseDetails(contract, clause) {
   const bySubject = group(results, (one) => one.subject);
   const badges = [...bySubject].map(([subject, own]) => badge(worst(own), subject));
   const inside = () => [
-    make("p", {}, clause.text),
     facts([["level", clause.level], ["revision", String(clause.revision)], ["needs", clause.features.join(", ")],
       ["scenarios", clause.scenarios.length === 0 ? "" : make("div", {}, sourceLines(clause))],
       ["not checked", clause.unchecked || ""],
@@ -189,6 +188,14 @@ function orders(one) {
 function reference(text) {
   return /^https?:\/\//.test(text) ? make("a", { href: text }, text) : text;
 }
+function timelineDetails(one) {
+  if (one.timeline === undefined) return "";
+  const details = make("details", { class: "plain timeline" },
+    make("summary", {}, one.timeline_fifo ? "Timeline of the shrunk trial, beside the first-in-first-out one" : "Timeline of the shrunk trial"));
+  fillWhenOpened(details, () => [timelineFigure(one.timeline, one.timeline_fifo,
+    ["the shrunk trial: " + one.verdict_any, "first in, first out: passes"])]);
+  return details;
+}
 function findingArticle(one) {
   const contract = contractOf.get(one.contract);
   const clause = contract.clauses.find((other) => other.id === one.clause);
@@ -205,6 +212,7 @@ function findingArticle(one) {
       ["stock io_context", known ? known.io_context : ""], ["reason", known ? known.reason : ""],
       ["reference", known ? reference(known.reference) : ""]]),
     command(one.replay),
+    timelineDetails(one),
     one.story.length === 0 ? "" : make("details", { class: "plain" }, make("summary", {}, "Story of the shrunk trial"),
       make("div", { class: "inside" }, story(one.story))));
   return filterable(article, { family: contract.family, levels: [one.level], verdicts: [one.verdict, one.verdict_any] });
@@ -296,5 +304,8 @@ reveal();
 window.addEventListener("hashchange", reveal);
 // On paper nothing can be unfolded.
 window.addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("article details, details.pattern")) one.open = true;
+  for (const one of document.querySelectorAll("article details, details.pattern")) {
+    one.open = true;
+    fill(one);
+  }
 });

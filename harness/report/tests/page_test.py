@@ -6,16 +6,20 @@ Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS (a test-only binary), ASSAY
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+
+import jsonschema
 
 import browser
 
 ASSAY = os.environ["ASSAY"]
 BAD = os.environ["ASSAY_BAD_SUBJECTS"]
 FINDINGS = os.environ["ASSAY_FINDINGS"]
+SCHEMAS = pathlib.Path(__file__).parent.parent / "schema"
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 # What a probe may ask: what is shown, and where an address leads.
@@ -65,7 +69,11 @@ class Pages(unittest.TestCase):
             tree = ElementTree.fromstring(text)
             data = tree.find(f".//{XHTML}script[@id='data']")
             written = json.loads((path.parent / "conformance.json").read_text())
-            self.assertEqual(json.loads(data.text)["results"], written["results"])
+            carried = json.loads(data.text)["results"]
+            for one in carried:
+                one.pop("timeline", None)
+                one.pop("timeline_fifo", None)
+            self.assertEqual(carried, written["results"])
             for element in tree.iter():
                 for name in ("src", "href"):
                     self.assertTrue(element.get(name, "data:").startswith("data:"), element.attrib)
@@ -130,6 +138,100 @@ class Pages(unittest.TestCase):
         self.assertGreaterEqual(page.probe["rows"], 2)
         self.assertEqual(page.probe["chosen"], "flow")
         self.assertLess(page.probe["articles"], len([one for one in self.results if one["verdict"] == "fail"]))
+
+    def test_every_finding_has_a_timeline_that_parses(self):
+        for path in (self.real, self.bad):
+            page = browser.open_page(path, probe=function("""
+              const folded = [...document.querySelectorAll("article details.timeline")];
+              for (const one of folded) fill(one);
+              return {folded: folded.length, drawn: document.querySelectorAll("article svg.timeline").length,
+                      failing: document.querySelectorAll("article svg .failing").length,
+                      missing: data.results.filter((one) => one.verdict_any === "fail" && !one.timeline).length};"""))
+            self.assertEqual(page.console, [])
+            self.assertGreater(page.probe["folded"], 3)
+            self.assertEqual(page.probe["missing"], 0)  # a crash may leave nothing to draw, a failure always does
+            self.assertEqual(page.probe["drawn"], page.probe["folded"])
+            self.assertGreater(page.probe["failing"], 3)
+            for svg in re.findall(r"<svg.*?</svg>", page.document, re.DOTALL):
+                ElementTree.fromstring(svg)
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Trials(unittest.TestCase):
+    """What `replay` draws: a trial that only another order of tied timers shows, beside the one that passes."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        root = pathlib.Path(cls.folder.name)
+        ran = subprocess.run([ASSAY, "run", "--subject", "asio_channel", "--clause", "BQ-8", "--format", "json"],
+                             capture_output=True, text=True)
+        cls.result = next(one for one in json.loads(ran.stdout)["results"] if one["shown_by"] == "random ties")
+        cls.page, cls.events = root / "trial.html", root / "trial.json"
+        done = subprocess.run([ASSAY, "replay", cls.result["token"], "--timeline", cls.page, "--perfetto", cls.events],
+                              capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_the_page_shows_both_trials_aligned_and_where_they_part(self):
+        ElementTree.fromstring(self.page.read_text())
+        page = browser.open_page(self.page)
+        self.assertEqual(page.console, [])
+        svgs = re.findall(r"<svg.*?</svg>", page.document, re.DOTALL)
+        self.assertEqual(len(svgs), 1)
+        svg = ElementTree.fromstring(svgs[0])
+        texts = [element.text for element in svg.iter(SVG + "text")]
+        self.assertEqual(texts.count("first difference"), 1)
+        self.assertEqual(texts.count("scenario"), 2)
+        self.assertEqual(len([one for one in texts if one.startswith("failure ")]), 1)
+        self.assertEqual(len(svg.findall(f".//{SVG}rect[@class='failing']")), 1)
+        # What both did first stands side by side, and nothing stands on something else.
+        places = {}
+        for element in svg.iter(SVG + "text"):
+            if element.get("y") is not None:
+                places.setdefault((element.get("x"), element.get("y")), []).append(element.text)
+        self.assertTrue(all(len(texts) == 1 for texts in places.values()), places)
+        starts = [element.get("y") for element in svg.iter(SVG + "text") if element.text == "start pop for 10ms"]
+        self.assertEqual(len(starts), 2)
+        self.assertEqual(starts[0], starts[1])
+
+    def test_the_trace_events_are_valid_and_spans_nest(self):
+        events = json.loads(self.events.read_text())
+        schema = json.loads((SCHEMAS / "trace_events.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft202012Validator(schema).validate(events)
+        broken = json.loads(self.events.read_text())
+        del next(one for one in broken["traceEvents"] if one["ph"] == "X")["dur"]
+        self.assertFalse(jsonschema.Draft202012Validator(schema).is_valid(broken))
+        self.assertEqual({one["pid"] for one in events["traceEvents"]}, {1, 2})
+        kinds = {one.get("cat") for one in events["traceEvents"]}
+        self.assertTrue({"choice", "cancel", "failure", "turn", "task", "item"} <= kinds, kinds)
+        threads = {}
+        for one in events["traceEvents"]:
+            if one["ph"] == "X":
+                threads.setdefault((one["pid"], one["tid"]), []).append(
+                    (round(one["ts"] * 1000), round((one["ts"] + one["dur"]) * 1000)))
+        for spans in threads.values():
+            for begin, end in spans:
+                for other_begin, other_end in spans:
+                    self.assertFalse(begin < other_begin < end < other_end, spans)
+        failure = next(one for one in events["traceEvents"] if one.get("cat") == "failure")
+        self.assertEqual(int(failure["ts"]), 35_000)  # microseconds of virtual time
+
+    def test_a_trial_that_never_ended_has_nothing_to_draw(self):
+        ran = subprocess.run([BAD, "run", "--subject", "crashing", "--clause", "PRB-1", "--format", "json"],
+                             capture_output=True, text=True)
+        token = json.loads(ran.stdout)["results"][0]["token"]
+        page = pathlib.Path(self.folder.name, "crash.html")
+        done = subprocess.run([BAD, "replay", token, "--timeline", page], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("nothing to draw", done.stderr)
+        self.assertFalse(page.exists())
 
 
 if __name__ == "__main__":
