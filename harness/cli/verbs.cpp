@@ -22,6 +22,7 @@
 #include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
 #include "harness/report/bugs.hpp"
+#include "harness/report/diff.hpp"
 #include "harness/report/findings.hpp"
 #include "harness/report/html.hpp"
 #include "harness/report/kill_matrix.hpp"
@@ -35,6 +36,7 @@ namespace assay {
 namespace {
 
 constexpr int usage_status = 64;
+constexpr int data_status = 65;
 constexpr int error_status = 2;
 
 text_style style_of_stdout() {
@@ -508,6 +510,27 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
   return alarmed ? 1 : 0;
 }
 
+// ---- diff
+
+int do_diff(const command_line& line) {
+  try {
+    const past_run before = read_results(line.old_results);
+    const past_run now = read_results(line.new_results);
+    const run_comparison comparison = compare(before, now);
+    print(line, [&](std::ostream& out, const text_style& style) {
+      if (line.format == "json") {
+        write_json(out, before, now, comparison);
+      } else {
+        write_text(out, before, now, comparison, style);
+      }
+    });
+    return comparison.worse() ? 1 : 0;
+  } catch (const malformed_results& failure) {
+    std::cerr << "assay: " << failure.what() << '\n';
+    return data_status;
+  }
+}
+
 int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
   switch (line.what) {
     case verb::list:
@@ -528,6 +551,8 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
       return do_hashes(line);
     case verb::bugs:
       return do_bugs(line, bugs);
+    case verb::diff:
+      return do_diff(line);
     case verb::lint:
       return do_lint(line);
     case verb::worker:

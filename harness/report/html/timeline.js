@@ -83,13 +83,13 @@ const shapes = {
 const rowHeight = 20;
 const laneWidth = 24;
 const gutter = 70;
-const textWidth = 380;
-const textLength = 50;
+const characterWidth = 7.3;
 const shortened = (text, length) => text.length <= length ? text : text.slice(0, length - 1) + "…";
 
 // One trial of a picture; `yOf` says where its rows are, `x` where it begins.
 class Side {
-  constructor(timeline, title) {
+  constructor(timeline, title, textLength) {
+    this.textLength = textLength;
     this.tasks = timeline.tasks;
     this.title = title;
     Object.assign(this, rowsOf(timeline));
@@ -98,7 +98,7 @@ class Side {
     for (const row of this.rows) if (row.kind === "cancel") row.lane = this.target(row) ?? row.task;
     const seen = new Set([1, ...this.rows.map((row) => row.lane), ...this.turns.map(([, , task]) => task)]);
     this.lanes = [...seen].sort((a, b) => a - b);
-    this.width = this.lanes.length * laneWidth + textWidth;
+    this.width = this.lanes.length * laneWidth + 16 + textLength * characterWidth;
     this.failing = this.rows.findIndex((row) => row.kind === "failure");
   }
   target(row) {
@@ -139,14 +139,15 @@ class Side {
         draw("title", {}, `${duration(row.at)}, ${this.name(row.task)}: ${row.kind} ${row.text}`)));
     }
     svg.append(draw("text", { class: row.kind === "turn" ? "quiet" : row.kind, x: this.x + this.lanes.length * laneWidth + 8, y: y + 4 },
-      shortened(label, textLength), draw("title", {}, text)));
+      shortened(label, this.textLength), draw("title", {}, text)));
   }
 }
 
 // The figure of a trial, and of another beside it if there is one.
 function timelineFigure(shown, beside, titles) {
-  const left = new Side(shown, titles[0]);
-  const right = beside ? new Side(beside, titles[1]) : null;
+  const textLength = beside ? 50 : 100;
+  const left = new Side(shown, titles[0], textLength);
+  const right = beside ? new Side(beside, titles[1], textLength) : null;
   const sides = right ? [left, right] : [left];
   const pairs = right ? align(left.rows, right.rows) : left.rows.map((row, index) => [index, null]);
   const rowOf = ([one, other]) => one !== null ? left.rows[one] : right.rows[other];
