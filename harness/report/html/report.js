@@ -45,6 +45,7 @@ function applyFilters() {
       (filters.level !== "" && what.levels !== undefined && !what.levels.includes(filters.level)) ||
       (filters.verdict !== "" && what.verdicts !== undefined && !what.verdicts.includes(filters.verdict));
   }
+  countCells();
   const shown = document.querySelectorAll("article:not([hidden])").length;
   document.getElementById("shown").textContent = findings.length === 0 ? "" : `${shown} of ${findings.length} findings`;
   const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value !== "")).toString();
@@ -71,6 +72,16 @@ function cellText(results) {
   return Object.entries(sums).filter(([, sum]) => sum > 0)
     .map(([verdict, sum]) => make("span", { class: verdict, title: `${sum} ${verdict}` }, `${signs[verdict]} ${sum} `));
 }
+// What the filters leave of each cell is counted anew.
+const cells = [];  // [element, results]
+function countCells() {
+  for (const [cell, results] of cells) {
+    const left = results.filter((one) => (filters.level === "" || one.level === filters.level) &&
+      (filters.verdict === "" || one.verdict === filters.verdict));
+    cell.className = "verdict " + (worst(left) || "");
+    cell.replaceChildren(...cellText(left));
+  }
+}
 function matrix() {
   const head = make("tr", {}, make("th", {}, "subject"), ran.map((contract) =>
     filterable(make("th", { scope: "col" }, make("a", { href: "#" + contract.name }, contract.name)), { family: contract.family })));
@@ -78,8 +89,10 @@ function matrix() {
     make("th", { scope: "row" }, subject, " ", make("span", { class: "quiet" }, kindOf.get(subject))),
     ran.map((contract) => {
       const results = byCell.get(key(contract.name, subject));
-      const cell = results === undefined ? make("td", { class: "none", title: "does not implement this pattern" })
-        : make("td", { class: "verdict " + worst(results) }, cellText(results));
+      if (results === undefined)
+        return filterable(make("td", { class: "none", title: "does not implement this pattern" }), { family: contract.family });
+      const cell = make("td", {});
+      cells.push([cell, results]);
       return filterable(cell, { family: contract.family });
     })));
   return make("section", { id: "matrix" }, make("h2", {}, "Subjects and patterns"),

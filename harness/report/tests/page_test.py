@@ -122,9 +122,10 @@ class Pages(unittest.TestCase):
           choose("level", "");
           choose("verdict", "skip");
           const skipped = shown("article").length;
+          const cells = shown("#matrix td.verdict").map((one) => one.textContent.trim()).filter((one) => one !== "");
           choose("family", "");
           choose("verdict", "");
-          return {all, flow, patterns, should, skipped, back: shown("article").length};"""))
+          return {all, flow, patterns, should, skipped, cells, back: shown("article").length};"""))
         self.assertEqual(page.console, [])
         seen = page.probe
         bad = [one for one in self.results if one["verdict"] in ("fail", "error")]
@@ -133,6 +134,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(seen["patterns"], ["bounded_queue"])
         self.assertEqual(set(seen["should"]), {"SHOULD"})
         self.assertEqual(seen["skipped"], 0)
+        skips = [one for one in self.results if one["verdict"] == "skip" and one["contract"] == "bounded_queue"]
+        self.assertEqual(sum(int(one.removeprefix("– ")) for one in seen["cells"]), len(skips))
         self.assertEqual(seen["back"], seen["all"])
 
     def test_an_address_opens_its_clause_and_keeps_its_filters(self):
