@@ -71,9 +71,35 @@ void write_page(std::ostream& out, const std::string& title, const json::value& 
   out << rest;
 }
 
+// A page is to open at once, also when everything fails, at length: then it holds the first timelines, and of the long
+// stories the two ends.
+constexpr std::size_t timelines_bytes_max = 2'500'000;
+constexpr std::size_t story_lines_max = 400;
+
 void put_timelines(json::object& result, const campaign_result& seen) {
   if (!seen.drawn.events.empty()) result["timeline"] = to_json(seen.drawn);
   if (!seen.drawn_fifo.events.empty()) result["timeline_fifo"] = to_json(seen.drawn_fifo);
+}
+
+void put_timelines_within(std::size_t& room, json::object& result, const campaign_result& seen) {
+  json::object timelines;
+  put_timelines(timelines, seen);
+  if (timelines.empty()) return;
+  const std::size_t size = json::serialize(timelines).size();
+  if (size > room) {
+    result["timeline_left_out"] = true;
+    return;
+  }
+  room -= size;
+  for (json::key_value_pair& one : timelines) result[one.key()] = std::move(one.value());
+}
+
+void shorten(json::array& story) {
+  if (story.size() <= story_lines_max) return;
+  const std::size_t left_out = story.size() - story_lines_max;
+  const auto begin = story.begin() + story_lines_max / 2;
+  story.insert(story.erase(begin, begin + left_out),
+               json::string("  (" + std::to_string(left_out) + " lines are left out here)"));
 }
 
 }  // namespace
@@ -82,7 +108,12 @@ void write_html(std::ostream& out, const run_report& report) {
   const catalogue& all = catalogue::instance();
   json::object data = to_json(report);
   json::array& results = data["results"].as_array();
-  for (std::size_t i = 0; i < results.size(); ++i) put_timelines(results[i].as_object(), report.results[i]);
+  std::size_t room = timelines_bytes_max;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    json::object& result = results[i].as_object();
+    put_timelines_within(room, result, report.results[i]);
+    shorten(result["story"].as_array());
+  }
   data["strategy"] = report.options.strategy;
   data["pairs"] = report.options.pairs_max;
   json::object standard = standard_to_json(all, {});

@@ -202,6 +202,8 @@ function reference(text) {
   return /^https?:\/\//.test(text) ? make("a", { href: text }, text) : text;
 }
 function timelineDetails(one) {
+  if (one.timeline_left_out) return make("p", { class: "quiet" }, "To keep this page small, its timeline is drawn by the command " +
+    "above with --timeline FILE.html.");
   if (one.timeline === undefined) return "";
   const details = make("details", { class: "plain timeline" },
     make("summary", {}, one.timeline_fifo ? "Timeline of the shrunk trial, beside the first-in-first-out one" : "Timeline of the shrunk trial"));
