@@ -84,12 +84,12 @@ const rowHeight = 20;
 const laneWidth = 24;
 const gutter = 70;
 const characterWidth = 7.3;
+const pageWidth = 1180;
 const shortened = (text, length) => text.length <= length ? text : text.slice(0, length - 1) + "…";
 
 // One trial of a picture; `yOf` says where its rows are, `x` where it begins.
 class Side {
-  constructor(timeline, title, textLength) {
-    this.textLength = textLength;
+  constructor(timeline, title, widthMax) {
     this.tasks = timeline.tasks;
     this.title = title;
     Object.assign(this, rowsOf(timeline));
@@ -98,7 +98,9 @@ class Side {
     for (const row of this.rows) if (row.kind === "cancel") row.lane = this.target(row) ?? row.task;
     const seen = new Set([1, ...this.rows.map((row) => row.lane), ...this.turns.map(([, , task]) => task)]);
     this.lanes = [...seen].sort((a, b) => a - b);
-    this.width = this.lanes.length * laneWidth + 16 + textLength * characterWidth;
+    const room = widthMax - this.lanes.length * laneWidth - 32;
+    this.textLength = Math.min(100, Math.max(45, Math.floor(room / characterWidth)));
+    this.width = this.lanes.length * laneWidth + 16 + this.textLength * characterWidth;
     this.failing = this.rows.findIndex((row) => row.kind === "failure");
   }
   target(row) {
@@ -145,9 +147,9 @@ class Side {
 
 // The figure of a trial, and of another beside it if there is one.
 function timelineFigure(shown, beside, titles) {
-  const textLength = beside ? 50 : 100;
-  const left = new Side(shown, titles[0], textLength);
-  const right = beside ? new Side(beside, titles[1], textLength) : null;
+  const widthMax = (pageWidth - gutter) / (beside ? 2 : 1);
+  const left = new Side(shown, titles[0], widthMax);
+  const right = beside ? new Side(beside, titles[1], widthMax) : null;
   const sides = right ? [left, right] : [left];
   const pairs = right ? align(left.rows, right.rows) : left.rows.map((row, index) => [index, null]);
   const rowOf = ([one, other]) => one !== null ? left.rows[one] : right.rows[other];

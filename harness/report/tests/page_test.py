@@ -191,6 +191,10 @@ class Trials(unittest.TestCase):
             if element.get("y") is not None:
                 places.setdefault((element.get("x"), element.get("y")), []).append(element.text)
         self.assertTrue(all(len(texts) == 1 for texts in places.values()), places)
+        label = next(element for element in svg.iter(SVG + "text") if element.text == "first difference")
+        near = [element.text for element in svg.iter(SVG + "text")
+                if element is not label and abs(float(element.get("y", "-100")) - float(label.get("y"))) < 10]
+        self.assertEqual(near, [])
         starts = [element.get("y") for element in svg.iter(SVG + "text") if element.text == "start pop for 10ms"]
         self.assertEqual(len(starts), 2)
         self.assertEqual(starts[0], starts[1])
