@@ -301,7 +301,9 @@ class campaign {
     if (failing.kind == failure_kind::escaped) {
       result_.message = failing.message;
       result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
-      if (failing.events) result_.story = tell(*failing.events);
+      if (!failing.events) return;
+      result_.story = tell(*failing.events);
+      result_.drawn = make_timeline(*failing.events);
       return;
     }
     const shrunk least = shrink(failing, options_.shrink_trials_max,
@@ -317,6 +319,8 @@ class campaign {
     const trace* const passing = baseline_ ? &*baseline_ : nullptr;
     result_.story = tell(*shown.events, telling::story, passing);
     result_.trace = tell(*shown.events, telling::everything, passing);
+    result_.drawn = make_timeline(*shown.events);
+    if (passing != nullptr) result_.drawn_fifo = make_timeline(*passing);
     if (!same_failure(shown, failing)) {
       result_.outcome = verdict::error;
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +

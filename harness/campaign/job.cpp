@@ -22,12 +22,20 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
-                       shown_by, token, trace_hash, story, trace, trials, turns, cancel_points,
-                       cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
+                       shown_by, token, trace_hash, story, trace, drawn, drawn_fifo, trials, turns,
+                       cancel_points, cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
                        cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
                        schedules, depth2, strategy, exhausted))
 
 namespace json = boost::json;
+
+// For the lines, too: found where the results are converted.
+static void tag_invoke(json::value_from_tag, json::value& value, const timeline& drawn) {
+  value = to_json(drawn);
+}
+static timeline tag_invoke(json::value_to_tag<timeline>, const json::value& value) {
+  return timeline_from_json(value);
+}
 
 namespace {
 
@@ -42,6 +50,7 @@ campaign_result result_of(const job& asked, const trial_result& seen) {
     result.trace_hash = format_hash(seen.events->hash());
     result.story = tell(*seen.events);
     result.trace = tell(*seen.events, telling::everything);
+    result.drawn = make_timeline(*seen.events);
   }
   return result;
 }
@@ -135,6 +144,10 @@ campaign_result run_job(const job& asked, const campaign_observer* observer) {
   result.message = valid_utf8(result.message);
   for (std::string& line : result.story) line = valid_utf8(line);
   for (std::string& line : result.trace) line = valid_utf8(line);
+  for (timeline* const drawn : {&result.drawn, &result.drawn_fifo}) {
+    for (std::string& name : drawn->tasks) name = valid_utf8(name);
+    for (event& one : drawn->events) one.text = valid_utf8(one.text);
+  }
   return result;
 }
 

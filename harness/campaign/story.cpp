@@ -3,32 +3,21 @@
 #include <algorithm>
 #include <optional>
 
+#include "harness/campaign/timeline.hpp"
+
 namespace assay {
 
 namespace {
 
-// Tasks are numbered as their operations are started: 0 is the subject, 1 the scenario.
-class task_names {
- public:
-  explicit task_names(const trace& events) {
-    for (const event& one : events.events()) {
-      if (one.kind == event_kind::start) names_.push_back(one.text);
-    }
-  }
-  std::string of(std::uint32_t task) const {
-    return task < names_.size() ? names_[task] : std::string("the subject");
-  }
+using names_of_tasks = std::vector<std::string>;
 
- private:
-  std::vector<std::string> names_{"the subject", "scenario"};
-};
-
-std::string in_words(const event& one, const task_names& names) {
+std::string in_words(const event& one, const names_of_tasks& names) {
   std::string line = "  " + format_duration(one.at);
   line.resize(std::max<std::size_t>(line.size(), 10), ' ');
   line += std::string(to_string(one.kind));
   line.resize(std::max<std::size_t>(line.size(), 19), ' ');
-  return line + (one.kind == event_kind::turn ? names.of(one.task) : one.text);
+  if (one.kind != event_kind::turn) return line + one.text;
+  return line + (one.task < names.size() ? names[one.task] : "the subject");
 }
 
 bool same_event(const event& a, const event& b) {
@@ -77,7 +66,7 @@ std::string first_difference(const trace& one, const trace& other) {
 }
 
 std::vector<std::string> tell(const trace& events, telling how, const trace* passing) {
-  const task_names names(events);
+  const names_of_tasks names = task_names(events);
   std::optional<difference> parted;
   if (passing != nullptr) parted = find_difference(events.events(), passing->events());
   std::vector<std::string> lines;

@@ -22,12 +22,12 @@ constexpr const char* introduction =
     "every legal order of events, under cancellation at every point, under every fault.\n"
     "\n"
     "  assay run                          the reference and the third parties, as a table\n"
-    "  assay run --subject reference --clause 'BQ-*'\n"
+    "  assay run --clause 'BQ-*' --report DIR   some of it, and a page for the browser\n"
     "  assay replay TOKEN --trace         see a failure again, step by step\n"
     "  assay mutants                      which wrong implementations are caught by what\n"
     "  assay explore --time 600           look for longer than a run does\n"
-    "  assay allocations                  fail every allocation of the subject, one by one\n"
-    "  assay bugs                         how soon each strategy finds each planted bug\n"
+    "  assay diff OLD.json NEW.json       what is worse, better or covered less than before\n"
+    "  assay allocations, bugs            fail every allocation; try strategies on known bugs\n"
     "  assay list, standard, lint         what there is, what the clauses say, whether all is sound\n"
     "\n"
     "assay VERB --help explains a verb's options, assay --version the build.\n"
@@ -96,6 +96,7 @@ class reader {
     add_allocations();
     add_hashes();
     add_bugs();
+    add_diff();
     add_lint();
     CLI::App* const worker = add_verb("worker", verb::worker, "", "");
     worker->add_option("socket", line_.worker_socket);
@@ -270,7 +271,8 @@ class reader {
     v->add_flag("--fail-fast", line_.fail_fast, "Stop at the first violation or error");
     format_option(v, {"text", "json", "junit"});
     output_option(v);
-    text_option(v, "--report", "Leave conformance.json, conformance.xml and each failure's files here", "DIR",
+    text_option(v, "--report",
+                "Leave index.html, conformance.json, conformance.xml and each failure's files here", "DIR",
                 [this](const std::string& text) { line_.report = text; });
     text_option(v, "--findings", "Compare third parties with these recorded findings", "FILE",
                 [this](const std::string& text) { line_.findings = text; });
@@ -293,9 +295,14 @@ class reader {
     CLI::App* const v =
         add_verb("replay", verb::replay, "Run one trial again from its token",
                  "  assay replay assay1:... --trace\n"
+                 "  assay replay assay1:... --timeline trial.html --perfetto trial.json\n"
                  "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token");
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
+    text_option(v, "--timeline", "Draw the trial beside the first-in-first-out one, as a page for a browser",
+                "FILE.html", [this](const std::string& text) { line_.timeline = text; });
+    text_option(v, "--perfetto", "Write both as trace events, for ui.perfetto.dev and chrome://tracing",
+                "FILE.json", [this](const std::string& text) { line_.perfetto = text; });
     isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
@@ -373,6 +380,19 @@ class reader {
                   [this](std::uint64_t n) { line_.measured.twin_schedules = static_cast<std::uint32_t>(n); });
     number_option(v, "--jobs", "Processes that measure (1)", 1, 256,
                   [this](std::uint64_t n) { line_.processes.workers = static_cast<unsigned>(n); });
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_diff() {
+    CLI::App* const v = add_verb(
+        "diff", verb::diff, "Compare the JSON of two runs",
+        "  assay diff main/conformance.json build/release/report/conformance.json\n"
+        "  assay diff old.json new.json --format json --output diff.json\n"
+        "Exit status: 0 nothing is worse, 1 something fails that did not, or is not covered as before, 65 a "
+        "file is\nnot the JSON of a run.");
+    v->add_option("old", line_.old_results, "The earlier run")->type_name("OLD.json")->required();
+    v->add_option("new", line_.new_results, "The later run")->type_name("NEW.json")->required();
     format_option(v, {"text", "json"});
     output_option(v);
   }

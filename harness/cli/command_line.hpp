@@ -13,7 +13,20 @@
 
 namespace assay {
 
-enum class verb { list, standard, run, mutants, replay, explore, allocations, hashes, bugs, lint, worker };
+enum class verb {
+  list,
+  standard,
+  run,
+  mutants,
+  replay,
+  explore,
+  allocations,
+  hashes,
+  bugs,
+  diff,
+  lint,
+  worker
+};
 
 struct command_line {
   verb what = verb::run;
@@ -32,6 +45,10 @@ struct command_line {
   std::string report;
   std::string findings;
   std::string token;
+  std::string timeline;
+  std::string perfetto;
+  std::string old_results;
+  std::string new_results;
   std::vector<std::string> mutants;
   std::vector<std::string> bugs;
   bug_options measured;

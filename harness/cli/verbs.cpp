@@ -22,8 +22,11 @@
 #include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
 #include "harness/report/bugs.hpp"
+#include "harness/report/diff.hpp"
 #include "harness/report/findings.hpp"
+#include "harness/report/html.hpp"
 #include "harness/report/kill_matrix.hpp"
+#include "harness/report/perfetto.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 #include "harness/report/standard.hpp"
@@ -33,6 +36,7 @@ namespace assay {
 namespace {
 
 constexpr int usage_status = 64;
+constexpr int data_status = 65;
 constexpr int error_status = 2;
 
 text_style style_of_stdout() {
@@ -203,6 +207,7 @@ void write_reports(const command_line& line, const run_report& report) {
     std::filesystem::create_directories(target);
     write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
     write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
+    write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report); });
     write_failures(target, report);
   } else if (folder != nullptr && *folder != '\0') {
     write_failures(folder, report);
@@ -328,6 +333,26 @@ void write_replay_json(std::ostream& out, const command_line& line, const replay
   out << '\n';
 }
 
+// The first-in-first-out trial of the same scenario: that of a token which chooses nothing, and goes on so.
+timeline draw_fifo(job asked, const replay_plan& plan, const run_settings& processes) {
+  asked.token = encode(make_token(*plan.chosen, *plan.scenario, plan.settings, {}, run_end::cut));
+  const run_outcome seen = run_jobs({&asked, 1}, processes);
+  return seen.results.front() ? seen.results.front()->drawn : timeline();
+}
+
+void write_pictures(const command_line& line, const campaign_result& seen) {
+  if (seen.drawn.events.empty()) {
+    throw std::runtime_error("the trial's process ended before it could tell what happened: nothing to draw");
+  }
+  if (!line.timeline.empty()) {
+    const std::string again = replay_command(line.program, seen.token);
+    write_to_file(line.timeline, [&](std::ostream& out) { write_timeline_html(out, seen, again); });
+  }
+  if (!line.perfetto.empty()) {
+    write_to_file(line.perfetto, [&](std::ostream& out) { write_perfetto(out, seen); });
+  }
+}
+
 int do_replay(const command_line& line) {
   job asked;
   asked.kind = job_kind::replay;
@@ -351,7 +376,9 @@ int do_replay(const command_line& line) {
   const interruption listening;
   const run_outcome seen = run_jobs({&asked, 1}, processes);
   if (!seen.results.front()) return 130;
-  const campaign_result& result = *seen.results.front();
+  campaign_result result = *seen.results.front();
+  const bool drawn = !line.timeline.empty() || !line.perfetto.empty();
+  if (drawn && !plan.plan.deviations.empty()) result.drawn_fifo = draw_fifo(asked, plan, processes);
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_replay_json(out, line, plan, result);
@@ -359,6 +386,7 @@ int do_replay(const command_line& line) {
       write_replay_text(out, line, plan, result);
     }
   });
+  if (drawn) write_pictures(line, result);
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
   if (result.outcome == verdict::fail) return 1;
   return result.outcome == verdict::pass && seen.problems.empty() ? 0 : error_status;
@@ -482,6 +510,27 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
   return alarmed ? 1 : 0;
 }
 
+// ---- diff
+
+int do_diff(const command_line& line) {
+  try {
+    const past_run before = read_results(line.old_results);
+    const past_run now = read_results(line.new_results);
+    const run_comparison comparison = compare(before, now);
+    print(line, [&](std::ostream& out, const text_style& style) {
+      if (line.format == "json") {
+        write_json(out, before, now, comparison);
+      } else {
+        write_text(out, before, now, comparison, style);
+      }
+    });
+    return comparison.worse() ? 1 : 0;
+  } catch (const malformed_results& failure) {
+    std::cerr << "assay: " << failure.what() << '\n';
+    return data_status;
+  }
+}
+
 int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
   switch (line.what) {
     case verb::list:
@@ -502,6 +551,8 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
       return do_hashes(line);
     case verb::bugs:
       return do_bugs(line, bugs);
+    case verb::diff:
+      return do_diff(line);
     case verb::lint:
       return do_lint(line);
     case verb::worker:

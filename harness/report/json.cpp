@@ -24,6 +24,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["verdict_any"] = to_string(one.outcome);
   result["verdict_fifo"] = to_string(one.outcome_fifo);
   result["trials"] = one.trials;
+  result["schedules"] = one.schedules;
   result["message"] = one.message;
   result["shown_by"] = one.shown_by;
   result["token"] = one.token;
@@ -41,6 +42,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["order_classes"] = one.order_classes;
   result["strategy"] = one.strategy;
   result["exhausted"] = one.exhausted;
+  result["anchor"] = file_stem(one);
   if (is_bad(one.outcome)) result["replay"] = replay_command(report.program, one.token);
   result["story"] = json::value_from(one.story);
   return result;
@@ -109,7 +111,7 @@ json::object summary(const run_report& report) {
 
 }  // namespace
 
-void write_json(std::ostream& out, const run_report& report) {
+json::object to_json(const run_report& report) {
   json::object all;
   all["version"] = version();
   all["build"] = build_id();
@@ -125,7 +127,11 @@ void write_json(std::ostream& out, const run_report& report) {
   all["results"] = std::move(results);
   if (report.compared) all["findings"] = describe(report.findings);
   all["summary"] = summary(report);
-  write_pretty(out, all);
+  return all;
+}
+
+void write_json(std::ostream& out, const run_report& report) {
+  write_pretty(out, to_json(report));
   out << '\n';
 }
 

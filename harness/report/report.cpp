@@ -27,16 +27,6 @@ std::string shell_quoted(const std::string& text) {
   return quoted + "'";
 }
 
-std::string file_stem(const campaign_result& result) {
-  std::string stem = result.subject + "." + result.contract + "." + result.clause;
-  if (!result.variant.empty()) stem += "." + result.variant;
-  if (result.where != tier::sim) stem += "." + std::string(to_string(result.where));
-  for (char& c : stem) {
-    if (c == '/' || c == ' ') c = '_';
-  }
-  return stem;
-}
-
 void write_file(const std::filesystem::path& path, const std::string& text) {
   std::ofstream out(path);
   out << text;
@@ -50,6 +40,16 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 }  // namespace
+
+std::string file_stem(const campaign_result& result) {
+  std::string stem = result.subject + "." + result.contract + "." + result.clause;
+  if (!result.variant.empty()) stem += "." + result.variant;
+  if (result.where != tier::sim) stem += "." + std::string(to_string(result.where));
+  for (char& c : stem) {
+    if (c == '/' || c == ' ') c = '_';
+  }
+  return stem;
+}
 
 bool is_bad(verdict value) noexcept { return value == verdict::fail || value == verdict::error; }
 

@@ -1,6 +1,7 @@
 // What a run found, and how it is shown: to a person, as JSON, as JUnit's XML, as files.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
@@ -54,11 +55,15 @@ struct text_style {
 };
 void write_text(std::ostream& out, const run_report& report, const text_style& style);
 void write_json(std::ostream& out, const run_report& report);
+boost::json::object to_json(const run_report& report);
 void write_junit(std::ostream& out, const run_report& report);
 
 /// Leaves token, trace and story of every failing scenario under `folder`/failures, and removes those of the scenarios
 /// that no longer fail. Throws std::exception if it cannot.
 void write_failures(const std::filesystem::path& folder, const run_report& report);
+
+/// A result's name in file names and anchors: "asio_channel.bounded_queue.BQ-8.swept".
+std::string file_stem(const campaign_result& result);
 
 /// The line that replays a result, to be pasted into a shell.
 std::string replay_command(const std::string& program, const std::string& token);

@@ -149,7 +149,7 @@ json::array describe_cross_cutting(const catalogue& all) {
 
 }  // namespace
 
-void write_list_json(std::ostream& out, const catalogue& all, const filter& contracts) {
+json::object list_to_json(const catalogue& all, const filter& contracts) {
   json::object list;
   list["version"] = version();
   list["build"] = build_id();
@@ -167,7 +167,11 @@ void write_list_json(std::ostream& out, const catalogue& all, const filter& cont
     subjects.push_back(std::move(subject));
   }
   list["subjects"] = std::move(subjects);
-  write_pretty(out, list);
+  return list;
+}
+
+void write_list_json(std::ostream& out, const catalogue& all, const filter& contracts) {
+  write_pretty(out, list_to_json(all, contracts));
   out << '\n';
 }
 
@@ -262,7 +266,7 @@ void write_standard_markdown(std::ostream& out, const catalogue& all, const filt
     out << "- " << one->clause << ", revision " << one->number << ": " << one->text << '\n';
 }
 
-void write_standard_json(std::ostream& out, const catalogue& all, const filter& contracts) {
+json::object standard_to_json(const catalogue& all, const filter& contracts) {
   json::object standard;
   standard["version"] = version();
   standard["contracts"] = describe_contracts(all, contracts);
@@ -272,7 +276,11 @@ void write_standard_json(std::ostream& out, const catalogue& all, const filter& 
     changelog.push_back(
         json::object{{"clause", one->clause}, {"revision", one->number}, {"text", one->text}});
   standard["changelog"] = std::move(changelog);
-  write_pretty(out, standard);
+  return standard;
+}
+
+void write_standard_json(std::ostream& out, const catalogue& all, const filter& contracts) {
+  write_pretty(out, standard_to_json(all, contracts));
   out << '\n';
 }
 

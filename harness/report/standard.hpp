@@ -1,6 +1,7 @@
 // The catalogue, printed: the contracts with their clauses, and the subjects.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ namespace assay {
 void write_list_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,
                      const text_style& style);
 void write_list_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
+boost::json::object list_to_json(const catalogue& all, const std::vector<std::string>& contracts);
 /// One line per subject and clause that applies to it, for the build: SUBJECT CONTRACT CLAUSE KIND.
 void write_list_tests(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
 
@@ -22,5 +24,6 @@ void write_standard_text(std::ostream& out, const catalogue& all, const std::vec
 void write_standard_markdown(std::ostream& out, const catalogue& all,
                              const std::vector<std::string>& contracts);
 void write_standard_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
+boost::json::object standard_to_json(const catalogue& all, const std::vector<std::string>& contracts);
 
 }  // namespace assay

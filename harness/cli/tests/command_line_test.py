@@ -135,7 +135,7 @@ class Usage(unittest.TestCase):
 
     def test_help_of_every_verb_has_examples(self):
         self.assertEqual(call(ASSAY, "--help").status, 0)
-        for verb in ["list", "standard", "run", "mutants", "replay", "allocations", "lint"]:
+        for verb in ["list", "standard", "run", "mutants", "replay", "allocations", "diff", "lint"]:
             ran = call(ASSAY, verb, "--help")
             self.assertEqual(ran.status, 0, verb)
             self.assertIn("Examples:", ran.out)
