@@ -389,7 +389,7 @@ class reader {
         "diff", verb::diff, "Compare the JSON of two runs",
         "  assay diff main/conformance.json build/release/report/conformance.json\n"
         "  assay diff old.json new.json --format json --output diff.json\n"
-        "Exit status: 0 nothing is worse, 1 something fails that did not, or is not covered as before, 65 a "
+        "Exit status: 0 nothing is worse, 1 something fails that did not, or is not covered as before, 2 a "
         "file is\nnot the JSON of a run.");
     v->add_option("old", line_.old_results, "The earlier run")->type_name("OLD.json")->required();
     v->add_option("new", line_.new_results, "The later run")->type_name("NEW.json")->required();

@@ -36,7 +36,6 @@ namespace assay {
 namespace {
 
 constexpr int usage_status = 64;
-constexpr int data_status = 65;
 constexpr int error_status = 2;
 
 text_style style_of_stdout() {
@@ -527,7 +526,7 @@ int do_diff(const command_line& line) {
     return comparison.worse() ? 1 : 0;
   } catch (const malformed_results& failure) {
     std::cerr << "assay: " << failure.what() << '\n';
-    return data_status;
+    return error_status;
   }
 }
 

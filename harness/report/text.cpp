@@ -198,7 +198,8 @@ class text_writer {
 
   void made_how() {
     out_ << bold("How this was made") << "\n  assay " << version() << ", build " << build_id() << "\n  seed "
-         << report_.options.seed << ", " << report_.options.schedules << " random schedules per scenario, "
+         << report_.options.seed << ", " << report_.options.schedules << " schedules per scenario ("
+         << report_.options.strategy << "), "
          << (report_.options.sweep ? "full cancellation and fault sweeps" : "no sweeps") << ", tier "
          << to_string(report_.options.where) << ", gated by order model " << to_string(report_.gate)
          << (report_.strict ? ", SHOULD counts as MUST" : "") << "\n  " << report_.command << "\n\n";

@@ -111,13 +111,13 @@ class Diff(unittest.TestCase):
                           (run(result("A-1"), result("A-1")), "comes twice"), ({"mutants": []}, "")]:
             for old, new, name in ((bad, sound, "old.json"), (sound, bad, "new.json")):
                 done = self.diff(old, new)
-                self.assertEqual((done.returncode, done.stdout), (65, ""), bad)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), bad)
                 self.assertIn(name, done.stderr)
                 self.assertIn(word, done.stderr)
 
     def test_missing_files_and_misuse(self):
         sound = self.write("sound.json", run())
-        for arguments, status in [((sound, self.folder / "missing.json"), 65), ((sound, self.folder), 65), ((sound,), 64), ((), 64),
+        for arguments, status in [((sound, self.folder / "missing.json"), 2), ((sound, self.folder), 2), ((sound,), 64), ((), 64),
                                   ((sound, sound, sound), 64), ((sound, sound, "--format", "xml"), 64)]:
             done = subprocess.run([ASSAY, "diff", *arguments], capture_output=True, text=True)
             self.assertEqual(done.returncode, status, (arguments, done.stderr))
