@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
+#include <csignal>
 #include <stdexcept>
 #include <utility>
 
@@ -50,16 +51,15 @@ allocation_outcome judge_allocation(const trial_result& seen) {
   const bool told = seen.allocations && (seen.allocations->told || seen.allocations->left_turn);
   switch (seen.kind) {
     case failure_kind::crashed:
-      // The trial's own alarm, which run_quietly sets.
-      return seen.message.find("Alarm clock") != std::string::npos ? allocation_outcome::hung
-                                                                   : allocation_outcome::crashed;
+      // The trial's own alarm, which the sweep sets.
+      return seen.signal == SIGALRM ? allocation_outcome::hung : allocation_outcome::crashed;
     case failure_kind::livelock:
       return allocation_outcome::hung;
     case failure_kind::left_over:
       return allocation_outcome::leaked;
     case failure_kind::item:
-      return seen.message.find(" was lost") != std::string::npos ? allocation_outcome::lost
-                                                                 : allocation_outcome::doubled;
+      return seen.allocations && seen.allocations->only_lost ? allocation_outcome::lost
+                                                             : allocation_outcome::doubled;
     case failure_kind::none:
       return told ? allocation_outcome::surfaced : allocation_outcome::absorbed;
     case failure_kind::deadlock:

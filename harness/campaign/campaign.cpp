@@ -52,8 +52,7 @@ void take_stock(const allocation_counter& allocations, trial_result& result) {
   report.kept = allocations.kept();
   if (!allocations.failed()) return;
   const bool told_late = allocations.told() && !std::exchange(report.told, allocations.told());
-  if (told_late && result.kind == failure_kind::item &&
-      result.message.find(" was lost") != std::string::npos) {
+  if (told_late && result.kind == failure_kind::item && report.only_lost) {
     result.kind = failure_kind::none;
     result.message.clear();
     result.failures.clear();

@@ -42,7 +42,8 @@ std::string to_text(const trial_result& result) {
                       {"chains", result.chains},
                       {"task_turns", json::value_from(result.task_turns)}};
   if (const auto& seen = result.allocations)
-    out["allocations"] = {seen->points, seen->failed, seen->told, seen->left_turn, seen->kept};
+    out["allocations"] = {seen->points,    seen->failed,    seen->told,
+                          seen->left_turn, seen->only_lost, seen->kept};
   json::array failures;
   for (const std::string& one : result.failures) failures.emplace_back(one);
   out["failures"] = std::move(failures);
@@ -79,8 +80,9 @@ trial_result from_text(const std::string& text) {
   result.chains = static_cast<std::uint32_t>(number("chains"));
   if (const json::value* const seen = in.if_contains("allocations")) {
     const json::array& a = seen->as_array();
-    result.allocations = {a[0].to_number<std::uint32_t>(), a[1].as_bool(), a[2].as_bool(), a[3].as_bool(),
-                          a[4].to_number<std::uint64_t>()};
+    result.allocations = {
+        a[0].to_number<std::uint32_t>(), a[1].as_bool(), a[2].as_bool(), a[3].as_bool(), a[4].as_bool(),
+        a[5].to_number<std::uint64_t>()};
   }
   result.task_turns = json::value_to<std::vector<std::uint32_t>>(in.at("task_turns"));
   if (const json::value* const events = in.if_contains("events")) {
@@ -99,8 +101,9 @@ trial_result crashed(int status, std::vector<choice> choices) {
   trial_result result;
   result.choices = std::move(choices);
   result.kind = failure_kind::crashed;
-  result.message = WIFSIGNALED(status)
-                       ? "crashed: the process was ended by " + std::string(::strsignal(WTERMSIG(status)))
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.message = result.signal != 0
+                       ? "crashed: the process was ended by " + std::string(::strsignal(result.signal))
                        : "crashed: the process ended with status " + std::to_string(WEXITSTATUS(status));
   result.failures.push_back(result.message);
   result.events.emplace();

@@ -21,6 +21,10 @@ constexpr std::uint64_t mix_bytes(std::uint64_t hash, std::string_view text) noe
   for (const char c : text) hash = mix(hash, static_cast<unsigned char>(c));
   return hash;
 }
+constexpr std::uint32_t mix_bytes32(std::uint32_t hash, std::string_view text) noexcept {
+  for (const char c : text) hash = mix32(hash, static_cast<unsigned char>(c));
+  return hash;
+}
 /// The value's eight bytes, the lowest first.
 constexpr std::uint64_t mix_bytes(std::uint64_t hash, std::uint64_t value) noexcept {
   for (int byte = 0; byte < 8; ++byte, value >>= 8U) hash = mix(hash, value & 0xffU);

@@ -33,9 +33,7 @@ struct plan {
 class mutant_source final : public choice_source {
  public:
   mutant_source(plan todo, std::uint64_t seed, const run_shape& shape)
-      : todo_(std::move(todo)),
-        random_(seed),
-        fair_from_(4 * std::max<std::uint32_t>(shape.steps(), 8) + 400) {
+      : todo_(std::move(todo)), random_(seed), fair_from_(shape.fair_from()) {
     constexpr std::uint32_t shares[] = {1, 2, 4};
     deviates_one_in_ = shares[random_.below(3)];
     disturbs_ = random_.below(4) == 0;
@@ -135,23 +133,37 @@ class mutator {
       todo_.deviations.push_back({step + i, choice_kind::ready, answer});
   }
 
-  // Of a random program nothing is taken away: it would be another one, of which nothing is known.
-  planned* any_deviation() {
+  template <class Which>
+  planned* any_deviation(Which&& which) {
     std::vector<planned*> all;
     for (planned& one : todo_.deviations) {
-      if (one.family != choice_kind::program) all.push_back(&one);
+      if (which(one)) all.push_back(&one);
     }
     return all.empty() ? nullptr : all[random_.below(static_cast<std::uint32_t>(all.size()))];
   }
 
+  static bool disturbing(const planned& one) noexcept {
+    return one.family == choice_kind::cancel || one.family == choice_kind::fault;
+  }
+  // Of a random program nothing is taken away: it would be another one, of which nothing is known.
+  static bool changeable(const planned& one) noexcept { return one.family != choice_kind::program; }
+
+  static void move(planned& one, std::uint32_t by, bool later) noexcept {
+    one.step = later ? one.step + by : one.step - std::min(one.step, by);
+  }
+  void drop_from(std::uint32_t step) {
+    std::erase_if(todo_.deviations,
+                  [step](const planned& one) { return one.step >= step && changeable(one); });
+  }
+
   void drop() {
-    const planned* const one = any_deviation();
+    const planned* const one = any_deviation(changeable);
     if (one == nullptr) return set_some(1);
     todo_.deviations.erase(todo_.deviations.begin() + (one - todo_.deviations.data()));
   }
 
   void change() {
-    planned* const one = any_deviation();
+    planned* const one = any_deviation(changeable);
     if (one == nullptr) return set_some(1);
     one->answer = any_answer();
   }
@@ -161,39 +173,30 @@ class mutator {
     const std::uint32_t by = 1 + random_.below(3);
     const bool later = random_.below(2) == 0;
     for (planned& one : todo_.deviations) {
-      if (one.step < from || one.family == choice_kind::program) continue;
-      one.step = later ? one.step + by : one.step - std::min(one.step, by);
+      if (one.step >= from && changeable(one)) move(one, by, later);
     }
   }
 
   // This one's beginning and the other's end.
   void splice() {
     const std::uint32_t at = any_step();
-    std::erase_if(todo_.deviations,
-                  [at](const planned& one) { return one.step >= at && one.family != choice_kind::program; });
+    drop_from(at);
     for (const planned& one : planned_of(other_)) {
-      if (one.step >= at && one.family != choice_kind::program) todo_.deviations.push_back(one);
+      if (one.step >= at && changeable(one)) todo_.deviations.push_back(one);
     }
     todo_.steps = std::max(todo_.steps, other_.steps);
   }
 
   void cut() {
     const std::uint32_t at = any_step();
-    std::erase_if(todo_.deviations,
-                  [at](const planned& one) { return one.step >= at && one.family != choice_kind::program; });
+    drop_from(at);
     todo_.random_from = at;
   }
 
   void disturb() {
-    std::vector<planned*> all;
-    for (planned& one : todo_.deviations) {
-      if (one.family == choice_kind::cancel || one.family == choice_kind::fault) all.push_back(&one);
-    }
-    if (!all.empty()) {
-      planned& one = *all[random_.below(static_cast<std::uint32_t>(all.size()))];
+    if (planned* const one = any_deviation(disturbing)) {
       const std::uint32_t by = 1 + random_.below(4);
-      one.step = random_.below(2) == 0 ? one.step + by : one.step - std::min(one.step, by);
-      return;
+      return move(*one, by, random_.below(2) == 0);
     }
     std::vector<choice_kind> offered;
     for (const choice_kind kind : {choice_kind::cancel, choice_kind::fault}) {

@@ -53,6 +53,9 @@ class disturbance {
   std::vector<std::uint32_t> planned_;
 };
 
+// Of a run with fewer choices there is little to spread deviations over: others may be longer.
+constexpr std::uint32_t shortest_run = 8;
+
 class exploring_source : public choice_source {
  public:
   exploring_source(std::uint64_t seed, const run_shape& shape)
@@ -60,8 +63,8 @@ class exploring_source : public choice_source {
         others_(stream_of(seed, 2)),
         cancels_(stream_of(seed, 3), shape.asked[static_cast<std::size_t>(choice_kind::cancel)], 12),
         faults_(stream_of(seed, 4), shape.asked[static_cast<std::size_t>(choice_kind::fault)], 8),
-        steps_(std::max<std::uint32_t>(shape.steps(), 8)),
-        tail_after_(4 * steps_ + 400) {
+        steps_(std::max(shape.steps(), shortest_run)),
+        fair_from_(shape.fair_from()) {
     // Most trials leave all other choices open; some leave one kind of them first-in-first-out.
     splitmix64 swarm = stream_of(seed, 5);
     still_ = swarm.below(4) == 0
@@ -98,7 +101,7 @@ class exploring_source : public choice_source {
   splitmix64& random() noexcept { return random_; }
 
  private:
-  bool in_tail() const noexcept { return step_ >= tail_after_; }
+  bool in_tail() const noexcept { return step_ >= fair_from_; }
 
   splitmix64 random_;
   splitmix64 others_;
@@ -106,7 +109,7 @@ class exploring_source : public choice_source {
   disturbance faults_;
   choice_kind still_ = choice_kind::ready;
   std::uint32_t steps_;
-  std::uint32_t tail_after_;
+  std::uint32_t fair_from_;
   std::uint32_t step_ = 0;
 };
 
@@ -323,6 +326,8 @@ std::uint32_t run_shape::steps() const noexcept {
   return asked[static_cast<std::size_t>(choice_kind::ready)] +
          asked[static_cast<std::size_t>(choice_kind::timer)];
 }
+
+std::uint32_t run_shape::fair_from() const noexcept { return 4 * std::max(steps(), shortest_run) + 400; }
 
 void run_shape::count(std::span<const choice> made) noexcept {
   for (const choice& one : made) {

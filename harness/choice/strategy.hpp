@@ -49,6 +49,8 @@ struct run_shape {
 
   /// Choices between handlers or timers.
   std::uint32_t steps() const noexcept;
+  /// The choice with which a fair tail begins.
+  std::uint32_t fair_from() const noexcept;
   /// Counts the choices of a run.
   void count(std::span<const choice> made) noexcept;
 };

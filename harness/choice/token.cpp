@@ -129,8 +129,7 @@ std::string from_base64url(std::string_view text) {
 }
 
 std::string checksum(std::string_view text) {
-  std::uint32_t hash = fnv::basis32;
-  for (const char c : text) hash = fnv::mix32(hash, static_cast<unsigned char>(c));
+  const std::uint32_t hash = fnv::mix_bytes32(fnv::basis32, text);
   std::string bytes;
   for (unsigned shift = 0; shift < 32; shift += 8) bytes += static_cast<char>((hash >> shift) & 0xffU);
   return base64url(bytes);

@@ -310,12 +310,11 @@ class virtual_time : public boost::asio::execution_context::service {
 
   /// Takes all waits that are due now out, those on the monotonic clock first, in order of (deadline, arming), and
   /// appends them to `due`.
-  template <class Operations>
-  void take_due(Operations& due) {
+  void take_due(detail::reused_vector<detail::timer_op*>& due) {
     const std::size_t before = due.size();
     const auto take = [&due](detail::timer_op* op) {
-      __builtin_prefetch(static_cast<void*>(op->link),
-                         1);  // the timer lies elsewhere, and many of them are in no cache any more
+      // The timer lies elsewhere, and many of them are in no cache any more.
+      __builtin_prefetch(static_cast<void*>(op->link), 1);
       due.push_back(op);
     };
     steady_.take_until(now_, take);

@@ -109,7 +109,7 @@ class stock_engine final : public engine {
     return ran;
   }
   bool release_due() override {
-    std::vector<detail::timer_op*> due;
+    detail::reused_vector<detail::timer_op*> due;
     time_.take_due(due);
     for (std::size_t left = due.size(); left > 0; --left) {
       const std::uint32_t chosen = choices_.pick(choice_kind::timer, left);

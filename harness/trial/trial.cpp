@@ -178,8 +178,6 @@ void trial::fail(std::string message, std::source_location where) {
   const detail::harness_section section;
   if (!binds(failure_kind::expectation)) {
     unforeseen_ = true;
-    // This is what operation::value says when it ends the scenario because an operation has not ended.
-    if (message.ends_with("has no value: it is pending")) broke_at_rest_ = at_rest();
     if (trace_) record(event_kind::check, "not judged: " + message + " (" + place(where) + ")");
     return;
   }
@@ -189,6 +187,11 @@ void trial::fail(std::string message, std::source_location where) {
     result_.message = message;
   }
   result_.failures.push_back(std::move(message));
+}
+
+void trial::fail_without_value(const operation_record& of, std::string_view what) {
+  if (short_of_memory() && !of.done()) broke_at_rest_ = at_rest();
+  fail("'" + of.name() + "' has no value: it is " + std::string(what));
 }
 
 void trial::blame(failure_kind kind, std::string message) {
@@ -667,6 +670,8 @@ void trial::final_checks() {
   // When memory was short and somebody was told, an item may be gone; but never came twice.
   if (whole && !memory_.told && !memory_.left_turn) items_.close();
   for (const std::string& violation : items_.violations()) blame(failure_kind::item, violation);
+  const std::size_t lost = items_.count(item_state::lost);
+  memory_.only_lost = lost > 0 && lost == items_.violations().size();
   if (!whole) return;
   for (const auto& check : end_checks_) {
     if (std::string what = check(); !what.empty()) blame(failure_kind::expectation, std::move(what));

@@ -78,6 +78,7 @@ struct allocation_report {
   bool failed = false;       ///< one of them did
   bool told = false;         ///< somebody was told of it: an operation, the scenario, an error hook
   bool left_turn = false;    ///< an exception left a turn after it: io_context::run would have thrown it
+  bool only_lost = false;    ///< items are gone, and nothing else is wrong with any
   std::uint64_t kept = 0;    ///< blocks of operator new that outlived the trial
 };
 
@@ -92,6 +93,7 @@ struct trial_result {
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::optional<allocation_report> allocations;
+  int signal = 0;  ///< that ended the trial's process; 0: none did
   std::uint64_t turns = 0;
   std::uint64_t order_class = 0;          ///< see sim_context::order_class; 0 on tier `io_context`
   std::uint32_t chains = 0;               ///< of handlers, see sim_context; 0 on tier `io_context`
@@ -302,6 +304,8 @@ class trial {
   bool others_pending() const noexcept;
   bool at_rest() const;
   void blame(failure_kind kind, std::string message);
+  // The scenario breaks off because this operation has ended without a value, or has not ended.
+  void fail_without_value(const operation_record& of, std::string_view what);
   void final_checks();
   void check_operations();
   void check_exceptions();
@@ -501,7 +505,7 @@ template <class T>
 typename operation_state<T>::value_type& operation<T>::value() const {
   if (!state_->value_) {
     const detail::harness_section section;
-    state_->owner_.fail("'" + name() + "' has no value: it is " + to_string(what()));
+    state_->owner_.fail_without_value(*state_, to_string(what()));
     throw scenario_stopped();
   }
   return *state_->value_;
