@@ -15,6 +15,7 @@
 #include "harness/campaign/forked_trial.hpp"
 #include "harness/campaign/job.hpp"
 #include "harness/campaign/replay.hpp"
+#include "harness/campaign/runner.hpp"
 
 namespace assay {
 
@@ -209,20 +210,21 @@ std::vector<allocation_sweep> sweep_allocations(std::span<const allocation_job> 
   {
     const allocation_counter linked({});
   }  // or it throws: here, and not in every child
-  std::vector<allocation_sweep> sweeps(jobs.size());
+  std::vector<std::optional<allocation_sweep>> sweeps(jobs.size());
   const auto sweep = [&](std::size_t number) {
     const allocation_job& asked = jobs[number];
     return json::serialize(json::value_from(sweep_allocations(*asked.chosen, *asked.scenario, hang_after)));
   };
-  run_in_children(jobs.size(), processes, sweep, [&](std::size_t number, const child_process::end& seen) {
+  const auto take = [&](std::size_t number, const child_process::end& seen) {
     if (!seen.whole()) {
       throw std::runtime_error("the process that swept " + jobs[number].chosen->name() + " " +
                                jobs[number].scenario->name() + " ended without a result");
     }
     sweeps[number] = json::value_to<allocation_sweep>(json::parse(seen.text));
-    if (done) done(sweeps[number]);
-  });
-  return sweeps;
+    if (done) done(*sweeps[number]);
+  };
+  run_in_children(jobs.size(), processes, sweep, take, &interruption::wished);
+  return present(std::move(sweeps));
 }
 
 }  // namespace assay

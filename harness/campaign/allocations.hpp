@@ -67,7 +67,8 @@ struct allocation_job {
   const subject_base* chosen = nullptr;
   const scenario_info* scenario = nullptr;
 };
-/// Sweeps them all, so many at a time, and tells of each as it is done. The process must be single-threaded. Throws
+/// Sweeps them all, so many at a time, and tells of each as it is done. What was swept before an `interruption` was wished
+/// comes back. The process must be single-threaded. Throws
 /// std::logic_error if the program does not link assay::allocation_faults.
 std::vector<allocation_sweep> sweep_allocations(std::span<const allocation_job> jobs, unsigned processes,
                                                 std::chrono::seconds hang_after,

@@ -13,6 +13,7 @@
 #include "harness/campaign/bare_subject.hpp"
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/child_process.hpp"
+#include "harness/campaign/runner.hpp"
 #include "harness/campaign/shrink.hpp"
 #include "harness/campaign/sources.hpp"
 #include "harness/choice/exhaustive.hpp"
@@ -176,17 +177,18 @@ bug_report measure_bug(const planted_bug& bug, const bug_options& options) {
 
 std::vector<bug_report> measure_bugs(std::span<const planted_bug* const> bugs, const bug_options& options,
                                      unsigned processes, const std::function<void(const bug_report&)>& done) {
-  std::vector<bug_report> reports(bugs.size());
+  std::vector<std::optional<bug_report>> reports(bugs.size());
   const auto measure = [&](std::size_t bug) {
     return boost::json::serialize(boost::json::value_from(measure_bug(*bugs[bug], options)));
   };
-  run_in_children(bugs.size(), processes, measure, [&](std::size_t bug, const child_process::end& seen) {
+  const auto take = [&](std::size_t bug, const child_process::end& seen) {
     if (!seen.whole())
       throw std::runtime_error("the process that measured '" + bugs[bug]->name + "' ended without a result");
     reports[bug] = boost::json::value_to<bug_report>(boost::json::parse(seen.text));
-    if (done) done(reports[bug]);
-  });
-  return reports;
+    if (done) done(*reports[bug]);
+  };
+  run_in_children(bugs.size(), processes, measure, take, &interruption::wished);
+  return present(std::move(reports));
 }
 
 }  // namespace assay

@@ -56,7 +56,8 @@ struct bug_report {
 /// Deterministic but for the CPU times.
 bug_report measure_bug(const planted_bug& bug, const bug_options& options);
 
-/// Measures several at once, each in a process of its own; `done` is told of each, in the order of their ends. The
+/// Measures several at once, each in a process of its own; `done` is told of each, in the order of their ends. What was
+/// measured before an `interruption` was wished comes back. The
 /// process must be single-threaded.
 std::vector<bug_report> measure_bugs(std::span<const planted_bug* const> bugs, const bug_options& options,
                                      unsigned processes,

@@ -318,6 +318,7 @@ class campaign {
     const trace* const passing = baseline_ ? &*baseline_ : nullptr;
     result_.story = tell(*shown.events, telling::story, passing);
     result_.trace = tell(*shown.events, telling::everything, passing);
+    result_.failed_at = first_failure(*shown.events);
     result_.drawn = make_timeline(*shown.events);
     if (passing != nullptr) result_.drawn_fifo = make_timeline(*passing);
     if (!same_failure(shown, failing)) {

@@ -67,8 +67,10 @@ struct campaign_result {
   std::string trace_hash;  ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person
   std::vector<std::string> trace;  ///< the same trial, event by event
-  timeline drawn;                  ///< the same trial, to be drawn
-  timeline drawn_fifo;             ///< beside it the first-in-first-out run, if that passed
+  std::uint64_t failed_at =
+      0;                ///< the number of the event that is its first failure, as `trace` counts; 0: none
+  timeline drawn;       ///< the same trial, to be drawn
+  timeline drawn_fifo;  ///< beside it the first-in-first-out run, if that passed
   std::uint64_t trials = 0;
   std::uint64_t turns = 0;
   std::uint32_t cancel_points = 0;  ///< on the FIFO run

@@ -108,13 +108,35 @@ struct running_child {
   child_process process;
 };
 
-// The first whose work is done, or who has ended without having done it.
-std::vector<running_child>::iterator wait_for_any(std::vector<running_child>& running) {
+// Interruptions come only where they are waited for: one that came between a look at it and the wait would be slept over.
+class held_signals {
+ public:
+  held_signals() {
+    sigset_t both;
+    ::sigemptyset(&both);
+    ::sigaddset(&both, SIGINT);
+    ::sigaddset(&both, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &both, &before_);
+  }
+  held_signals(const held_signals&) = delete;
+  held_signals& operator=(const held_signals&) = delete;
+  ~held_signals() { let_through(); }
+  void let_through() const noexcept { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+};
+
+// The first whose work is done, or who has ended without having done it; nobody if a signal came first.
+std::vector<running_child>::iterator wait_for_any(std::vector<running_child>& running,
+                                                  const held_signals& held) {
   std::vector<pollfd> watched;
   watched.reserve(running.size());
   for (const running_child& one : running) watched.push_back({one.process.descriptor(), POLLIN, 0});
-  while (::poll(watched.data(), watched.size(), -1) < 0) {
-    if (errno != EINTR) refuse("poll");
+  if (::ppoll(watched.data(), watched.size(), nullptr, &held.before()) < 0) {
+    if (errno != EINTR) refuse("ppoll");
+    return running.end();
   }
   const auto ready =
       std::find_if(watched.begin(), watched.end(), [](const pollfd& one) { return one.revents != 0; });
@@ -125,15 +147,21 @@ std::vector<running_child>::iterator wait_for_any(std::vector<running_child>& ru
 
 void run_in_children(std::size_t count, unsigned processes,
                      const std::function<std::string(std::size_t)>& work,
-                     const std::function<void(std::size_t, const child_process::end&)>& done) {
+                     const std::function<void(std::size_t, const child_process::end&)>& done,
+                     const std::function<bool()>& stop) {
+  const held_signals held;
   std::vector<running_child> running;  // whatever is thrown here, none of them is left behind
   std::size_t next = 0;
-  while (next < count || !running.empty()) {
+  while ((next < count || !running.empty()) && !stop()) {
     while (next < count && running.size() < std::max(processes, 1U)) {
-      running.push_back({next, child_process([&] { return work(next); })});
+      running.push_back({next, child_process([&] {
+                           held.let_through();
+                           return work(next);
+                         })});
       ++next;
     }
-    const auto one = wait_for_any(running);
+    const auto one = wait_for_any(running, held);
+    if (one == running.end()) continue;
     const std::size_t number = one->number;
     const child_process::end seen = one->process.wait();
     running.erase(one);

@@ -44,10 +44,12 @@ class child_process {
 };
 
 /// Runs `work(i)` for every i below `count`, each in a child of its own, at most `processes` (at least one) at a time,
-/// and hands what each came to to `done`, in the order in which they end. The process must be single-threaded. What
-/// `done` throws comes out, and no child is left behind. Throws std::system_error as child_process does.
+/// and hands what each came to to `done`, in the order in which they end. Once `stop`, which is asked whenever a child or
+/// a signal has come, says so, the children still at work are killed. The process must be single-threaded. What `done`
+/// throws comes out, and no child is left behind. Throws std::system_error as child_process does.
 void run_in_children(std::size_t count, unsigned processes,
                      const std::function<std::string(std::size_t)>& work,
-                     const std::function<void(std::size_t, const child_process::end&)>& done);
+                     const std::function<void(std::size_t, const child_process::end&)>& done,
+                     const std::function<bool()>& stop);
 
 }  // namespace assay

@@ -22,7 +22,7 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
-                       shown_by, token, trace_hash, story, trace, drawn, drawn_fifo, trials, turns,
+                       shown_by, token, trace_hash, story, trace, failed_at, drawn, drawn_fifo, trials, turns,
                        cancel_points, cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
                        cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
                        schedules, depth2, strategy, exhausted))
@@ -50,6 +50,7 @@ campaign_result result_of(const job& asked, const trial_result& seen) {
     result.trace_hash = format_hash(seen.events->hash());
     result.story = tell(*seen.events);
     result.trace = tell(*seen.events, telling::everything);
+    result.failed_at = first_failure(*seen.events);
     result.drawn = make_timeline(*seen.events);
   }
   return result;
@@ -77,7 +78,8 @@ campaign_result run_termination(const job& asked, const campaign_observer* obser
 }
 
 campaign_result run_replay(const job& asked, const campaign_observer* observer) {
-  const replay_plan plan = plan_replay(decode_token(asked.token));
+  replay_plan plan = plan_replay(decode_token(asked.token));
+  plan.settings.break_at = asked.break_at;
   if (observer != nullptr && observer->phase_begins) observer->phase_begins("replay");
   const trial_result seen = replay(plan, true, observer);
   job known = asked;

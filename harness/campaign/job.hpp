@@ -21,8 +21,9 @@ struct job {
   const subject_base* chosen = nullptr;
   const scenario_info* scenario = nullptr;
   campaign_options options;
-  std::uint32_t attempt = 0;  ///< termination: 0 is first in first out, others are random schedules
-  std::string token;          ///< replay
+  std::uint32_t attempt = 0;   ///< termination: 0 is first in first out, others are random schedules
+  std::string token;           ///< replay
+  std::uint64_t break_at = 0;  ///< replay, in this process only: trial_settings::break_at
 };
 
 /// Does the job in this process. Never throws for what a subject does.

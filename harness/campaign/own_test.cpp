@@ -28,6 +28,7 @@ struct arguments {
   std::uint64_t seed = 1;
   bool seed_is_random = false;
   std::string replay;
+  std::uint64_t break_at = 0;
   std::filesystem::path report = "report";
 };
 
@@ -70,14 +71,20 @@ arguments read_arguments() {
       result.seed = parse<std::uint64_t>(name, value);
     } else if (name == "replay") {
       result.replay = value;
+    } else if (name == "break_at") {
+      result.break_at = parse<std::uint64_t>(name, value);
     } else if (name == "report") {
       result.report = std::string(value);
     } else {
-      throw std::invalid_argument(
-          "unknown argument '" + word +
-          "'; there are --assay_schedules, --assay_seed, --assay_replay and --assay_report");
+      throw std::invalid_argument("unknown argument '" + word +
+                                  "'; there are --assay_schedules, --assay_seed, --assay_replay, "
+                                  "--assay_break_at and --assay_report");
     }
   }
+  if (result.break_at != 0 && result.replay.empty())
+    throw std::invalid_argument("--assay_break_at needs --assay_replay=TOKEN");
+  if (result.break_at != 0 && !debugger_attached())
+    throw std::invalid_argument("--assay_break_at needs a debugger: start this program with gdb --args");
   return result;
 }
 
@@ -103,6 +110,7 @@ own_test_report replay_one(const own_test& test, const subject_base& own, const 
   if (token.scenario != test.scenario.name())
     return {};  // another test's token; the filter should have said so
   replay_plan plan{&own, &test.scenario, settings_of(token), token.plan, token.build != build_id()};
+  plan.settings.break_at = given.break_at;
   const trial_result seen = replay(plan);
   own_test_report report;
   report.passed = seen.passed();
@@ -121,11 +129,15 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) return report;
   write_files(given.report, seen);
-  report.text = seen.message + "\n\nFound by: " + seen.shown_by + ", after " + std::to_string(seen.trials) +
-                " trials (seed " + std::to_string(given.seed) + "). The shrunk trial:\n" +
-                joined(seen.story) + "\nTo see it again:\n  --gtest_filter=" + filter_of(test.scenario) +
-                " --assay_replay=" + seen.token + "\nToken, story and trace are in " + given.report.string() +
-                "/\n";
+  report.text =
+      seen.message + "\n\nFound by: " + seen.shown_by + ", after " + std::to_string(seen.trials) +
+      " trials (seed " + std::to_string(given.seed) + "). The shrunk trial:\n" + joined(seen.story) +
+      "\nTo see it again:\n  --gtest_filter=" + filter_of(test.scenario) + " --assay_replay=" + seen.token +
+      (seen.failed_at > 0
+           ? "\nand with gdb --args before it, and --assay_break_at=" + std::to_string(seen.failed_at) +
+                 " behind it, a debugger stops where it fails."
+           : "") +
+      "\nToken, story and trace are in " + given.report.string() + "/\n";
   return report;
 }
 

@@ -1,6 +1,7 @@
 #include "harness/campaign/replay.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -64,6 +65,15 @@ replay_plan plan_replay(const replay_token& token) {
   plan.plan = token.plan;
   plan.other_build = token.build != build_id();
   return plan;
+}
+
+bool debugger_attached() {
+  constexpr std::string_view label = "TracerPid:\t";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(label)) return line.substr(label.size()) != "0";
+  }
+  return false;
 }
 
 trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {

@@ -29,6 +29,9 @@ struct replay_plan {
 };
 /// Throws malformed_token, also when the token names what this program does not have.
 replay_plan plan_replay(const replay_token& token);
+/// Whether this process runs under a debugger: then trial_settings::break_at may be set, which would end it else.
+bool debugger_attached();
+
 /// Runs it strictly; a divergence is a result of kind `diverged`.
 trial_result replay(const replay_plan& plan, bool traced = true, const campaign_observer* observer = nullptr);
 

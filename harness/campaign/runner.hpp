@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/campaign/job.hpp"
@@ -38,7 +39,18 @@ run_outcome run_jobs(std::span<const job> jobs, const run_settings& settings,
 /// Whether this job runs in a worker.
 bool is_isolated(const job& asked, run_settings::isolation isolate) noexcept;
 
-/// Turns the first SIGINT or SIGTERM into a wish that run_jobs heeds; the second one ends the process.
+/// Those that there are.
+template <class T>
+std::vector<T> present(std::vector<std::optional<T>> all) {
+  std::vector<T> there;
+  for (std::optional<T>& one : all) {
+    if (one) there.push_back(std::move(*one));
+  }
+  return there;
+}
+
+/// Turns the first SIGINT or SIGTERM into a wish that long work heeds (run_jobs, measure_bugs, sweep_allocations); the
+/// second one ends the process.
 class interruption {
  public:
   interruption();

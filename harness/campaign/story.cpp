@@ -11,13 +11,20 @@ namespace {
 
 using names_of_tasks = std::vector<std::string>;
 
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
 std::string in_words(const event& one, const names_of_tasks& names) {
-  std::string line = "  " + format_duration(one.at);
-  line.resize(std::max<std::size_t>(line.size(), 10), ' ');
-  line += std::string(to_string(one.kind));
-  line.resize(std::max<std::size_t>(line.size(), 19), ' ');
+  const std::string line = padded(padded(format_duration(one.at), 8) + std::string(to_string(one.kind)), 17);
   if (one.kind != event_kind::turn) return line + one.text;
   return line + (one.task < names.size() ? names[one.task] : "the subject");
+}
+
+std::string numbered(std::size_t place, const std::string& text) {
+  const std::string number = std::to_string(place + 1);
+  return std::string(5 - std::min<std::size_t>(number.size(), 5), ' ') + number + "  " + text;
 }
 
 bool same_event(const event& a, const event& b) {
@@ -46,8 +53,7 @@ std::optional<difference> find_difference(const std::vector<event>& one, const s
 std::string event_at(const trace& events, std::size_t place) {
   const std::vector<event> all = events.events();
   if (place == all.size()) return "the end";
-  std::string text = in_words(all[place], task_names(events));
-  text.erase(0, text.find_first_not_of(' '));
+  const std::string text = in_words(all[place], task_names(events));
   // One blank between the columns.
   std::string words;
   for (const char c : text) {
@@ -57,6 +63,13 @@ std::string event_at(const trace& events, std::size_t place) {
 }
 
 }  // namespace
+
+std::uint64_t first_failure(const trace& events) {
+  const std::vector<event> all = events.events();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [](const event& one) { return one.kind == event_kind::failure; });
+  return found == all.end() ? 0 : static_cast<std::uint64_t>(found - all.begin()) + 1;
+}
 
 std::string first_difference(const trace& one, const trace& other) {
   const auto at = find_difference(one.events(), other.events());
@@ -78,7 +91,7 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
                       event_at(*passing, parted->in_other));
     }
     if (how == telling::story && one.kind == event_kind::turn) continue;
-    lines.push_back(in_words(one, names));
+    lines.push_back(numbered(i, in_words(one, names)));
   }
   return lines;
 }

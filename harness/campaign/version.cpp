@@ -1,5 +1,6 @@
 #include "harness/campaign/version.hpp"
 
+#include <boost/version.hpp>
 #include <cstdint>
 
 #include "harness/campaign/catalogue.hpp"
@@ -8,6 +9,19 @@
 namespace assay {
 
 std::string_view version() noexcept { return "0.1.0"; }
+
+std::string compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
+
+std::string boost_version() {
+  return std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) + "." +
+         std::to_string(BOOST_VERSION % 100);
+}
 
 std::string build_id() {
 #if defined(__clang__)

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/version.hpp>
 #include <charconv>
 #include <functional>
 #include <iostream>
@@ -10,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "harness/campaign/replay.hpp"
 #include "harness/campaign/version.hpp"
 #include "harness/choice/strategy.hpp"
 
@@ -28,7 +28,7 @@ constexpr const char* introduction =
     "  assay explore --time 600           look for longer than a run does\n"
     "  assay diff OLD.json NEW.json       what is worse, better or covered less than before\n"
     "  assay allocations, bugs            fail every allocation; try strategies on known bugs\n"
-    "  assay list, standard, lint         what there is, what the clauses say, whether all is sound\n"
+    "  assay list, standard, lint, doctor what there is, what it says, whether all is sound\n"
     "\n"
     "assay VERB --help explains a verb's options, assay --version the build.\n"
     "Exit status: 0 conforms, 1 a MUST clause is violated, 2 error or nothing but skips,\n"
@@ -52,27 +52,15 @@ std::string read_word(const std::string& option, const std::string& text,
   throw usage_error(option + " takes one of " + known + ", not '" + text + "'" + suggestion(text, words));
 }
 
-std::string compiler() {
-#if defined(__clang__)
-  return "clang " __clang_version__;
-#else
-  return "g++ " __VERSION__;
-#endif
-}
-
 void print_version() {
   std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncompiler " << compiler() << "\nBoost "
-            << BOOST_VERSION / 100000 << '.' << BOOST_VERSION / 100 % 1000 << '.' << BOOST_VERSION % 100
-            << '\n';
+            << boost_version() << '\n';
 }
 
 std::string shown(int argc, char** argv) {
   std::string text;
   for (int i = 0; i < argc; ++i) {
-    const std::string word = argv[i];
-    const bool plain =
-        !word.empty() && word.find_first_of(" \t\n'\"\\*?[]$`!#&;|<>(){}~") == std::string::npos;
-    text += (i == 0 ? "" : " ") + (plain ? word : "'" + word + "'");
+    text += (i == 0 ? "" : " ") + shell_quoted(argv[i]);
   }
   return text;
 }
@@ -98,6 +86,8 @@ class reader {
     add_bugs();
     add_diff();
     add_lint();
+    add_doctor();
+    add_completion();
     CLI::App* const worker = add_verb("worker", verb::worker, "", "");
     worker->add_option("socket", line_.worker_socket);
     worker->add_option("mirror", line_.worker_mirror);
@@ -105,6 +95,11 @@ class reader {
   }
 
   parsed read() {
+    // What follows may be anything.
+    if (argc_ > 1 && std::string_view(argv_[1]) == complete_verb) {
+      for (const std::string& one : completions({argv_ + 2, argv_ + argc_})) std::cout << one << '\n';
+      return {line_, 0};
+    }
     try {
       app_.parse(argc_, argv_);
     } catch (const CLI::CallForHelp&) {
@@ -139,14 +134,15 @@ class reader {
   }
 
   // An option given at most once, whose text is interpreted after parsing and only if it was given.
-  void text_option(CLI::App* verb, const std::string& name, const std::string& about, const std::string& what,
-                   std::function<void(const std::string&)> interpret) {
+  CLI::Option* text_option(CLI::App* verb, const std::string& name, const std::string& about,
+                           const std::string& what, std::function<void(const std::string&)> interpret) {
     texts_.push_back(std::make_unique<std::string>());
     std::string* const text = texts_.back().get();
     CLI::Option* const option = verb->add_option(name, *text, about)->type_name(what);
     interpretations_.push_back([option, text, interpret = std::move(interpret)] {
       if (option->count() > 0) interpret(*text);
     });
+    return option;
   }
 
   void number_option(CLI::App* verb, const std::string& name, const std::string& about, std::uint64_t least,
@@ -156,29 +152,37 @@ class reader {
     });
   }
 
-  void word_option(CLI::App* verb, const std::string& name, const std::string& about,
-                   const std::vector<std::string>& words, std::function<void(const std::string&)> take) {
+  CLI::Option* word_option(CLI::App* verb, const std::string& name, const std::string& about,
+                           const std::vector<std::string>& words,
+                           std::function<void(const std::string&)> take) {
     std::string shown_words;
     for (const std::string& word : words) shown_words += (shown_words.empty() ? "" : "|") + word;
-    text_option(verb, name, about, shown_words,
-                [=, take = std::move(take)](const std::string& text) { take(read_word(name, text, words)); });
+    CLI::Option* const option = text_option(
+        verb, name, about, shown_words,
+        [=, take = std::move(take)](const std::string& text) { take(read_word(name, text, words)); });
+    values_[option] = words;
+    return option;
   }
 
-  static void globs(CLI::App* verb, const std::string& name, std::vector<std::string>& into,
-                    const std::string& about) {
-    verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
+  void globs(CLI::App* verb, const std::string& name, std::vector<std::string>& into,
+             const std::string& about, std::vector<std::string> known = {}) {
+    CLI::Option* const option =
+        verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
+    values_[option] = std::move(known);
   }
 
   void contract_option(CLI::App* verb) {
-    globs(verb, "--contract", line_.wanted.contracts, "Only these contracts");
+    globs(verb, "--contract", line_.wanted.contracts, "Only these contracts", contract_names(all_));
   }
   void selection_options(CLI::App* verb) {
-    globs(verb, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)");
+    globs(verb, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)",
+          subject_names(all_));
     contract_option(verb);
-    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses");
-    verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
-        ->type_name("reference|third-party|mutant|alternative")
-        ->allow_extra_args(false);
+    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses", clause_names(all_));
+    CLI::Option* const kinds = verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
+                                   ->type_name("reference|third-party|mutant|alternative")
+                                   ->allow_extra_args(false);
+    values_[kinds] = subject_kinds();
   }
 
   void format_option(CLI::App* verb, const std::vector<std::string>& formats) {
@@ -269,11 +273,12 @@ class reader {
                 });
     v->add_flag("--strict", line_.strict, "A SHOULD counts as a MUST");
     v->add_flag("--fail-fast", line_.fail_fast, "Stop at the first violation or error");
-    format_option(v, {"text", "json", "junit"});
+    format_option(v, {"text", "json", "junit", "markdown"});
     output_option(v);
-    text_option(v, "--report",
-                "Leave index.html, conformance.json, conformance.xml and each failure's files here", "DIR",
-                [this](const std::string& text) { line_.report = text; });
+    text_option(
+        v, "--report",
+        "Leave index.html, conformance.json, conformance.xml, summary.md and each failure's files here",
+        "DIR", [this](const std::string& text) { line_.report = text; });
     text_option(v, "--findings", "Compare third parties with these recorded findings", "FILE",
                 [this](const std::string& text) { line_.findings = text; });
     v->add_flag("--update-findings", line_.update_findings, "Record what is seen now; needs a whole run");
@@ -284,7 +289,7 @@ class reader {
         add_verb("mutants", verb::mutants, "The kill matrix: which clauses catch which mutants",
                  "  assay mutants --contract bounded_queue\n  assay mutants --format json --jobs 2");
     contract_option(v);
-    globs(v, "--mutant", line_.mutants, "Only these mutants");
+    globs(v, "--mutant", line_.mutants, "Only these mutants", subject_names(all_, subject_kind::mutant));
     campaign_group(v, "100");
     v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
     format_option(v, {"text", "json"});
@@ -296,13 +301,16 @@ class reader {
         add_verb("replay", verb::replay, "Run one trial again from its token",
                  "  assay replay assay1:... --trace\n"
                  "  assay replay assay1:... --timeline trial.html --perfetto trial.json\n"
-                 "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token");
+                 "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token\n"
+                 "  gdb --args assay replay assay1:... --break-at 57");
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
     text_option(v, "--timeline", "Draw the trial beside the first-in-first-out one, as a page for a browser",
                 "FILE.html", [this](const std::string& text) { line_.timeline = text; });
     text_option(v, "--perfetto", "Write both as trace events, for ui.perfetto.dev and chrome://tracing",
                 "FILE.json", [this](const std::string& text) { line_.perfetto = text; });
+    number_option(v, "--break-at", "Stop in the debugger when this event of the trace happens", 1,
+                  std::numeric_limits<std::uint64_t>::max(), [this](std::uint64_t n) { line_.break_at = n; });
     isolate_flags(v, "Run the trial in a worker process", "Run it in this process, for a debugger");
     number_option(v, "--hang-after", "Seconds of real time that are a hang (30)", 1, 86'400,
                   [this](std::uint64_t n) { line_.processes.hang_after = std::chrono::seconds(n); });
@@ -405,6 +413,44 @@ class reader {
                 [this](const std::string& text) { line_.findings = text; });
   }
 
+  void add_doctor() {
+    CLI::App* const v =
+        add_verb("doctor", verb::doctor, "Whether this machine lets verdicts be trusted, and what to mend",
+                 "  assay doctor\n"
+                 "Exit status: 0 nothing is wrong, 2 something is.");
+    format_option(v, {"text", "json"});
+    output_option(v);
+  }
+
+  void add_completion() {
+    CLI::App* const v = add_verb("completion", verb::completion, "A script that completes words in a shell",
+                                 "  source <(assay completion bash)\n"
+                                 "  assay completion zsh > ~/.assay-completion.zsh");
+    word_option(v, "shell", "Whose", {"bash", "zsh"}, [this](const std::string& text) {
+      line_.shell = text;
+    })->required();
+  }
+
+  // What the last of the words may become: the shell throws away what does not begin as it does.
+  std::vector<std::string> completions(const std::vector<std::string>& words) const {
+    std::vector<std::string> possible;
+    const CLI::App* chosen = nullptr;
+    for (const CLI::App* const one : app_.get_subcommands({})) {
+      if (one->get_group().empty()) continue;  // not for people
+      if (words.size() < 2) possible.push_back(one->get_name());
+      if (words.size() > 1 && one->get_name() == words.front()) chosen = one;
+    }
+    if (words.size() < 2) possible.insert(possible.end(), {"--help", "--version"});
+    if (chosen == nullptr) return possible;
+    const CLI::Option* const before = chosen->get_option_no_throw(words[words.size() - 2]);
+    const bool takes_value = before != nullptr && before->get_expected_max() > 0;
+    if (!takes_value) possible = option_names(chosen);
+    const auto values = values_.find(takes_value ? before : chosen->get_option_no_throw("shell"));
+    if (values != values_.end())
+      possible.insert(possible.end(), values->second.begin(), values->second.end());
+    return possible;
+  }
+
   void help() {
     const std::vector<CLI::App*> chosen = app_.get_subcommands();
     if (chosen.empty()) {
@@ -449,6 +495,15 @@ class reader {
     } else if (jobs_given_) {
       line_.processes.isolate = run_settings::isolation::all;
     }
+    if (line_.break_at != 0) {
+      if (isolate_ && *isolate_)
+        throw usage_error("--break-at needs the trial in this process, not --isolate");
+      if (!debugger_attached()) {
+        throw usage_error("--break-at needs a debugger, and none is attached: gdb -ex run --args " +
+                          line_.text);
+      }
+      line_.processes.isolate = run_settings::isolation::none;
+    }
     if (jobs_given_ && isolate_ && !*isolate_)
       throw usage_error("--jobs needs workers, and --no-isolate forbids them");
     if (!line_.findings.empty() && line_.options.where != tier::sim) {
@@ -474,6 +529,8 @@ class reader {
   std::map<std::string, verb> verbs_;
   std::vector<std::unique_ptr<std::string>> texts_;
   std::vector<std::function<void()>> interpretations_;
+  std::map<const CLI::Option*, std::vector<std::string>> values_;  // that each can have, for completion
+  const catalogue& all_ = catalogue::instance();
 };
 
 }  // namespace

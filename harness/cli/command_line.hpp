@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/campaign/bugs.hpp"
@@ -25,8 +26,13 @@ enum class verb {
   bugs,
   diff,
   lint,
+  doctor,
+  completion,
   worker
 };
+
+/// `assay complete WORD...` prints what the last word may become; what `assay completion` prints calls it.
+inline constexpr std::string_view complete_verb = "complete";
 
 struct command_line {
   verb what = verb::run;
@@ -44,7 +50,9 @@ struct command_line {
   std::string output;
   std::string report;
   std::string findings;
+  std::string shell;
   std::string token;
+  std::uint64_t break_at = 0;
   std::string timeline;
   std::string perfetto;
   std::string old_results;

@@ -24,24 +24,6 @@ void require_known(const char* what, std::span<const std::string> patterns,
   }
 }
 
-std::vector<std::string> subject_names(const catalogue& all) {
-  std::set<std::string> names;
-  for (const auto& one : all.subjects()) names.insert(one->name());
-  return {names.begin(), names.end()};
-}
-
-std::vector<std::string> contract_names(const catalogue& all) {
-  std::vector<std::string> names;
-  for (const contract_info& one : all.contracts()) names.push_back(one.name);
-  return names;
-}
-
-std::vector<std::string> clause_names(const catalogue& all) {
-  std::vector<std::string> names;
-  for (const clause_info& one : all.clauses()) names.push_back(one.id);
-  return names;
-}
-
 // A mutant is wrong on purpose, so it runs only if it is meant: by its kind, by its name, or by a glob that nobody
 // but mutants matches.
 bool is_meant(const catalogue& all, const selection& wanted, const subject_base& chosen) {
@@ -70,13 +52,34 @@ std::string describe(const selection& wanted) {
 
 }  // namespace
 
+std::vector<std::string> subject_names(const catalogue& all, std::optional<subject_kind> kind) {
+  std::set<std::string> names;
+  for (const auto& one : all.subjects()) {
+    if (!kind || one->kind() == *kind) names.insert(one->name());
+  }
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> contract_names(const catalogue& all) {
+  std::vector<std::string> names;
+  for (const contract_info& one : all.contracts()) names.push_back(one.name);
+  return names;
+}
+
+std::vector<std::string> clause_names(const catalogue& all) {
+  std::vector<std::string> names;
+  for (const clause_info& one : all.clauses()) names.push_back(one.id);
+  return names;
+}
+
+std::vector<std::string> subject_kinds() { return {"reference", "third-party", "mutant", "alternative"}; }
+
 void require_contracts(const catalogue& all, std::span<const std::string> patterns) {
   require_known("contract", patterns, contract_names(all));
 }
 
 std::vector<selected> select(const catalogue& all, const selection& wanted) {
-  const std::vector<std::string> kinds = {"reference", "third-party", "mutant", "alternative"};
-  require_known("kind", wanted.kinds, kinds);
+  require_known("kind", wanted.kinds, subject_kinds());
   require_known("subject", wanted.subjects, subject_names(all));
   require_known("clause", wanted.clauses, clause_names(all));
   require_contracts(all, wanted.contracts);
@@ -103,12 +106,8 @@ std::vector<selected> select(const catalogue& all, const selection& wanted) {
 std::vector<const subject_base*> select_subjects(const catalogue& all, subject_kind kind,
                                                  std::span<const std::string> contracts,
                                                  std::span<const std::string> names) {
-  std::vector<std::string> known;
-  for (const auto& one : all.subjects()) {
-    if (one->kind() == kind) known.push_back(one->name());
-  }
   require_contracts(all, contracts);
-  require_known(std::string(to_string(kind)).c_str(), names, known);
+  require_known(std::string(to_string(kind)).c_str(), names, subject_names(all, kind));
   std::vector<const subject_base*> result;
   for (const auto& one : all.subjects()) {
     const bool wanted =

@@ -1,6 +1,7 @@
 // What a command line selects: subjects, contracts and clauses by glob, and the complaint when a name is unknown.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -43,6 +44,12 @@ std::vector<selected> select(const catalogue& all, const selection& wanted);
 std::vector<const subject_base*> select_subjects(const catalogue& all, subject_kind kind,
                                                  std::span<const std::string> contracts,
                                                  std::span<const std::string> names);
+
+/// The names that there are, as people type them: each once.
+std::vector<std::string> subject_names(const catalogue& all, std::optional<subject_kind> kind = std::nullopt);
+std::vector<std::string> contract_names(const catalogue& all);
+std::vector<std::string> clause_names(const catalogue& all);
+std::vector<std::string> subject_kinds();
 
 /// Throws usage_error unless every pattern matches some contract.
 void require_contracts(const catalogue& all, std::span<const std::string> patterns);

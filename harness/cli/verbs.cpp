@@ -19,6 +19,7 @@
 #include "harness/choice/strategy.hpp"
 #include "harness/cli/allocations.hpp"
 #include "harness/cli/command_line.hpp"
+#include "harness/cli/doctor.hpp"
 #include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
 #include "harness/report/bugs.hpp"
@@ -37,6 +38,7 @@ namespace {
 
 constexpr int usage_status = 64;
 constexpr int error_status = 2;
+constexpr int interrupted_status = 130;
 
 text_style style_of_stdout() {
   text_style style;
@@ -103,12 +105,9 @@ class progress {
   std::size_t bad_ = 0;
 };
 
-std::vector<campaign_result> present(std::vector<std::optional<campaign_result>> results) {
-  std::vector<campaign_result> all;
-  for (std::optional<campaign_result>& one : results) {
-    if (one) all.push_back(std::move(*one));
-  }
-  return all;
+int say_interrupted(std::size_t done, std::size_t all) {
+  std::cerr << "assay: interrupted; above are " << done << " of " << all << '\n';
+  return interrupted_status;
 }
 
 // ---- list, standard, lint
@@ -196,6 +195,8 @@ void write_reports(const command_line& line, const run_report& report) {
       write_json(out, report);
     } else if (line.format == "junit") {
       write_junit(out, report);
+    } else if (line.format == "markdown") {
+      write_markdown(out, report);
     } else {
       write_text(out, report, style);
     }
@@ -206,6 +207,7 @@ void write_reports(const command_line& line, const run_report& report) {
     std::filesystem::create_directories(target);
     write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
     write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
+    write_to_file(target / "summary.md", [&](std::ostream& out) { write_markdown(out, report); });
     write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report); });
     write_failures(target, report);
   } else if (folder != nullptr && *folder != '\0') {
@@ -283,7 +285,7 @@ int do_mutants(const command_line& line) {
     }
   });
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
-  if (seen.interrupted) return 130;
+  if (seen.interrupted) return interrupted_status;
   const bool holes = line.strict && line.mutants.empty() && !matrix.unkilled.empty();
   if (!matrix.sound() || holes) return 1;
   return seen.problems.empty() ? 0 : error_status;
@@ -294,6 +296,7 @@ int do_mutants(const command_line& line) {
 void write_replay_text(std::ostream& out, const command_line& line, const replay_plan& plan,
                        const campaign_result& seen) {
   const clause_info* const clause = catalogue::instance().find_clause(seen.clause);
+  const std::string again = replay_command(line.program, line.token);
   out << seen.subject << "  " << seen.scenario() << "  " << to_string(seen.level) << "  tier "
       << to_string(seen.where) << '\n';
   if (clause != nullptr) out << wrap("\"" + clause->text + "\"", 2, 100) << '\n';
@@ -304,6 +307,10 @@ void write_replay_text(std::ostream& out, const command_line& line, const replay
   out << "verdict: " << to_string(seen.outcome) << '\n';
   if (!seen.message.empty()) out << "message: " << seen.message << '\n';
   if (!seen.trace_hash.empty()) out << "trace:   " << seen.trace_hash << '\n';
+  if (line.timeline.empty()) out << "picture: " << again << " --timeline trial.html\n";
+  if (seen.failed_at > 0 && line.break_at == 0) {
+    out << "debug:   gdb -ex run --args " << again << " --break-at " << seen.failed_at << '\n';
+  }
 }
 
 void write_replay_json(std::ostream& out, const command_line& line, const replay_plan& plan,
@@ -323,6 +330,7 @@ void write_replay_json(std::ostream& out, const command_line& line, const replay
   all["message"] = seen.message;
   all["trace_hash"] = seen.trace_hash;
   all["token"] = seen.token;
+  all["failed_at"] = seen.failed_at;
   all["build"] = build_id();
   all["other_build"] = plan.other_build;
   all["cut"] = plan.cut;
@@ -369,12 +377,13 @@ int do_replay(const command_line& line) {
   asked.options.where = plan.settings.where;
   run_settings processes = line.processes;
   // A run that never ended may well end this process, too.
+  asked.break_at = line.break_at;
   if (plan.cut && processes.isolate == run_settings::isolation::foreign) {
     processes.isolate = run_settings::isolation::all;
   }
   const interruption listening;
   const run_outcome seen = run_jobs({&asked, 1}, processes);
-  if (!seen.results.front()) return 130;
+  if (!seen.results.front()) return interrupted_status;
   campaign_result result = *seen.results.front();
   const bool drawn = !line.timeline.empty() || !line.perfetto.empty();
   if (drawn && !plan.plan.deviations.empty()) result.drawn_fifo = draw_fifo(asked, plan, processes);
@@ -414,7 +423,7 @@ int do_explore(const command_line& line) {
     }
   });
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
-  if (seen.interrupted) return 130;
+  if (seen.interrupted) return interrupted_status;
   if (!seen.problems.empty()) return error_status;
   const auto came_to = [&](verdict what_for) {
     return std::any_of(seen.all.begin(), seen.all.end(),
@@ -453,17 +462,17 @@ int do_allocations(const command_line& line) {
   std::vector<allocation_job> jobs;
   for (const selected& one : select(catalogue::instance(), line.wanted))
     jobs.push_back({one.chosen, one.scenario});
-  const bool shown = ::isatty(STDERR_FILENO) != 0;
-  std::size_t done = 0;
   const auto hang_after = std::chrono::duration_cast<std::chrono::seconds>(line.processes.hang_after);
-  const std::vector<allocation_sweep> sweeps =
-      sweep_allocations(jobs, line.processes.workers, hang_after, [&](const allocation_sweep& one) {
-        ++done;
-        if (!shown) return;
-        std::cerr << "\r\x1b[K" << done << '/' << jobs.size() << "  " << one.subject << ' ' << one.scenario
-                  << std::flush;
-      });
-  if (shown) std::cerr << "\r\x1b[K" << std::flush;
+  const interruption listening;
+  std::vector<allocation_sweep> sweeps;
+  {
+    const progress_line shown;
+    std::size_t done = 0;
+    sweeps = sweep_allocations(jobs, line.processes.workers, hang_after, [&](const allocation_sweep& one) {
+      shown.show(std::to_string(++done) + "/" + std::to_string(jobs.size()) + "  " + one.subject + " " +
+                 one.scenario);
+    });
+  }
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_json(out, sweeps);
@@ -471,6 +480,7 @@ int do_allocations(const command_line& line) {
       write_text(out, sweeps, line.program);
     }
   });
+  if (interruption::wished()) return say_interrupted(sweeps.size(), jobs.size());
   return exit_status(sweeps);
 }
 
@@ -488,6 +498,7 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
     throw usage_error("no planted bug is called '" + line.bugs.front() + "'" +
                       suggestion(line.bugs.front(), names));
   }
+  const interruption listening;
   std::vector<bug_report> reports;
   {
     const progress_line shown;
@@ -503,6 +514,7 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
       write_text(out, reports, line.measured);
     }
   });
+  if (interruption::wished()) return say_interrupted(reports.size(), chosen.size());
   // A twin that is reported is a false alarm: the one thing that must not happen.
   const bool alarmed =
       std::any_of(reports.begin(), reports.end(), [](const bug_report& one) { return one.twin_reports > 0; });
@@ -530,6 +542,33 @@ int do_diff(const command_line& line) {
   }
 }
 
+// ---- doctor, completion
+
+int do_doctor(const command_line& line) {
+  const std::vector<diagnosis> seen = examine(real_environment());
+  print(line, [&](std::ostream& out, const text_style&) {
+    if (line.format == "json") {
+      write_json(out, seen);
+    } else {
+      write_text(out, seen);
+    }
+  });
+  return exit_status(seen);
+}
+
+// The shell asks this program itself, so the script knows nothing that could grow old.
+int do_completion(const command_line& line) {
+  if (line.shell == "zsh") std::cout << "autoload -U +X bashcompinit && bashcompinit\n";
+  std::cout << "_assay() {\n"
+               "  local IFS=$'\\n'\n"
+               "  COMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" "
+            << complete_verb
+            << " \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+               "}\n"
+               "complete -o default -F _assay assay\n";
+  return 0;
+}
+
 int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
   switch (line.what) {
     case verb::list:
@@ -554,6 +593,10 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
       return do_diff(line);
     case verb::lint:
       return do_lint(line);
+    case verb::doctor:
+      return do_doctor(line);
+    case verb::completion:
+      return do_completion(line);
     case verb::worker:
       return serve_jobs(line.worker_socket, line.worker_mirror);
   }

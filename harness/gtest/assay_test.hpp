@@ -20,6 +20,7 @@
 //   --assay_schedules=N   random schedules per test (default 200)
 //   --assay_seed=S        their seed, a number or `random` (default 1)
 //   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE
+//   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
 //   --assay_report=DIR    where failures leave their files
 #pragma once
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
 #include <map>
@@ -21,20 +20,13 @@ std::string printable(std::string text) {
   return text;
 }
 
-bool is_recorded(const run_report& report, const campaign_result& one) {
-  if (!report.compared || one.kind != subject_kind::third_party) return false;
-  const std::string name = one.subject + " " + one.scenario();
-  return std::any_of(report.findings.confirmed.begin(), report.findings.confirmed.end(),
-                     [&](const finding& known) { return known.name() == name; });
-}
-
 ptree test_case(const run_report& report, const campaign_result& one, const std::string& suite, tally& sum) {
   ptree test;
   test.put("<xmlattr>.classname", printable(suite));
   test.put("<xmlattr>.name", printable(one.clause + (one.variant.empty() ? "" : " " + one.variant)));
   verdict judged = report.judged(one);
   std::string message = one.message;
-  if (is_bad(judged) && is_recorded(report, one)) {
+  if (is_bad(judged) && recorded_as(report, one) != nullptr) {
     judged = verdict::skip;
     message = "a recorded finding: " + message;
   }

@@ -39,6 +39,21 @@ bool matches_any(std::span<const std::string> patterns, std::string_view name) {
                                          [name](const std::string& one) { return matches(one, name); });
 }
 
+std::string shell_quoted(const std::string& text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,%@+";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
+}
+
 std::string nearest(std::string_view wrong, std::span<const std::string> names) {
   const std::string* best = nullptr;
   std::size_t best_distance = 0;

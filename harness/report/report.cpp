@@ -5,27 +5,14 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "harness/report/names.hpp"
+
 namespace assay {
 
 namespace {
 
 // A longer token is better read from its file than from a command line.
 constexpr std::size_t token_on_command_line_max = 4000;
-
-std::string shell_quoted(const std::string& text) {
-  constexpr std::string_view plain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,%@+";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
-}
 
 void write_file(const std::filesystem::path& path, const std::string& text) {
   std::ofstream out(path);
@@ -79,6 +66,23 @@ tally count(const run_report& report) {
   tally sum;
   for (const campaign_result& one : report.results) sum.count(report.judged(one));
   return sum;
+}
+
+const finding* recorded_as(const run_report& report, const campaign_result& one) {
+  if (!report.compared || one.kind != subject_kind::third_party) return nullptr;
+  const std::string name = one.subject + " " + one.scenario();
+  const auto found = std::find_if(report.findings.confirmed.begin(), report.findings.confirmed.end(),
+                                  [&](const finding& known) { return known.name() == name; });
+  return found == report.findings.confirmed.end() ? nullptr : &*found;
+}
+
+std::string shown_under(const campaign_result& one) {
+  const std::string phase = " (" + one.shown_by + ")";
+  if (one.shown_by == "random ties")
+    return "handlers in first-in-first-out order show it, with timers that are due at once in another order" +
+           phase;
+  if (one.outcome_fifo != verdict::pass) return "first-in-first-out order already shows it" + phase;
+  return "only a permuted order of handlers shows it" + phase;
 }
 
 int exit_status(const run_report& report) {

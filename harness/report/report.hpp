@@ -35,6 +35,12 @@ struct run_report {
   bool violates(const campaign_result& result) const noexcept;
 };
 
+/// The recorded finding that this result confirms, or null.
+const finding* recorded_as(const run_report& report, const campaign_result& one);
+
+/// In words, under which orders a failing result fails.
+std::string shown_under(const campaign_result& one);
+
 struct tally {
   std::uint64_t passed = 0;
   std::uint64_t failed = 0;
@@ -57,6 +63,8 @@ void write_text(std::ostream& out, const run_report& report, const text_style& s
 void write_json(std::ostream& out, const run_report& report);
 boost::json::object to_json(const run_report& report);
 void write_junit(std::ostream& out, const run_report& report);
+/// For a comment on a pull request (GitHub's Markdown): the verdict, what is new, the sums; what is recorded is folded.
+void write_markdown(std::ostream& out, const run_report& report);
 
 /// Leaves token, trace and story of every failing scenario under `folder`/failures, and removes those of the scenarios
 /// that no longer fail. Throws std::exception if it cannot.

@@ -110,25 +110,6 @@ class text_writer {
     out_ << '\n';
   }
 
-  static std::string orders(const campaign_result& one) {
-    if (one.shown_by == "random ties")
-      return "handlers in first-in-first-out order show it, with timers that are due at once in another "
-             "order (" +
-             one.shown_by + ")";
-    if (one.outcome_fifo != verdict::pass)
-      return "first-in-first-out order already shows it (" + one.shown_by + ")";
-    return "only a permuted order of handlers shows it (" + one.shown_by + ")";
-  }
-
-  const finding* recorded(const campaign_result& one) const {
-    if (!report_.compared || one.kind != subject_kind::third_party) return nullptr;
-    const std::string name = one.subject + " " + one.scenario();
-    for (const finding& known : report_.findings.confirmed) {
-      if (known.name() == name) return &known;
-    }
-    return nullptr;
-  }
-
   // One head and one text for all scenarios of a clause that a subject fails.
   void bad_results() {
     const campaign_result* previous = nullptr;
@@ -161,8 +142,8 @@ class text_writer {
     if (judged == verdict::fail && !report_.violates(one)) what += ", not counted";
     out_ << "  " << red(what) << (one.variant.empty() ? "" : " (" + one.variant + ")") << ": "
          << wrap(one.message, 4, style_.width).substr(4) << '\n'
-         << "    " << orders(one) << '\n';
-    if (const finding* const known = recorded(one)) {
+         << "    " << shown_under(one) << '\n';
+    if (const finding* const known = recorded_as(report_, one)) {
       std::string text = "recorded: " + (known->reason.empty() ? "(no reason yet)" : known->reason);
       if (!known->reference.empty()) text += " [" + known->reference + "]";
       if (!known->io_context.empty()) text += " Stock io_context: " + known->io_context + ".";

@@ -40,6 +40,7 @@ class trace {
     if (!text.empty()) texts_.push_back(std::move(text));
   }
   std::vector<event> events() const;
+  std::size_t size() const noexcept { return entries_.size(); }
   /// FNV-1a over every field of every event.
   std::uint64_t hash() const noexcept;
 

@@ -1,6 +1,7 @@
 #include "harness/trial/trial.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <stdexcept>
 
 #include "harness/allocation/counter.hpp"
@@ -134,13 +135,17 @@ void trial::note_choice(const choice& made, std::span<const candidate> among) {
     text = what + task_name(among[made.chosen].task) + "' goes before '" + task_name(among[0].task) + "' (" +
            std::to_string(made.chosen) + " of " + std::to_string(made.arity) + ")";
   }
-  trace_->record(elapsed(), time_.current_task(), event_kind::choice, std::move(text));
+  put(event_kind::choice, std::move(text));
 }
 
 void trial::record(event_kind kind, std::string text) {
   const detail::harness_section section;
-  if (!trace_ || !running_) return;
+  if (trace_ && running_) put(kind, std::move(text));
+}
+
+void trial::put(event_kind kind, std::string text) {
   trace_->record(elapsed(), time_.current_task(), kind, std::move(text));
+  if (trace_->size() == settings_.break_at) std::raise(SIGTRAP);
 }
 
 asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {

@@ -66,6 +66,9 @@ struct trial_settings {
   /// Counts the subject's allocations, and fails one; on tier `sim` only, and in programs that link
   /// assay::allocation_faults. See harness/allocation/section.hpp.
   std::optional<allocation_fault> allocation = {};
+  /// A traced trial raises SIGTRAP when the event with this number, counted from 1, happens: for a debugger. 0: none;
+  /// no part of a token.
+  std::uint64_t break_at = 0;
   std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
   std::uint64_t turns_per_instant_max =
       100'000;                  ///< more at one instant is a livelock (VCS-6); no part of a token
@@ -310,6 +313,7 @@ class trial {
   void check_operations();
   void check_exceptions();
   void check_left_over();
+  void put(event_kind kind, std::string text);
   void note_choice(const choice& made, std::span<const candidate> among);
   void note_origin(task_id task);
   std::string recent_names() const;

@@ -151,7 +151,10 @@ struct babbling final : good_probe {
 };
 struct mumbling final : good_probe {
   using good_probe::good_probe;
-  int answer() override { throw std::runtime_error("\xff\x01 no \xc3\xa9 UTF-8 \xc3"); }
+  int answer() override {
+    throw std::runtime_error(
+        "\xff\x01 no \xc3\xa9 UTF-8 \xc3 <b>]]>&amp; | *no* `text` [here](https://x.invalid)");
+  }
 };
 struct leaking final : good_probe {
   using good_probe::good_probe;

@@ -5,10 +5,12 @@ Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS, ASSAY_SHORT_OF_MEMORY (tes
 for example "address,undefined"), ASSAY_OTHER (optional: the command as the other compiler built it).
 """
 
+import ctypes
 import json
 import os
 import pathlib
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -233,6 +235,22 @@ class ExitStatus(unittest.TestCase):
             self.assertTrue(os.path.exists(os.path.join(folder, "conformance.json")))
 
 
+    def test_interrupted_sweeps_and_measurements_say_what_they_have(self):
+        # Each would go on for longer than anybody waits.
+        for program, arguments, key in [(KEEPERS, ["allocations", "--hang-after", "86400"], "allocations"),
+                                        (ASSAY, ["bugs", "--bug", "lost_*", "--seeds", "100000", "--cap", "100000000"], "bugs")]:
+            running = subprocess.Popen([program, *arguments, "--format", "json"], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            children = f"/proc/{running.pid}/task/{running.pid}/children"
+            while not read(children).strip():  # it has begun, and so it listens
+                self.assertIsNone(running.poll())
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=60)
+            self.assertEqual(running.returncode, 130, arguments)
+            self.assertIsInstance(json.loads(out)[key], list)
+            self.assertRegex(err, r"interrupted; above are \d+ of \d+")
+
+
 class BadSubjects(unittest.TestCase):
     def one(self, subject, clause, status):
         report, seen = run_bad("--subject", subject, "--clause", clause)
@@ -377,6 +395,147 @@ class Tokens(unittest.TestCase):
         self.assertGreater(len(traced.out.splitlines()), len(plain.out.splitlines()))
         self.assertIn("verdict: fail", plain.out)
         self.assertIn("trace:", plain.out)
+
+
+class Tracer:
+    """A debugger, as far as a process can tell: traces another one from its beginning, and sees it stop."""
+
+    TRACEME, CONT = 0, 7
+
+    def __init__(self, *arguments):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self.folder = tempfile.TemporaryDirectory()
+        out = pathlib.Path(self.folder.name, "out")
+        self.process = os.fork()
+        if self.process == 0:
+            try:
+                os.dup2(os.open(out, os.O_CREAT | os.O_WRONLY), 1)
+                self.libc.ptrace(self.TRACEME, 0, None, None)
+                os.execv(arguments[0], arguments)
+            finally:
+                os._exit(99)
+        self.stops = []
+        while True:
+            _, status = os.waitpid(self.process, 0)
+            if not os.WIFSTOPPED(status):
+                break
+            self.stops.append(os.WSTOPSIG(status))
+            self.libc.ptrace(self.CONT, self.process, None, None)  # without the signal, as debuggers treat SIGTRAP
+        self.status = os.waitstatus_to_exitcode(status)
+        self.out = out.read_text()
+        self.folder.cleanup()
+
+
+class Debugging(unittest.TestCase):
+    def setUp(self):
+        result = only(run_bad("--subject", "failing_when_permuted", "--clause", "PRB-3")[0])
+        self.token, self.hash = result["token"], result["trace_hash"]
+
+    def test_the_three_commands_name_each_other(self):
+        ran = bad("run", "--subject", "failing_when_permuted", "--clause", "PRB-3")
+        line = next(one.strip() for one in ran.out.splitlines() if " replay assay1:" in one)
+        again = subprocess.run(line, shell=True, capture_output=True, text=True).stdout
+        self.assertIn("picture: " + line + " --timeline trial.html", again)
+        self.assertRegex(again, r"debug:   gdb -ex run --args " + re.escape(line) + r" --break-at \d+\n")
+
+    def test_events_are_numbered_and_the_failure_is_named(self):
+        told, _ = replay(BAD, self.token, "--trace")
+        numbers = [int(line.split()[0]) for line in told["trace"]]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
+        self.assertEqual(told["trace"][told["failed_at"] - 1].split()[2], "failure")
+        self.assertIn(told["trace"][told["failed_at"] - 1], told["story"])
+
+    def test_the_debugger_stops_once_where_it_was_asked_to(self):
+        told, _ = replay(BAD, self.token)
+        for event in (1, told["failed_at"]):
+            traced = Tracer(BAD, "replay", self.token, "--break-at", str(event))
+            self.assertEqual(traced.stops, [signal.SIGTRAP] * 2)  # the first is that of its beginning
+            self.assertEqual(traced.status, 1)
+            self.assertIn(self.hash, traced.out)
+        beyond = Tracer(BAD, "replay", self.token, "--break-at", "1000000")
+        self.assertEqual(beyond.stops, [signal.SIGTRAP])
+
+    def test_without_a_debugger_it_is_misuse_and_says_how(self):
+        ran = bad("replay", self.token, "--break-at", "3")
+        self.assertEqual(ran.status, 64)
+        self.assertIn("gdb -ex run --args", ran.err)
+        self.assertEqual(bad("replay", self.token, "--break-at", "0").status, 64)
+        self.assertEqual(Tracer(BAD, "replay", self.token, "--break-at", "1", "--isolate").status, 64)
+
+
+class Completion(unittest.TestCase):
+    def complete(self, *words):
+        script = ('source <("$0" completion bash); COMP_WORDS=("$0" "$@"); COMP_CWORD=$#; _assay; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, ASSAY, *words], capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_verbs(self):
+        self.assertEqual(self.complete("mu"), ["mutants"])
+        self.assertLessEqual({"run", "replay", "standard", "--help"}, set(self.complete("")))
+        self.assertNotIn("worker", self.complete(""))
+
+    def test_options_of_the_verb(self):
+        self.assertEqual(self.complete("diff", "--out"), ["--output"])
+        self.assertIn("--schedules", self.complete("run", "--subject", "reference", "--s"))
+        self.assertNotIn("--schedules", self.complete("diff", "--"))
+
+    def test_values(self):
+        self.assertEqual(self.complete("run", "--format", "ju"), ["junit"])
+        self.assertIn("BQ-1", self.complete("run", "--clause", "BQ-"))
+        self.assertEqual(self.complete("mutants", "--contract", "bounded"), ["bounded_queue"])
+        self.assertIn("reference", self.complete("run", "--clause", "BQ-1", "--subject", "ref"))
+        self.assertEqual(self.complete("completion", "z"), ["zsh"])
+
+    def test_what_it_does_not_know_it_leaves_to_the_shell(self):
+        self.assertEqual(self.complete("run", "--report", ""), [])
+        self.assertEqual(self.complete("rnu", "--"), [])
+
+    def test_the_shell_must_be_one_that_it_knows(self):
+        self.assertEqual(call(ASSAY, "completion", "bahs").status, 64)
+        self.assertEqual(call(ASSAY, "completion").status, 64)
+
+
+class Doctor(unittest.TestCase):
+    def examine(self, **environment):
+        done = subprocess.run([ASSAY, "doctor", "--format", "json"], capture_output=True, text=True,
+                              env={**os.environ, **environment})
+        return {one["what"]: one for one in json.loads(done.stdout)["checks"]}, done.returncode
+
+    def test_a_sound_machine_is_0(self):
+        checks, status = self.examine()
+        self.assertEqual(status, 0, checks)
+        for what in ("compiler", "Boost", "sanitizers", "workers", "threads", "catalogue", "allocations"):
+            self.assertEqual(checks[what]["state"], "fine")
+        self.assertIn("fine     Boost: 1.81", call(ASSAY, "doctor").out)
+
+    def test_options_that_hide_what_sanitizers_find_are_problems(self):
+        for options in ("exitcode=0", "detect_leaks=1:halt_on_error=0"):
+            checks, status = self.examine(LSAN_OPTIONS=options)
+            self.assertEqual(status, 2)
+            self.assertEqual(checks["LSAN_OPTIONS"]["state"], "problem")
+            self.assertIn("LSAN_OPTIONS", checks["LSAN_OPTIONS"]["mend"])
+
+    def test_a_folder_that_cannot_be_written_is_a_problem(self):
+        with tempfile.NamedTemporaryFile() as no_folder:
+            checks, status = self.examine(ASSAY_REPORT_DIR=no_folder.name)
+        self.assertEqual((status, checks["ASSAY_REPORT_DIR"]["state"]), (2, "problem"))
+
+    def test_what_changes_a_run_is_noted(self):
+        checks, status = self.examine(GTEST_TOTAL_SHARDS="4", PATH="/nowhere")
+        self.assertEqual(status, 0)
+        self.assertEqual(checks["GTEST_TOTAL_SHARDS"]["state"], "note")
+        self.assertEqual(checks["debugger"]["state"], "note")
+
+    def test_a_limit_of_memory_is_noted(self):
+        done = subprocess.run(["bash", "-c", 'ulimit -v 4000000; "$0" doctor', ASSAY], capture_output=True, text=True)
+        self.assertIn("note     memory: addresses are limited to 3906 MiB", done.stdout)
+
+    def test_a_program_without_scenarios_or_replaced_allocations_is_told(self):
+        done = bad("doctor")
+        self.assertIn("note     allocations: cannot be made to fail here", done.out)
 
 
 class Reports(unittest.TestCase):

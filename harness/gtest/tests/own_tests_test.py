@@ -51,6 +51,17 @@ class OwnTests(unittest.TestCase):
         status, text = self.run_tests("isolated.crashes_in_another_order", f"--assay_replay={token}")
         self.assertEqual(status, -signal.SIGABRT, text)
 
+    def test_a_debugger_is_asked_for_where_it_fails(self):
+        _, text = self.run_tests("failing.expectation")
+        event = re.search(r"--assay_break_at=(\d+)", text).group(1)
+        token = self.token_in(text)
+        self.assertRegex((self.report / "failing.expectation.trace").read_text(), rf"(?m)^ *{event} .* failure ")
+        status, text = self.run_tests("failing.expectation", f"--assay_replay={token}", f"--assay_break_at={event}")
+        self.assertEqual(status, 1)
+        self.assertIn("--assay_break_at needs a debugger", text)
+        _, text = self.run_tests("failing.expectation", f"--assay_break_at={event}")
+        self.assertIn("--assay_break_at needs --assay_replay", text)
+
     def test_a_failed_expectation_is_told_once_replays_and_leaves_files(self):
         status, text = self.run_tests("failing.expectation")
         self.assertEqual(status, 1, text)

@@ -38,6 +38,6 @@ function command(text) {
 }
 
 function story(lines) {
-  const kinds = (line) => line.startsWith("  -- ") ? "parts" : / failure {2}/.test(line.slice(0, 20)) ? "failure" : null;
+  const kinds = (line) => line.startsWith("  -- ") ? "parts" : /^ *[0-9]+ +[^ ]+ +failure {2}/.test(line) ? "failure" : null;
   return make("pre", { class: "story", tabindex: "0" }, lines.map((line) => make("span", { class: kinds(line) }, line + "\n")));
 }

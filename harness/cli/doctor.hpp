@@ -1,0 +1,36 @@
+// Whether the surroundings let Assay's verdicts be trusted: the compiler and the libraries that this program was built
+// with, sanitizers' options, what worker processes need, what the environment sets.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay {
+
+enum class health { fine, note, problem };
+
+struct diagnosis {
+  std::string what;  ///< "Boost", "workers", ...
+  health state = health::fine;
+  std::string seen;
+  std::string mend;  ///< what to do about it; empty if it is fine
+};
+
+/// Reads an environment variable; nothing if it is not set.
+using environment_reader = std::function<std::optional<std::string>(const std::string& name)>;
+environment_reader real_environment();
+
+/// Looks at everything. Forks a child, so the process must be single-threaded.
+std::vector<diagnosis> examine(const environment_reader& environment);
+
+void write_text(std::ostream& out, const std::vector<diagnosis>& all);
+/// {"checks": [{"what", "state": "fine|note|problem", "seen", "mend"}]}
+void write_json(std::ostream& out, const std::vector<diagnosis>& all);
+
+/// 0, or 2 if there is a problem.
+int exit_status(const std::vector<diagnosis>& all);
+
+}  // namespace assay
