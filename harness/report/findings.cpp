@@ -29,7 +29,7 @@ const finding* find_same(std::span<const finding> findings, const finding& one) 
 // In which way a finding is not the recorded one any more; empty if it is.
 std::string difference(const finding& recorded, const finding& seen) {
   if (recorded.verdict != seen.verdict) return "its verdict";
-  if (!seen.message.starts_with(recorded.message)) return "its message";
+  if (!begins_as(seen.message, recorded.message)) return "its message";
   if (recorded.verdict_fifo != seen.verdict_fifo) return "the order models that show it";
   if (recorded.shown_by != seen.shown_by) return "the phase that shows it";
   if (recorded.io_context != seen.io_context) return "what a stock io_context shows";
@@ -40,6 +40,19 @@ std::string difference(const finding& recorded, const finding& seen) {
 
 std::string finding::name() const {
   return subject + " " + contract + "/" + clause + (variant.empty() ? "" : "/" + variant);
+}
+
+bool begins_as(std::string_view message, std::string_view recorded) {
+  const std::size_t gap = recorded.find(wildcard);
+  const std::string_view literal = recorded.substr(0, gap);
+  if (!message.starts_with(literal)) return false;
+  if (gap == std::string_view::npos) return true;
+  message.remove_prefix(literal.size());
+  recorded.remove_prefix(gap + wildcard.size());
+  for (std::size_t skipped = 0; skipped <= std::min(wildcard_max, message.size()); ++skipped) {
+    if (begins_as(message.substr(skipped), recorded)) return true;
+  }
+  return false;
 }
 
 std::vector<finding> findings_of(std::span<const campaign_result> results,
@@ -86,7 +99,7 @@ void write_findings(const std::filesystem::path& file, std::span<const finding> 
       "changed or is "
       "new; `--update-findings` records what is seen now. Each needs a reason, by a person. `message` is "
       "what the "
-      "verdict's message begins with.";
+      "verdict's message begins with; {*} in it stands for at most 40 characters.";
   all["findings"] = json::value_from(std::vector<finding>(findings.begin(), findings.end()));
   std::ofstream out(file);
   write_pretty(out, all);
@@ -124,7 +137,7 @@ std::vector<finding> updated(std::span<const finding> recorded, std::span<const 
     if (before == nullptr) continue;
     one.reason = before->reason;
     one.reference = before->reference;
-    if (one.message.starts_with(before->message)) one.message = before->message;
+    if (begins_as(one.message, before->message)) one.message = before->message;
   }
   return result;
 }
@@ -135,6 +148,16 @@ std::vector<std::string> lint_findings(std::span<const finding> findings) {
   for (const finding& one : findings) {
     if (one.reason.empty()) complaints.push_back("the finding '" + one.name() + "' has no reason");
     if (one.message.empty()) complaints.push_back("the finding '" + one.name() + "' has no message");
+    if (one.message.starts_with(wildcard))
+      complaints.push_back("the finding '" + one.name() + "' has a message that begins with a wildcard");
+    constexpr std::size_t wildcards_max = 4;
+    std::size_t wildcards = 0;
+    for (std::size_t at = 0; (at = one.message.find(wildcard, at)) != std::string::npos;
+         at += wildcard.size())
+      ++wildcards;
+    if (wildcards > wildcards_max)
+      complaints.push_back("the finding '" + one.name() + "' has a message with more than " +
+                           std::to_string(wildcards_max) + " wildcards");
     if (!names.insert(one.name()).second) {
       complaints.push_back("the finding '" + one.name() + "' is recorded twice");
     }

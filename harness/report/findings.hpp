@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/campaign/campaign.hpp"
@@ -17,7 +18,7 @@ struct finding {
   std::string clause;
   std::string variant;
   std::string verdict;       ///< "fail" or "error"
-  std::string message;       ///< what the verdict's message begins with
+  std::string message;       ///< what the verdict's message begins with; recorded ones may have wildcards
   std::string verdict_fifo;  ///< "pass": only a permuted order shows it
   std::string shown_by;      ///< the phase that shows it
   std::string io_context;    ///< what a stock io_context under virtual time shows: pass, fail, error, skip
@@ -34,6 +35,13 @@ std::vector<finding> findings_of(std::span<const campaign_result> results,
 /// Throws std::runtime_error that names the file and what is wrong with it.
 std::vector<finding> read_findings(const std::filesystem::path& file);
 void write_findings(const std::filesystem::path& file, std::span<const finding> findings);
+
+/// In a recorded message this stands for at most `wildcard_max` characters: for what differs from build to build. Bounded,
+/// so that it cannot stand for another message.
+inline constexpr std::string_view wildcard = "{*}";
+inline constexpr std::size_t wildcard_max = 40;
+/// Whether `message` begins as `recorded` says.
+bool begins_as(std::string_view message, std::string_view recorded);
 
 struct findings_comparison {
   struct change {

@@ -1,0 +1,72 @@
+#include "harness/report/findings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace assay {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(recorded_message, is_what_a_message_begins_with) {
+  EXPECT_TRUE(begins_as("an item was lost at 5ms", "an item was lost"));
+  EXPECT_TRUE(begins_as("an item was lost", "an item was lost"));
+  EXPECT_FALSE(begins_as("an item was", "an item was lost"));
+  EXPECT_FALSE(begins_as("the item was lost", "an item was lost"));
+}
+
+TEST(recorded_message, has_wildcards_for_what_differs) {
+  EXPECT_TRUE(begins_as("item 17 was lost at 5ms", "item {*} was lost"));
+  EXPECT_TRUE(begins_as("item  was lost", "item {*} was lost")) << "for nothing at all, too";
+  EXPECT_TRUE(begins_as("item 17 was lost at 5ms, item 18", "item {*} was lost at {*}, item"));
+  EXPECT_TRUE(begins_as("item 1 was 1 was lost", "item {*} was lost")) << "the first fit is not the last";
+  EXPECT_FALSE(begins_as("item 17 was found", "item {*} was lost"));
+  EXPECT_FALSE(begins_as("item 17", "item {*} was lost"));
+  EXPECT_TRUE(begins_as("what it said was *, literally", "what it said was *"))
+      << "an asterisk alone is none";
+}
+
+TEST(recorded_message, has_wildcards_that_are_bounded) {
+  const auto with_gap = [](std::size_t length) { return "item " + std::string(length, '7') + " was lost"; };
+  EXPECT_TRUE(begins_as(with_gap(wildcard_max), "item {*} was lost"));
+  EXPECT_FALSE(begins_as(with_gap(wildcard_max + 1), "item {*} was lost"));
+}
+
+finding with_message(std::string message) {
+  finding one;
+  one.subject = "somebody";
+  one.contract = "probe";
+  one.clause = "PRB-1";
+  one.verdict = "fail";
+  one.message = std::move(message);
+  one.reason = "a reason";
+  return one;
+}
+
+TEST(recorded_message, must_say_something_before_its_wildcards_and_between_them) {
+  const auto complaints = [](std::string message) {
+    const finding one = with_message(std::move(message));
+    return lint_findings({&one, 1});
+  };
+  EXPECT_THAT(complaints("item {*} was lost at {*}"), IsEmpty());
+  EXPECT_THAT(complaints("{*} was lost"), Contains(HasSubstr("begins with a wildcard")));
+  EXPECT_THAT(complaints("a{*}b{*}c{*}d{*}e{*}f"), Contains(HasSubstr("more than 4 wildcards")));
+}
+
+TEST(recorded_message, with_a_wildcard_confirms_and_survives_an_update) {
+  const finding recorded = with_message("item {*} was lost");
+  const finding seen = with_message("item 9 was lost, while 'pop' ran");
+  const findings_comparison compared = compare({&recorded, 1}, {&seen, 1}, {}, true);
+  EXPECT_TRUE(compared.same());
+  EXPECT_EQ(updated({&recorded, 1}, {&seen, 1}).front().message, recorded.message);
+  const finding other = with_message("item 9 came twice");
+  EXPECT_EQ(compare({&recorded, 1}, {&other, 1}, {}, true).changed.size(), 1U);
+  EXPECT_EQ(updated({&recorded, 1}, {&other, 1}).front().message, other.message);
+}
+
+}  // namespace
+}  // namespace assay
