@@ -244,7 +244,7 @@ class reader {
                                  "  assay standard --contract task_group\n"
                                  "  assay standard --format markdown --output STANDARD.md");
     contract_option(v);
-    format_option(v, {"text", "markdown", "json"});
+    format_option(v, {"text", "markdown", "json", "html"});
     output_option(v);
   }
 

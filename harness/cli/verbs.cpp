@@ -136,6 +136,8 @@ int do_standard(const command_line& line) {
       write_standard_json(out, all, line.wanted.contracts);
     } else if (line.format == "markdown") {
       write_standard_markdown(out, all, line.wanted.contracts);
+    } else if (line.format == "html") {
+      write_standard_html(out, all, line.wanted.contracts);
     } else {
       write_standard_text(out, all, line.wanted.contracts, style);
     }
