@@ -287,7 +287,7 @@ class reader {
     globs(v, "--mutant", line_.mutants, "Only these mutants");
     campaign_group(v, "100");
     v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
-    format_option(v, {"text", "json"});
+    format_option(v, {"text", "json", "html"});
     output_option(v);
   }
 
@@ -380,7 +380,7 @@ class reader {
                   [this](std::uint64_t n) { line_.measured.twin_schedules = static_cast<std::uint32_t>(n); });
     number_option(v, "--jobs", "Processes that measure (1)", 1, 256,
                   [this](std::uint64_t n) { line_.processes.workers = static_cast<unsigned>(n); });
-    format_option(v, {"text", "json"});
+    format_option(v, {"text", "json", "html"});
     output_option(v);
   }
 

@@ -1,8 +1,11 @@
 #include "harness/report/html.hpp"
 
 #include <boost/json.hpp>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/campaign/version.hpp"
 #include "harness/report/page.hpp"
@@ -45,9 +48,19 @@ void shorten(json::array& story) {
                json::string("  (" + std::to_string(left_out) + " lines are left out here)"));
 }
 
+// The other pages of the report, if somebody has made them.
+std::vector<std::string> pages_in(const std::filesystem::path& folder) {
+  std::vector<std::string> found;
+  if (folder.empty()) return found;
+  for (const char* const name : {"mutants.html", "strategies.html", "standard.html"}) {
+    if (std::filesystem::exists(folder / name)) found.emplace_back(name);
+  }
+  return found;
+}
+
 }  // namespace
 
-void write_html(std::ostream& out, const run_report& report) {
+void write_html(std::ostream& out, const run_report& report, const std::filesystem::path& folder) {
   const catalogue& all = catalogue::instance();
   json::object data = to_json(report);
   json::array& results = data["results"].as_array();
@@ -64,7 +77,28 @@ void write_html(std::ostream& out, const run_report& report) {
   data["cross_cutting"] = std::move(standard["cross_cutting"]);
   data["changelog"] = std::move(standard["changelog"]);
   data["subjects"] = std::move(list_to_json(all, {})["subjects"]);
+  data["beside"] = json::value_from(pages_in(folder));
   write_drawn_page(out, "Assay conformance report", data, {html_files::timeline_js, html_files::report_js});
+}
+
+void write_html(std::ostream& out, const kill_matrix& matrix, const std::string& program,
+                const std::string& command) {
+  json::object data = to_json(matrix);
+  std::set<std::string> contracts;
+  for (const mutant_verdict& one : matrix.mutants) contracts.insert(one.mutant->contract());
+  json::object standard =
+      standard_to_json(catalogue::instance(), std::vector<std::string>(contracts.begin(), contracts.end()));
+  data["contracts"] = std::move(standard["contracts"]);
+  data["program"] = program;
+  data["command"] = command;
+  write_drawn_page(out, "Assay kill matrix", data, {html_files::mutants_js});
+}
+
+void write_html(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
+                const std::string& command) {
+  json::object data = to_json(reports, options);
+  data["command"] = command;
+  write_drawn_page(out, "Assay strategies", data, {html_files::strategies_js});
 }
 
 void write_timeline_html(std::ostream& out, const campaign_result& seen, const std::string& replay) {
