@@ -248,7 +248,7 @@ class reader {
                                  "  assay standard --contract task_group\n"
                                  "  assay standard --format markdown --output STANDARD.md");
     contract_option(v);
-    format_option(v, {"text", "markdown", "json"});
+    format_option(v, {"text", "markdown", "json", "html"});
     output_option(v);
   }
 
@@ -292,7 +292,7 @@ class reader {
     globs(v, "--mutant", line_.mutants, "Only these mutants", subject_names(all_, subject_kind::mutant));
     campaign_group(v, "100");
     v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
-    format_option(v, {"text", "json"});
+    format_option(v, {"text", "json", "html"});
     output_option(v);
   }
 
@@ -388,7 +388,7 @@ class reader {
                   [this](std::uint64_t n) { line_.measured.twin_schedules = static_cast<std::uint32_t>(n); });
     number_option(v, "--jobs", "Processes that measure (1)", 1, 256,
                   [this](std::uint64_t n) { line_.processes.workers = static_cast<unsigned>(n); });
-    format_option(v, {"text", "json"});
+    format_option(v, {"text", "json", "html"});
     output_option(v);
   }
 

@@ -135,6 +135,8 @@ int do_standard(const command_line& line) {
       write_standard_json(out, all, line.wanted.contracts);
     } else if (line.format == "markdown") {
       write_standard_markdown(out, all, line.wanted.contracts);
+    } else if (line.format == "html") {
+      write_standard_html(out, all, line.wanted.contracts);
     } else {
       write_standard_text(out, all, line.wanted.contracts, style);
     }
@@ -208,7 +210,7 @@ void write_reports(const command_line& line, const run_report& report) {
     write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
     write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
     write_to_file(target / "summary.md", [&](std::ostream& out) { write_markdown(out, report); });
-    write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report); });
+    write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report, target); });
     write_failures(target, report);
   } else if (folder != nullptr && *folder != '\0') {
     write_failures(folder, report);
@@ -280,6 +282,8 @@ int do_mutants(const command_line& line) {
   print(line, [&](std::ostream& out, const text_style& style) {
     if (line.format == "json") {
       write_json(out, matrix);
+    } else if (line.format == "html") {
+      write_html(out, matrix, line.program, line.text);
     } else {
       write_text(out, matrix, line.program, style);
     }
@@ -510,6 +514,8 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_json(out, reports, line.measured);
+    } else if (line.format == "html") {
+      write_html(out, reports, line.measured, line.text);
     } else {
       write_text(out, reports, line.measured);
     }

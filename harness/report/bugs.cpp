@@ -67,7 +67,7 @@ void write_text(std::ostream& out, std::span<const bug_report> reports, const bu
   }
 }
 
-void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options) {
+json::object to_json(std::span<const bug_report> reports, const bug_options& options) {
   json::array bugs;
   for (const bug_report& one : reports) {
     json::object bug;
@@ -92,7 +92,11 @@ void write_json(std::ostream& out, std::span<const bug_report> reports, const bu
   all["cap"] = options.cap;
   all["twin_schedules"] = options.twin_schedules;
   all["bugs"] = std::move(bugs);
-  write_pretty(out, all);
+  return all;
+}
+
+void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options) {
+  write_pretty(out, to_json(reports, options));
   out << '\n';
 }
 

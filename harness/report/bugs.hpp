@@ -1,6 +1,7 @@
 // What the planted bugs say of the strategies, for a person and for a machine.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <iosfwd>
 #include <span>
 
@@ -13,5 +14,6 @@ void write_text(std::ostream& out, std::span<const bug_report> reports, const bu
 /// {"bugs": [{"name", "depth", "portfolio": {"median", "p95"}, "strategies": {NAME: {...}}, "twin_reports", ...}]};
 /// null where the cap was reached.
 void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options);
+boost::json::object to_json(std::span<const bug_report> reports, const bug_options& options);
 
 }  // namespace assay

@@ -1,75 +1,21 @@
 #include "harness/report/html.hpp"
 
 #include <boost/json.hpp>
-#include <ostream>
-#include <span>
+#include <filesystem>
+#include <set>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "harness/campaign/version.hpp"
+#include "harness/report/page.hpp"
 #include "harness/report/standard.hpp"
 
 namespace assay {
 
-namespace html_files {
-
-// Made by harness/report/html/embed.cmake.
-extern const std::string_view page_html;
-extern const std::string_view style_css;
-extern const std::string_view common_js;
-extern const std::string_view timeline_js;
-extern const std::string_view report_js;
-extern const std::string_view trial_js;
-
-}  // namespace html_files
-
 namespace json = boost::json;
 
 namespace {
-
-// JSON as it may stand in a script element, in HTML and in XML: nothing in it can end the element or begin an entity.
-std::string embeddable(const json::value& data) {
-  std::string safe;
-  for (const char c : json::serialize(data)) {
-    switch (c) {
-      case '<':
-        safe += "\\u003c";
-        break;
-      case '>':
-        safe += "\\u003e";
-        break;
-      case '&':
-        safe += "\\u0026";
-        break;
-      case '\x7f':
-        safe += "\\u007f";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
-
-// Writes the page with every {{name}} replaced; what is put in is not looked at again.
-void write_page(std::ostream& out, const std::string& title, const json::value& data,
-                std::string_view script) {
-  const std::string scripts =
-      std::string(html_files::common_js) + std::string(html_files::timeline_js) + std::string(script);
-  const std::string embedded = embeddable(data);
-  const std::pair<std::string_view, std::string_view> parts[] = {{"{{title}}", title},
-                                                                 {"{{style}}", html_files::style_css},
-                                                                 {"{{data}}", embedded},
-                                                                 {"{{script}}", scripts}};
-  std::string_view rest = html_files::page_html;
-  for (const auto& [name, text] : parts) {  // in the order in which they stand in the page
-    const std::size_t at = rest.find(name);
-    out << rest.substr(0, at) << text;
-    rest.remove_prefix(at + name.size());
-  }
-  out << rest;
-}
 
 // A page is to open at once, also when everything fails, at length: then it holds the first timelines, and of the long
 // stories the two ends.
@@ -102,9 +48,19 @@ void shorten(json::array& story) {
                json::string("  (" + std::to_string(left_out) + " lines are left out here)"));
 }
 
+// The other pages of the report, if somebody has made them.
+std::vector<std::string> pages_in(const std::filesystem::path& folder) {
+  std::vector<std::string> found;
+  if (folder.empty()) return found;
+  for (const char* const name : {"mutants.html", "strategies.html", "standard.html"}) {
+    if (std::filesystem::exists(folder / name)) found.emplace_back(name);
+  }
+  return found;
+}
+
 }  // namespace
 
-void write_html(std::ostream& out, const run_report& report) {
+void write_html(std::ostream& out, const run_report& report, const std::filesystem::path& folder) {
   const catalogue& all = catalogue::instance();
   json::object data = to_json(report);
   json::array& results = data["results"].as_array();
@@ -121,7 +77,28 @@ void write_html(std::ostream& out, const run_report& report) {
   data["cross_cutting"] = std::move(standard["cross_cutting"]);
   data["changelog"] = std::move(standard["changelog"]);
   data["subjects"] = std::move(list_to_json(all, {})["subjects"]);
-  write_page(out, "Assay conformance report", data, html_files::report_js);
+  data["beside"] = json::value_from(pages_in(folder));
+  write_drawn_page(out, "Assay conformance report", data, {html_files::timeline_js, html_files::report_js});
+}
+
+void write_html(std::ostream& out, const kill_matrix& matrix, const std::string& program,
+                const std::string& command) {
+  json::object data = to_json(matrix);
+  std::set<std::string> contracts;
+  for (const mutant_verdict& one : matrix.mutants) contracts.insert(one.mutant->contract());
+  json::object standard =
+      standard_to_json(catalogue::instance(), std::vector<std::string>(contracts.begin(), contracts.end()));
+  data["contracts"] = std::move(standard["contracts"]);
+  data["program"] = program;
+  data["command"] = command;
+  write_drawn_page(out, "Assay kill matrix", data, {html_files::mutants_js});
+}
+
+void write_html(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
+                const std::string& command) {
+  json::object data = to_json(reports, options);
+  data["command"] = command;
+  write_drawn_page(out, "Assay strategies", data, {html_files::strategies_js});
 }
 
 void write_timeline_html(std::ostream& out, const campaign_result& seen, const std::string& replay) {
@@ -140,7 +117,7 @@ void write_timeline_html(std::ostream& out, const campaign_result& seen, const s
   data["replay"] = replay;
   data["story"] = json::value_from(seen.story);
   put_timelines(data, seen);
-  write_page(out, "Assay trial", data, html_files::trial_js);
+  write_drawn_page(out, "Assay trial", data, {html_files::timeline_js, html_files::trial_js});
 }
 
 }  // namespace assay

@@ -95,7 +95,7 @@ kill_matrix judge_mutants(const catalogue& all, std::span<const subject_base* co
   return matrix;
 }
 
-void write_json(std::ostream& out, const kill_matrix& matrix) {
+json::object to_json(const kill_matrix& matrix) {
   json::object all;
   all["version"] = version();
   all["build"] = build_id();
@@ -129,7 +129,11 @@ void write_json(std::ostream& out, const kill_matrix& matrix) {
   all["mutants"] = std::move(mutants);
   all["unkilled"] = json::value_from(matrix.unkilled);
   all["sound"] = matrix.sound();
-  write_pretty(out, all);
+  return all;
+}
+
+void write_json(std::ostream& out, const kill_matrix& matrix) {
+  write_pretty(out, to_json(matrix));
   out << '\n';
 }
 

@@ -1,6 +1,7 @@
 // The kill matrix: which clauses catch which mutants, and everything about it that is not as the mutants say.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <iosfwd>
 #include <map>
 #include <span>
@@ -35,5 +36,6 @@ kill_matrix judge_mutants(const catalogue& all, std::span<const subject_base* co
 void write_text(std::ostream& out, const kill_matrix& matrix, const std::string& program,
                 const text_style& style);
 void write_json(std::ostream& out, const kill_matrix& matrix);
+boost::json::object to_json(const kill_matrix& matrix);
 
 }  // namespace assay

@@ -23,6 +23,8 @@ void write_standard_text(std::ostream& out, const catalogue& all, const std::vec
                          const text_style& style);
 void write_standard_markdown(std::ostream& out, const catalogue& all,
                              const std::vector<std::string>& contracts);
+/// A page that needs no script: contents, patterns, clauses with an anchor each.
+void write_standard_html(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
 void write_standard_json(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts);
 boost::json::object standard_to_json(const catalogue& all, const std::vector<std::string>& contracts);
 

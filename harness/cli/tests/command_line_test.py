@@ -822,7 +822,7 @@ class Shapes(unittest.TestCase):
             self.assertEqual((text.status, markdown.status, as_json.status), (0, 0, 0))
             for clause in clauses:
                 self.assertIn(clause, text.out)
-                self.assertIn("| " + clause + " |", markdown.out)
+                self.assertIn("</a>" + clause + " ", markdown.out)
             self.assertEqual(clauses, {clause["id"] for contract in as_json.json()["contracts"]
                                        for clause in contract["clauses"]})
 

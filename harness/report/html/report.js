@@ -3,15 +3,6 @@ const contractOf = new Map(data.contracts.map((one) => [one.name, one]));
 const ran = data.contracts.filter((one) => data.results.some((result) => result.contract === one.name));
 const subjects = [...new Set(data.results.map((one) => one.subject))];
 const kindOf = new Map(data.results.map((one) => [one.subject, one.kind]));
-const key = (...parts) => parts.join("\n");
-const group = (list, by) => {
-  const groups = new Map();
-  for (const one of list) {
-    if (!groups.has(by(one))) groups.set(by(one), []);
-    groups.get(by(one)).push(one);
-  }
-  return groups;
-};
 const byCell = group(data.results, (one) => key(one.contract, one.subject));
 const byClause = group(data.results, (one) => key(one.contract, one.clause));
 const findings = data.results.filter((one) => isBad(one.verdict_any));
@@ -27,43 +18,13 @@ function count(results) {
   return sums;
 }
 const findingId = (result) => "finding." + result.anchor;
-// A clause that belongs to one pattern is called by its id alone; others also by the pattern.
-const clauseId = (contract, clause) => clause.cross_cutting ? contract.name + "." + clause.id : clause.id;
 
-// ---- filters: what is hidden is what has been chosen away, and the address keeps the choice.
-
-const filters = { family: "", level: "", verdict: "" };
 const choices = { family: families, level: ["MUST", "SHOULD", "MAY"], verdict: ["pass", "fail", "error", "skip"] };
-const filtered = [];  // [element, {family, level, verdicts}]
-function filterable(element, what) {
-  filtered.push([element, what]);
-  return element;
-}
-function applyFilters() {
-  for (const [element, what] of filtered) {
-    element.hidden = (filters.family !== "" && what.family !== filters.family) ||
-      (filters.level !== "" && what.levels !== undefined && !what.levels.includes(filters.level)) ||
-      (filters.verdict !== "" && what.verdicts !== undefined && !what.verdicts.includes(filters.verdict));
-  }
+document.addEventListener("filtered", () => {
   countCells();
   const shown = document.querySelectorAll("article:not([hidden])").length;
   document.getElementById("shown").textContent = findings.length === 0 ? "" : `${shown} of ${findings.length} findings`;
-  const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value !== "")).toString();
-  try {
-    history.replaceState(null, "", (query === "" ? location.pathname : "?" + query) + location.hash);
-  } catch (refused) { /* a browser may refuse this for a file; the filters work all the same */ }
-}
-function filterControls() {
-  const query = new URLSearchParams(location.search);
-  return Object.entries(choices).map(([name, values]) => {
-    if (values.includes(query.get(name))) filters[name] = query.get(name);
-    return make("label", {}, name, make("select", {
-      id: "filter-" + name,
-      change: (event) => { filters[name] = event.target.value; applyFilters(); },
-    }, make("option", { value: "" }, "all"),
-    values.map((value) => make("option", { value, selected: filters[name] === value }, value))));
-  });
-}
+});
 
 // ---- the matrix
 
@@ -97,8 +58,7 @@ function matrix() {
     })));
   return make("section", { id: "matrix" }, make("h2", {}, "Subjects and patterns"),
     make("p", { class: "quiet" }, "Counted are scenarios: each clause has one or more. ✓ passes, ✗ fails, ! error, – skipped."),
-    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Matrix" },
-      make("table", {}, make("thead", {}, head), make("tbody", {}, rows))));
+    table("Matrix", head, rows));
 }
 
 // ---- patterns, unfolding to clauses, unfolding to scenarios
@@ -135,10 +95,7 @@ function clauseDetails(contract, clause) {
       ["scenarios", clause.scenarios.length === 0 ? "" : make("div", {}, sourceLines(clause))],
       ["not checked", clause.unchecked || ""],
       ["link", make("a", { href: "#" + clauseId(contract, clause) }, "#" + clauseId(contract, clause))]]),
-    results.length === 0 ? null : make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": clause.id },
-      make("table", {},
-        make("thead", {}, make("tr", {}, scenarioColumns.map(([name, title]) => make("th", { scope: "col", title }, name)))),
-        make("tbody", {}, results.map(scenarioRow)))),
+    results.length === 0 ? null : table(clause.id, columns(scenarioColumns), results.map(scenarioRow)),
   ];
   const details = make("details", { class: "clause", id: clauseId(contract, clause) },
     make("summary", {}, make("strong", {}, clause.id), make("span", { class: "quiet" }, clause.level),
@@ -146,19 +103,7 @@ function clauseDetails(contract, clause) {
         badges.length > 0 ? badges : make("span", { class: "badge" }, clause.unchecked ? "not checked" : "not run"))));
   fillWhenOpened(details, inside);
   const verdicts = results.map((one) => one.verdict);
-  return filterable(details, { family: contract.family, levels: [clause.level], verdicts });
-}
-// Most of what is folded is never looked at: it is made when it is.
-const unfilled = new Map();
-function fillWhenOpened(details, inside) {
-  unfilled.set(details, inside);
-  details.addEventListener("toggle", () => { if (details.open) fill(details); });
-}
-function fill(details) {
-  const inside = unfilled.get(details);
-  if (inside === undefined) return;
-  unfilled.delete(details);
-  details.append(make("div", { class: "inside" }, inside()));
+  return filterable(details, { family: contract.family, level: clause.level, verdict: verdicts });
 }
 function patterns() {
   return make("section", { id: "patterns" }, make("h2", {}, "Patterns and clauses"), ran.map((contract) => {
@@ -166,7 +111,7 @@ function patterns() {
     return filterable(make("details", { class: "pattern", id: contract.name },
       make("summary", {}, make("strong", {}, contract.name), ` (${contract.family}): ${contract.intent} `, cellText(results)),
       make("div", { class: "inside" }, contract.clauses.map((clause) => clauseDetails(contract, clause)))),
-    { family: contract.family, levels: contract.clauses.map((one) => one.level), verdicts: results.map((one) => one.verdict) });
+    { family: contract.family, level: contract.clauses.map((one) => one.level), verdict: results.map((one) => one.verdict) });
   }));
 }
 function crossCutting() {
@@ -178,7 +123,7 @@ function crossCutting() {
         clause.checked_with.length === 0 ? "" : make("p", {}, "Checked with: ", clause.checked_with.map((name) =>
           [contractOf.has(name) && ran.includes(contractOf.get(name))
             ? make("a", { href: `#${name}.${clause.id}` }, name) : name, " "])))),
-    { levels: [clause.level] })));
+    { family: [], level: clause.level })));
 }
 
 // ---- findings
@@ -230,7 +175,7 @@ function findingArticle(one) {
     timelineDetails(one),
     one.story.length === 0 ? "" : make("details", { class: "plain" }, make("summary", {}, "Story of the shrunk trial"),
       make("div", { class: "inside" }, story(one.story))));
-  return filterable(article, { family: contract.family, levels: [one.level], verdicts: [one.verdict, one.verdict_any] });
+  return filterable(article, { family: contract.family, level: one.level, verdict: [one.verdict, one.verdict_any] });
 }
 function findingsSection() {
   const rank = { new: 0, changed: 1, "": 2, recorded: 3 };
@@ -261,9 +206,7 @@ function features() {
     }
   }
   return make("section", { id: "features" }, make("h2", {}, "Features: claimed, and skipped with the reason"),
-    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Features" }, make("table", {},
-      make("thead", {}, make("tr", {}, ["pattern", "subject", "claims", "skipped (scenarios)", "cites"].map((name) =>
-        make("th", { scope: "col" }, name)))), make("tbody", {}, rows))));
+    table("Features", columns([["pattern"], ["subject"], ["claims"], ["skipped (scenarios)"], ["cites"]]), rows));
 }
 function models() {
   return ["any", "fifo"].map((model) => {
@@ -288,6 +231,7 @@ function made() {
 
 // ---- the page
 
+const besides = { "mutants.html": "Kill matrix", "strategies.html": "Strategies", "standard.html": "Standard" };
 function verdictLine() {
   const { exit_status: status, passed, failed, skipped, errors } = data.summary;
   const [sign, word] = status === 0 ? ["pass", "Conforms"] : status === 1 ? ["fail", "Does not conform"]
@@ -295,16 +239,6 @@ function verdictLine() {
   return make("p", {}, badge(sign, word), ` ${passed} passed, ${failed} failed, ${skipped} skipped, ${errors} in error`,
     data.findings && status === 0 && failed > 0 ? "; everybody but third parties conforms, and the findings on these are the recorded ones" : "");
 }
-function reveal() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target === null) return;
-  for (let one = target; one !== null; one = one.parentElement) {
-    if (one instanceof HTMLDetailsElement) { one.open = true; fill(one); }
-    one.hidden = false;
-  }
-  target.scrollIntoView();
-}
-
 document.title = "Assay conformance report";
 document.body.append(
   make("header", {}, make("h1", {}, "Assay conformance report"), verdictLine(),
@@ -312,15 +246,9 @@ document.body.append(
   make("nav", { "aria-label": "Sections and filters" },
     [["matrix", "Matrix"], ["findings", `Findings (${findings.length})`], ["patterns", "Clauses"], ["features", "Features"],
       ["made", "How made"]].map(([id, text]) => make("a", { href: "#" + id }, text)),
-    filterControls(), make("span", { id: "shown", class: "quiet", role: "status" })),
+    data.beside.map((name) => make("a", { href: name }, besides[name])),
+    filterControls(choices), make("span", { id: "shown", class: "quiet", role: "status" })),
   make("main", {}, matrix(), findingsSection(), patterns(), crossCutting(), features(), made()));
 applyFilters();
-reveal();
-window.addEventListener("hashchange", reveal);
-// On paper nothing can be unfolded.
-window.addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("article details, details.pattern")) {
-    one.open = true;
-    fill(one);
-  }
-});
+followAddress();
+unfoldOnPaper("article details, details.pattern");

@@ -1,4 +1,4 @@
-"""The report as a page: parsed by an XML parser, and opened, filtered and followed in a real browser.
+"""The report as pages: parsed by an XML parser, and opened, filtered, sorted and followed in a real browser.
 
 Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS (a test-only binary), ASSAY_FINDINGS (the recorded findings).
 """
@@ -37,6 +37,27 @@ def function(body):
     return "() => {" + HELPERS + body + "}"
 
 
+def carried(path):
+    """The data of a page, which is well-formed and fetches nothing."""
+    tree = ElementTree.fromstring(path.read_text())
+    for element in tree.iter():
+        for name in ("src", "href"):
+            assert element.get(name, "data:").startswith(("data:", "#")), element.attrib
+    found = tree.find(f".//{XHTML}script[@id='data']")
+    return None if found is None else json.loads(found.text)
+
+
+# Where links lead nowhere, and which ids come twice.
+LINKS = """
+  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+  const links = {dangling: [...document.querySelectorAll("a[href^='#']")].map((one) => one.getAttribute("href").slice(1))
+                   .filter((one) => document.getElementById(one) === null),
+                 twice: ids.filter((one, at) => ids.indexOf(one) !== at),
+                 unreadable: /\\[object|\\bNaN\\b|^undefined$/m.test(document.body.innerText)};
+"""
+SOUND_LINKS = {"dangling": [], "twice": [], "unreadable": False}
+
+
 class Pages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -66,17 +87,12 @@ class Pages(unittest.TestCase):
         for path in (self.real, self.bad):
             text = path.read_text()
             self.assertLess(len(text), 5_000_000)
-            tree = ElementTree.fromstring(text)
-            data = tree.find(f".//{XHTML}script[@id='data']")
             written = json.loads((path.parent / "conformance.json").read_text())
-            carried = json.loads(data.text)["results"]
-            for one in carried:
+            results = carried(path)["results"]
+            for one in results:
                 one.pop("timeline", None)
                 one.pop("timeline_fifo", None)
-            self.assertEqual(carried, written["results"])
-            for element in tree.iter():
-                for name in ("src", "href"):
-                    self.assertTrue(element.get(name, "data:").startswith("data:"), element.attrib)
+            self.assertEqual(results, written["results"])
 
     def test_what_subjects_say_cannot_leave_its_place(self):
         data = ElementTree.fromstring(self.bad.read_text()).find(f".//{XHTML}script[@id='data']").text
@@ -87,27 +103,22 @@ class Pages(unittest.TestCase):
         for path in (self.real, self.bad):
             page = browser.open_page(path, probe=function("""
               for (const one of document.querySelectorAll("article details.timeline")) fill(one);
-              const targets = [...document.querySelectorAll("a[href^='#']")].map((one) => one.getAttribute("href").slice(1));
-              const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+              """ + LINKS + """
               const bad = data.results.filter((one) => isBad(one.verdict_any));
-              return {dangling: targets.filter((one) => document.getElementById(one) === null),
-                      twice: ids.filter((one, at) => ids.indexOf(one) !== at),
-                      findings: document.querySelectorAll("article").length, bad: bad.length,
+              return {links, findings: document.querySelectorAll("article").length, bad: bad.length,
                       homeless: bad.filter((one) => document.getElementById(findingId(one)) === null).length,
                       drawn: document.querySelectorAll("article svg.timeline").length,
                       drawable: bad.filter((one) => one.verdict_any === "fail").length,
                       failing: document.querySelectorAll("article svg .failing").length,
-                      rows: document.querySelectorAll("#matrix tbody tr").length,
-                      unreadable: document.body.innerText.includes("[object")};"""))
+                      rows: document.querySelectorAll("#matrix tbody tr").length};"""))
             self.assertEqual(page.console, [])
             seen = page.probe
-            self.assertEqual((seen["dangling"], seen["twice"], seen["homeless"]), ([], [], 0))
+            self.assertEqual((seen["links"], seen["homeless"]), (SOUND_LINKS, 0))
             self.assertGreater(seen["bad"], 5)
             self.assertEqual(seen["findings"], seen["bad"])
             self.assertGreaterEqual(seen["drawn"], seen["drawable"])  # a crash may leave nothing to draw
             self.assertGreater(seen["failing"], 3)
             self.assertGreater(seen["rows"], 2)
-            self.assertFalse(seen["unreadable"])
             for svg in re.findall(r"<svg.*?</svg>", page.document, re.DOTALL):
                 ElementTree.fromstring(svg)
 
@@ -149,6 +160,207 @@ class Pages(unittest.TestCase):
         self.assertGreaterEqual(page.probe["rows"], 2)
         self.assertEqual(page.probe["chosen"], "flow")
         self.assertLess(page.probe["articles"], len([one for one in self.results if one["verdict"] == "fail"]))
+
+
+    def test_it_links_to_the_pages_beside_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            expected = []
+            for name in (None, "standard.html", "mutants.html"):
+                if name is not None:
+                    pathlib.Path(folder, name).write_text("")
+                    expected = sorted([*expected, name])
+                subprocess.run([BAD, "run", "--subject", "good", "--schedules", "1", "--report", folder],
+                               stdout=subprocess.DEVNULL)
+                page = browser.open_page(pathlib.Path(folder, "index.html"), probe=function("""
+                  return [...document.querySelectorAll("nav a:not([href^='#'])")].map((one) => one.getAttribute("href"));"""))
+                self.assertEqual((page.console, sorted(page.probe)), ([], expected))
+
+
+def program(folder, program, *arguments):
+    """The JSON of a verb, and the page of the same."""
+    page = pathlib.Path(folder, pathlib.Path(program).name + "." + arguments[0] + ".html")
+    subprocess.run([program, *arguments, "--format", "html", "--output", page], stdout=subprocess.DEVNULL, timeout=300)
+    printed = subprocess.run([program, *arguments, "--format", "json"], capture_output=True, text=True, timeout=300)
+    return json.loads(printed.stdout), page
+
+
+class Mutants(unittest.TestCase):
+    """The kill matrix: of two real patterns, and of mutants that are wrong on purpose."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        real = program(cls.folder.name, ASSAY, "mutants", "--contract", "service", "--contract", "bounded_queue", "--schedules", "20")
+        cls.real, cls.bad = real, program(cls.folder.name, BAD, "mutants")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_it_carries_what_the_json_says(self):
+        for written, path in (self.real, self.bad):
+            data = carried(path)
+            self.assertEqual({name: data[name] for name in written}, written)
+            self.assertLess(path.stat().st_size, 1_000_000)
+
+    def test_it_loads_quietly_and_every_mutant_and_clause_has_an_anchor(self):
+        for written, path in (self.real, self.bad):
+            page = browser.open_page(path, probe=function("""
+              for (const one of document.querySelectorAll("details.mutant")) { one.open = true; fill(one); }
+              """ + LINKS + """
+              return {links, summary: document.getElementById("summary").textContent,
+                      mutants: [...document.querySelectorAll("details.mutant")].map((one) => one.id),
+                      text: document.body.innerText,
+                      clauses: [...document.querySelectorAll("th.upright a")].map((one) => one.getAttribute("href").slice(1))};"""))
+            self.assertEqual((page.console, page.probe["links"]), ([], SOUND_LINKS))
+            self.assertEqual(sorted(page.probe["mutants"]), sorted("mutant-" + one["name"] for one in written["mutants"]))
+            killed = len([one for one in written["mutants"] if one["killed"]])
+            self.assertIn("%d of %d killed" % (killed, len(written["mutants"])), page.probe["summary"])
+            self.assertEqual("none outside" in page.probe["summary"], not any(one["unexpected"] for one in written["mutants"]))
+            self.assertEqual("✓ Sound" in page.probe["summary"], written["sound"])
+            for mutant in written["mutants"]:
+                for text in (mutant["defect"], *mutant["problems"], *(one["token"] for one in mutant["witnesses"])):
+                    self.assertIn(" ".join(text.split()), " ".join(page.probe["text"].split()))
+                for clause in mutant["killed_by"]:
+                    self.assertTrue({clause, mutant["contract"] + "." + clause} & set(page.probe["clauses"]), clause)
+
+    def test_every_cell_is_what_the_json_says(self):
+        for written, path in (self.real, self.bad):
+            page = browser.open_page(path, probe=function("""
+              const marked = [];
+              for (const table of document.querySelectorAll(".kills table")) {
+                const clauses = [...table.querySelectorAll("th.upright")].map((one) => one.textContent);
+                for (const row of table.querySelectorAll("tbody tr"))
+                  [...row.querySelectorAll("td")].forEach((one, at) => {
+                    if (one.textContent !== "") marked.push([row.querySelector("a").textContent, clauses[at], one.textContent]);
+                  });
+              }
+              return marked;"""))
+            expected = []
+            for mutant in written["mutants"]:
+                for clause in {*mutant["must_fail"], *mutant["killed_by"]}:
+                    sign = ("!" if clause in mutant["unexpected"] else "–" if clause not in mutant["killed_by"]
+                            else "✓" if clause in mutant["must_fail"] else "+")
+                    expected.append([mutant["name"], clause, sign])
+            self.assertEqual(sorted(page.probe), sorted(expected))
+        self.assertLessEqual({"!", "–", "✓"}, {sign for _, _, sign in page.probe})  # the bad ones show most of them
+
+    def test_filters_leave_what_is_chosen(self):
+        written, path = self.bad
+        page = browser.open_page(path, probe=function("""
+          choose("mutants", "with problems");
+          return {mutants: shown("details.mutant").map((one) => one.id), rows: shown(".kills tbody tr").length};"""))
+        problems = ["mutant-" + one["name"] for one in written["mutants"] if one["problems"]]
+        self.assertTrue(0 < len(problems) < len(written["mutants"]))
+        self.assertEqual((page.console, sorted(page.probe["mutants"]), page.probe["rows"]), ([], sorted(problems), len(problems)))
+        page = browser.open_page(self.real[1], "?family=flow", probe=function("""
+          const flow = shown("section[id] .kills").map((one) => one.closest("section").id);
+          choose("mutants", "with problems");
+          const none = shown("details.mutant").length;
+          choose("mutants", "");
+          choose("family", "");
+          return {flow, none, all: shown("details.mutant").length};"""))
+        self.assertEqual(page.probe, {"flow": ["bounded_queue"], "none": 0, "all": len(self.real[0]["mutants"])})
+
+    def test_an_address_opens_its_mutant(self):
+        mutant = self.real[0]["mutants"][0]
+        page = browser.open_page(self.real[1], "?mutants=with+problems#mutant-" + mutant["name"], probe=function("""
+          const target = document.getElementById(location.hash.slice(1));
+          return {id: target.id, open: target.open && target.querySelector("table") !== null, shown: target.closest("[hidden]") === null};"""))
+        self.assertEqual(page.probe, {"id": "mutant-" + mutant["name"], "open": True, "shown": True})
+
+
+class Strategies(unittest.TestCase):
+    """The table of strategies: bugs of which some strategies find nothing."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.written, cls.page = program(cls.folder.name, ASSAY, "bugs", "--bug", "lost_*", "--bug", "stolen_wake_up", "--bug",
+                                        "abandoned_load", "--seeds", "3", "--cap", "100", "--twin-schedules", "0")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def column(self, bug, kind):
+        return [figures[kind] for figures in (bug["portfolio"], *bug["strategies"].values())]
+
+    def test_it_carries_what_the_json_says(self):
+        def timeless(of):
+            for bug in of["bugs"]:
+                for figures in (bug["portfolio"], *bug["strategies"].values()):
+                    self.assertTrue(figures.pop("cpu_ms") is None or figures["median"] is not None)
+            return of
+        data = carried(self.page)
+        self.assertIn("bugs", data.pop("command"))
+        self.assertEqual(timeless(data), timeless(json.loads(json.dumps(self.written))))
+
+    def test_it_loads_quietly_and_shows_every_figure_and_the_best(self):
+        page = browser.open_page(self.page, probe=function("""
+          for (const one of document.querySelectorAll("details.bug")) { one.open = true; fill(one); }
+          """ + LINKS + """
+          return {links, groups: [...document.querySelectorAll(".figures th[scope=colgroup]")].map((one) => one.textContent),
+                  rows: [...document.querySelectorAll(".figures tbody tr")].map((row) => [row.querySelector("a").textContent,
+                    [...row.querySelectorAll("td")].map((one) => [one.textContent, one.classList.contains("best")])]),
+                  made: document.getElementById("made").innerText};"""))
+        self.assertEqual((page.console, page.probe["links"]), ([], SOUND_LINKS))
+        self.assertEqual(page.probe["groups"], ["", "portfolio", *self.written["bugs"][0]["strategies"]])
+        for said in ("3", "100 schedules", self.written["build"], "--seeds 3"):
+            self.assertIn(said, page.probe["made"])
+        rows = dict(page.probe["rows"])
+        self.assertEqual(set(rows), {one["name"] for one in self.written["bugs"]})
+        capped = 0
+        for bug in self.written["bugs"]:
+            cells = rows[bug["name"]]
+            medians, p95s = cells[1:2] + cells[5::2], cells[2:3] + cells[6::2]
+            best = min(one for one in self.column(bug, "median") if one is not None)
+            for shown, kind in ((medians, "median"), (p95s, "p95")):
+                for (text, marked), value in zip(shown, self.column(bug, kind), strict=True):
+                    self.assertEqual(text, "> 100" if value is None else "%g" % round(value, 1))
+                    self.assertEqual(marked, kind == "median" and value == best)
+                    capped += value is None
+            single = min(one["median"] for one in bug["strategies"].values() if one["median"] is not None)
+            self.assertEqual(cells[3][0], "× %g" % round(bug["portfolio"]["median"] / single, 2))
+        self.assertGreater(capped, 0)
+
+    def test_a_heading_sorts_by_its_column(self):
+        page = browser.open_page(self.page, probe=function("""
+          const press = (label) => document.querySelector(`button[aria-label="Sort by ${label}"]`).click();
+          const names = () => [...document.querySelectorAll(".figures tbody tr a")].map((one) => one.textContent);
+          const seen = {};
+          for (const label of ["bug", "portfolio, median", "lifo, median", "lifo, p95"]) {
+            press(label);
+            seen[label] = names();
+            press(label);
+            seen[label + " down"] = names();
+          }
+          return {seen, sorted: [...document.querySelectorAll("th[aria-sort]")].map((one) => one.getAttribute("aria-sort"))};"""))
+        self.assertEqual(page.console, [])
+        seen = page.probe["seen"]
+        bugs = self.written["bugs"]
+        self.assertEqual(seen["bug"], sorted(one["name"] for one in bugs))
+        self.assertEqual(seen["bug down"], seen["bug"][::-1])
+        figures = {one["name"]: {"portfolio": one["portfolio"], **one["strategies"]} for one in bugs}
+        for name, kind in (("portfolio", "median"), ("lifo", "median"), ("lifo", "p95")):
+            for direction, sign in (("", 1), (" down", -1)):
+                values = [figures[bug][name][kind] for bug in seen["%s, %s%s" % (name, kind, direction)]]
+                self.assertEqual(values, sorted(values, key=lambda one: (one is None, sign * (one or 0))))
+        self.assertIn(None, [figures[one["name"]]["lifo"]["median"] for one in bugs])
+        self.assertEqual(page.probe["sorted"], ["descending"])
+
+
+class Standard(unittest.TestCase):
+    def test_it_stands_without_scripts_and_every_link_leads_somewhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "standard.html")
+            subprocess.run([ASSAY, "standard", "--format", "html", "--output", path], check=True)
+            self.assertIsNone(carried(path))
+            self.assertNotIn("<script", path.read_text())
+            page = browser.open_page(path, "#BQ-7", probe=function(LINKS + """
+              return {links, target: document.getElementById(location.hash.slice(1)).id, clauses: document.querySelectorAll("article").length};"""))
+            self.assertEqual((page.console, page.probe["links"], page.probe["target"]), ([], SOUND_LINKS, "BQ-7"))
+            self.assertGreater(page.probe["clauses"], 120)
 
 
 SVG = "{http://www.w3.org/2000/svg}"

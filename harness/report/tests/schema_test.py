@@ -1,4 +1,4 @@
-"""The JSON of `run`, `mutants` and `diff` against the schemas in the tree.
+"""The JSON of `run`, `mutants`, `bugs` and `diff` against the schemas in the tree.
 
 Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS (a test-only binary), ASSAY_FINDINGS (the recorded findings).
 """
@@ -71,6 +71,20 @@ class Schemas(unittest.TestCase):
         self.expect_valid("mutants", call(ASSAY, "mutants", "--contract", "service", "--schedules", "20", "--format", "json"))
         for path in ([], ["mutants", 0], ["mutants", 0, "witnesses", 0]):
             self.expect_strict("mutants", bad, path)
+
+    def test_bugs(self):
+        seen = call(ASSAY, "bugs", "--bug", "lost_*", "--bug", "abandoned_load", "--seeds", "3", "--cap", "50",
+                    "--twin-schedules", "20", "--format", "json")
+        self.expect_valid("bugs", seen)
+        self.assertEqual(len(seen["bugs"]), 3)
+        figures = [one for bug in seen["bugs"] for one in (bug["portfolio"], *bug["strategies"].values())]
+        self.assertIn(None, [one["median"] for one in figures])  # a cap that was reached
+        for path in ([], ["bugs", 0], ["bugs", 0, "portfolio"], ["bugs", 0, "strategies", "dfs"]):
+            self.expect_strict("bugs", seen, path)
+        for member, wrong in (("median", "> 50"), ("p95", -1)):
+            broken = copy.deepcopy(seen)
+            broken["bugs"][0]["portfolio"][member] = wrong
+            self.assertFalse(validator("bugs").is_valid(broken), member)
 
     def test_diffs(self):
         with tempfile.TemporaryDirectory() as folder:
