@@ -50,6 +50,7 @@ catalogue& catalogue::instance() {
 void catalogue::add(contract_info info) { contracts_.push_back(std::move(info)); }
 void catalogue::add(clause_info info) { clauses_.push_back(std::move(info)); }
 void catalogue::add(revision_info info) { revisions_.push_back(std::move(info)); }
+void catalogue::add(dispute_info info) { disputes_.push_back(std::move(info)); }
 void catalogue::add(scenario_info info) {
   info.file = info.file.substr(info.file.rfind('/') + 1);
   scenarios_.push_back(std::move(info));
@@ -107,6 +108,18 @@ int catalogue::revision_of(std::string_view clause) const noexcept {
   return number;
 }
 
+const std::string* catalogue::dispute_of(std::string_view clause) const noexcept {
+  const dispute_info* const found =
+      find_in(disputes_, [clause](const dispute_info& one) { return one.clause == clause; });
+  return found == nullptr ? nullptr : &found->reason;
+}
+
+bool catalogue::in_core(const scenario_info& scenario) const noexcept {
+  const clause_info* const clause = find_clause(scenario.clause);
+  return clause != nullptr && clause->level == level::must && scenario.traits.features.empty() &&
+         dispute_of(clause->id) == nullptr;
+}
+
 void catalogue::sort() {
   std::sort(contracts_.begin(), contracts_.end(), [](const contract_info& a, const contract_info& b) {
     return std::tie(a.family, a.name) < std::tie(b.family, b.name);
@@ -156,6 +169,11 @@ std::vector<std::string> catalogue::lint() const {
       complaints.push_back("the revision " + std::to_string(number) + " of '" + id +
                            "' does not follow on another");
     }
+  }
+  for (const dispute_info& one : disputes_) {
+    if (find_clause(one.clause) == nullptr)
+      complaints.push_back("the dispute about '" + one.clause + "' is of no clause that exists");
+    if (one.reason.empty()) complaints.push_back("the dispute about '" + one.clause + "' has no reason");
   }
   std::set<std::string> names;
   for (const scenario_info& one : scenarios_) {

@@ -51,6 +51,12 @@ struct revision_info {
   std::string text;  ///< what changed, for whom
 };
 
+/// A clause that is argued about: it is shown, and counts for nothing.
+struct dispute_info {
+  std::string clause;
+  std::string reason;  ///< who doubts it, and why
+};
+
 /// What a scenario needs and is.
 struct scenario_traits {
   std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
@@ -184,6 +190,7 @@ class catalogue {
   void add(contract_info info);
   void add(clause_info info);
   void add(revision_info info);
+  void add(dispute_info info);
   void add(scenario_info info);
   void add(std::unique_ptr<subject_base> info);
 
@@ -200,9 +207,13 @@ class catalogue {
   const subject_base* find_subject(std::string_view contract, std::string_view name) const noexcept;
   /// The revision that the clause's text is in.
   int revision_of(std::string_view clause) const noexcept;
+  /// Why the clause does not count; null if it does.
+  const std::string* dispute_of(std::string_view clause) const noexcept;
+  /// Whether this checks the core profile: a MUST clause, undisputed, with what everybody claims. All else is the full one.
+  bool in_core(const scenario_info& scenario) const noexcept;
 
   /// Everything that is wrong with the catalogue itself, in words: clauses without a scenario or a reason,
-  /// ids that come twice, scenarios, revisions and mutants that name what does not exist.
+  /// ids that come twice, scenarios, revisions, disputes and mutants that name what does not exist.
   std::vector<std::string> lint() const;
 
   /// Orders contracts by family and name, clauses by id, scenarios by contract and clause. Called once, by
@@ -213,6 +224,7 @@ class catalogue {
   std::deque<contract_info> contracts_;
   std::deque<clause_info> clauses_;
   std::deque<revision_info> revisions_;
+  std::deque<dispute_info> disputes_;
   std::deque<scenario_info> scenarios_;
   std::deque<std::unique_ptr<subject_base>> subjects_;
 };
@@ -292,6 +304,11 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
 #define ASSAY_REVISION(clause_id, number, change_text)         \
   static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT( \
       assay_revision_, __LINE__)(::assay::revision_info{clause_id, number, change_text})
+
+/// A clause that is shown and not counted, until the argument is settled: ASSAY_DISPUTED("BQ-5", "who doubts it, and why").
+#define ASSAY_DISPUTED(clause_id, why)                         \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT( \
+      assay_dispute_, __LINE__)(::assay::dispute_info{clause_id, why})
 
 /// A clause that belongs to no one pattern.
 #define ASSAY_CROSS_CUTTING(clause_id, clause_level, clause_text, reason)               \

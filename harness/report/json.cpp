@@ -20,6 +20,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["revision"] = catalogue::instance().revision_of(one.clause);
   result["variant"] = one.variant;
   result["level"] = to_string(one.level);
+  result["profile"] = is_core(one) ? "core" : "full";
   result["verdict"] = to_string(report.judged(one));
   result["verdict_any"] = to_string(one.outcome);
   result["verdict_fifo"] = to_string(one.outcome_fifo);
@@ -85,6 +86,25 @@ json::object describe(const findings_comparison& findings) {
   return result;
 }
 
+json::object describe(const tally& sum) {
+  return {{"verdict", profile_verdict(sum)},
+          {"passed", sum.passed},
+          {"failed", sum.failed},
+          {"skipped", sum.skipped},
+          {"errors", sum.errors}};
+}
+
+json::array profiles(const run_report& report) {
+  json::array all;
+  for (const pattern_tally& one : count_by_pattern(report)) {
+    all.push_back(json::object({{"contract", one.contract},
+                                {"subject", one.subject},
+                                {"core", describe(one.core)},
+                                {"full", describe(one.all)}}));
+  }
+  return all;
+}
+
 json::object summary(const run_report& report) {
   const tally sum = count(report);
   std::uint64_t violated = 0;
@@ -125,6 +145,7 @@ json::object to_json(const run_report& report) {
   json::array results;
   for (const campaign_result& one : report.results) results.push_back(describe(report, one));
   all["results"] = std::move(results);
+  all["profiles"] = profiles(report);
   if (report.compared) all["findings"] = describe(report.findings);
   all["summary"] = summary(report);
   return all;

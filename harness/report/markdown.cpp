@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <ostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "harness/campaign/version.hpp"
@@ -104,23 +103,22 @@ class markdown_writer {
          << "): " << to_string(report_.judged(one)) << "\n\n**" << plain(one.message) << "**\n\n";
     if (clause != nullptr) out_ << "> " << plain(clause->text) << "\n\n";
     out_ << plain(shown_under(one)) << "\n\n";
+    if (const std::string* const why = catalogue::instance().dispute_of(one.clause))
+      out_ << "Not counted, since the clause is disputed: " << plain(*why) << "\n\n";
     if (!one.token.empty()) out_ << code(replay_command(report_.program, one.token)) << '\n';
   }
 
   void table() {
-    std::vector<std::pair<std::pair<std::string, std::string>, tally>>
-        rows;  // by pattern and subject, as they ran
-    for (const campaign_result& one : report_.results) {
-      std::pair<std::string, std::string> who(one.contract, one.subject);
-      if (rows.empty() || rows.back().first != who) rows.emplace_back(std::move(who), tally());
-      rows.back().second.count(report_.judged(one));
+    out_ << "| pattern | subject | core | passed | failed | skipped | error "
+            "|\n|---|---|---|--:|--:|--:|--:|\n";
+    for (const pattern_tally& one : count_by_pattern(report_)) {
+      out_ << "| " << plain(one.contract) << " | " << plain(one.subject) << " | " << profile_verdict(one.core)
+           << " | " << one.all.passed << " | " << one.all.failed << " | " << one.all.skipped << " | "
+           << one.all.errors << " |\n";
     }
-    out_ << "| pattern | subject | passed | failed | skipped | error |\n|---|---|--:|--:|--:|--:|\n";
-    for (const auto& [who, sum] : rows) {
-      out_ << "| " << plain(who.first) << " | " << plain(who.second) << " | " << sum.passed << " | "
-           << sum.failed << " | " << sum.skipped << " | " << sum.errors << " |\n";
-    }
-    out_ << "\nCounted are scenarios: each clause has one or more.\n\n";
+    out_ << "\nCounted are scenarios: each clause has one or more. The core profile is the MUST clauses that "
+            "need no "
+            "feature.\n\n";
   }
 
   void folded(const std::vector<const campaign_result*>& recorded) {

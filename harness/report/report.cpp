@@ -42,6 +42,7 @@ bool is_bad(verdict value) noexcept { return value == verdict::fail || value == 
 
 bool run_report::violates(const campaign_result& result) const noexcept {
   if (judged(result) != verdict::fail) return false;
+  if (catalogue::instance().dispute_of(result.clause) != nullptr) return false;
   return result.level == level::must || (strict && result.level == level::should);
 }
 
@@ -66,6 +67,30 @@ tally count(const run_report& report) {
   tally sum;
   for (const campaign_result& one : report.results) sum.count(report.judged(one));
   return sum;
+}
+
+bool is_core(const campaign_result& result) {
+  const scenario_info* const scenario = catalogue::instance().find_scenario(result.scenario());
+  return scenario != nullptr && catalogue::instance().in_core(*scenario);
+}
+
+std::vector<pattern_tally> count_by_pattern(const run_report& report) {
+  std::vector<pattern_tally> all;
+  for (const campaign_result& one : report.results) {
+    if (all.empty() || all.back().contract != one.contract || all.back().subject != one.subject)
+      all.push_back({one.contract, one.subject, {}, {}, 0});
+    pattern_tally& sum = all.back();
+    sum.all.count(report.judged(one));
+    if (is_core(one)) sum.core.count(report.judged(one));
+    sum.trials += one.trials;
+  }
+  return all;
+}
+
+std::string_view profile_verdict(const tally& sum) noexcept {
+  if (sum.failed > 0) return "fails";
+  if (sum.errors > 0) return "error";
+  return sum.passed > 0 ? "conforms" : "not run";
 }
 
 const finding* recorded_as(const run_report& report, const campaign_result& one) {

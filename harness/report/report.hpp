@@ -50,6 +50,20 @@ struct tally {
 };
 tally count(const run_report& report);
 
+/// What became of one subject and one pattern.
+struct pattern_tally {
+  std::string contract;
+  std::string subject;
+  tally all;
+  tally core;  ///< of these, the core profile: see catalogue::in_core
+  std::uint64_t trials = 0;
+};
+/// In the order of the results.
+std::vector<pattern_tally> count_by_pattern(const run_report& report);
+/// "conforms", "fails", "error", or "not run" if nothing but skips was counted.
+std::string_view profile_verdict(const tally& sum) noexcept;
+bool is_core(const campaign_result& result);
+
 /// 1 when a MUST clause is violated, else 2 for an error or nothing but skips, else 0. With recorded findings: 0 exactly
 /// when everybody but third parties conforms and the findings are the recorded ones.
 int exit_status(const run_report& report);

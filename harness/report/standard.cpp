@@ -59,6 +59,7 @@ json::object describe(const catalogue& all, const std::string& contract, const c
   result["changes"] = describe_changes(changes_of(all, clause.id));
   result["cross_cutting"] = clause.contract.empty();
   if (scenarios.empty()) result["unchecked"] = clause.reason_unchecked;
+  if (const std::string* const why = all.dispute_of(clause.id)) result["disputed"] = *why;
   json::array described;
   for (const scenario_info* const one : scenarios) {
     json::object scenario;
@@ -197,6 +198,7 @@ void write_clause_text(std::ostream& out, const catalogue& all, const std::strin
   out << heading(all, clause, features);
   line(clause.contract.empty() ? "A clause of every pattern: see below." : clause.text);
   if (scenarios.empty()) line("Not checked: " + clause.reason_unchecked);
+  if (const std::string* const why = all.dispute_of(clause.id)) line("Disputed, and not counted: " + *why);
   for (const scenario_info* const one : scenarios) {
     const std::string manner = manner_of(*one, features);
     line("checked: " + one->name() + (manner.empty() ? "" : " (" + manner + ")"));

@@ -81,6 +81,8 @@ void write_clause(std::ostream& out, const catalogue& all, const contract_info& 
   }
   if (!features.empty()) out << "- Needs " << or_the_core(features, "`", "`") << '\n';
   if (scenarios.empty()) out << "- Not checked: " << markdown(clause.reason_unchecked) << '\n';
+  if (const std::string* const why = all.dispute_of(clause.id))
+    out << "- Disputed, and not counted: " << markdown(*why) << '\n';
   for (const scenario_info* const one : scenarios) {
     const std::string manner = manner_of(*one, features);
     out << "- Checked by `" << one->name() << '`' << (manner.empty() ? "" : ": " + markdown(manner)) << '\n';
@@ -204,6 +206,7 @@ void write_page_clause(std::string& out, const catalogue& all, const contract_in
   out += "\n<dl>";
   if (!clause.contract.empty()) out += changes(all, clause.id);
   if (!features.empty()) out += fact("needs", {or_the_core(features, "<code>", "</code>")});
+  if (const std::string* const why = all.dispute_of(clause.id)) out += fact("disputed", {marked_up(*why)});
   out += fact("checked", checks) + not_checked(clause, checks.empty()) + fact("forbids", mutants) +
          "</dl>\n</article>\n";
 }

@@ -41,30 +41,11 @@ class text_writer {
     return value == 0 ? text : painted(colour, text);
   }
 
-  struct row {
-    std::string contract;
-    std::string subject;
-    tally sum;
-    std::uint64_t trials = 0;
-  };
-
-  std::vector<row> rows() const {
-    std::vector<row> all;
-    for (const campaign_result& one : report_.results) {
-      if (all.empty() || all.back().contract != one.contract || all.back().subject != one.subject) {
-        all.push_back({one.contract, one.subject, {}, 0});
-      }
-      all.back().sum.count(report_.judged(one));
-      all.back().trials += one.trials;
-    }
-    return all;
-  }
-
   void table() {
-    const std::vector<row> all = rows();
+    const std::vector<pattern_tally> all = count_by_pattern(report_);
     std::size_t contract_width = 7;
     std::size_t subject_width = 7;
-    for (const row& one : all) {
+    for (const pattern_tally& one : all) {
       contract_width = std::max(contract_width, one.contract.size());
       subject_width = std::max(subject_width, one.subject.size());
     }
@@ -73,15 +54,20 @@ class text_writer {
            << std::setw(static_cast<int>(subject_width)) << subject << std::right;
     };
     names("pattern", "subject");
-    out_ << "   passed   failed  skipped    error     trials\n";
+    out_ << "  core       passed   failed  skipped    error     trials\n";
     std::string previous;
-    for (const row& one : all) {
+    for (const pattern_tally& one : all) {
       names(one.contract == previous ? "" : one.contract, one.subject);
       previous = one.contract;
-      out_ << cell(one.sum.passed, "32") << cell(one.sum.failed, "31") << cell(one.sum.skipped, "33")
-           << cell(one.sum.errors, "31") << std::setw(11) << one.trials << '\n';
+      std::string core(profile_verdict(one.core));
+      core.resize(8, ' ');
+      out_ << "  " << painted(one.core.failed + one.core.errors > 0 ? "31" : "32", core)
+           << cell(one.all.passed, "32") << cell(one.all.failed, "31") << cell(one.all.skipped, "33")
+           << cell(one.all.errors, "31") << std::setw(11) << one.trials << '\n';
     }
-    out_ << "\nCounted are scenarios: each clause has one or more.\n\n";
+    out_ << "\nCounted are scenarios: each clause has one or more. The core profile is the MUST clauses that "
+            "need no "
+            "feature.\n\n";
   }
 
   // Which features a subject does not claim, once per subject and not once per clause.
@@ -149,6 +135,8 @@ class text_writer {
       if (!known->io_context.empty()) text += " Stock io_context: " + known->io_context + ".";
       out_ << wrap(text, 4, style_.width) << '\n';
     }
+    if (const std::string* const why = catalogue::instance().dispute_of(one.clause))
+      out_ << wrap("disputed: " + *why, 4, style_.width) << '\n';
     if (!one.token.empty()) out_ << "    " << replay_command(report_.program, one.token) << '\n';
   }
 

@@ -71,6 +71,30 @@ TEST_F(lint, revisions_follow_on_each_other_and_say_what_changed) {
                                       "the revision 5 of 'TH-1' does not follow on another"));
 }
 
+TEST_F(lint, a_dispute_is_of_a_clause_and_has_a_reason) {
+  const scenario_info checked = scenario("thing", "TH-1");
+  EXPECT_TRUE(all.in_core(checked));
+  EXPECT_EQ(all.dispute_of("TH-1"), nullptr);
+  all.add(dispute_info{"TH-1", "somebody holds that it need not"});
+  EXPECT_THAT(all.lint(), IsEmpty());
+  EXPECT_EQ(*all.dispute_of("TH-1"), "somebody holds that it need not");
+  EXPECT_FALSE(all.in_core(checked));
+  all.add(dispute_info{"TH-9", ""});
+  EXPECT_THAT(all.lint(), ElementsAre("the dispute about 'TH-9' is of no clause that exists",
+                                      "the dispute about 'TH-9' has no reason"));
+}
+
+TEST_F(lint, the_core_is_what_everybody_must) {
+  scenario_info featured = scenario("thing", "TH-1");
+  featured.traits.features = {"extra"};
+  EXPECT_FALSE(all.in_core(featured));
+  clause_info weaker = clause("TH-2", "It had better hold.");
+  weaker.level = level::should;
+  all.add(weaker);
+  EXPECT_FALSE(all.in_core(scenario("thing", "TH-2")));
+  EXPECT_FALSE(all.in_core(scenario("thing", "TH-9")));
+}
+
 TEST_F(lint, a_clause_has_no_text) {
   all.add(clause("TH-2", ""));
   all.add(scenario("thing", "TH-2"));

@@ -88,6 +88,13 @@ ASSAY_CLAUSE(probe, "PRB-5", may, "It may say nothing.", .features = {"silence"}
   co_return;
 }
 
+ASSAY_CLAUSE(probe, "PRB-6", must, "It hears what is not said.", .features = {"foresight"}) {
+  auto asked = make({.answer = 1});
+  t.expect_eq(asked->heard(), 1, "the word that nobody said");
+  co_return;
+}
+ASSAY_DISPUTED("PRB-6", "nobody can hear what was not said");
+
 // What the good one does; every bad one differs in one place.
 class good_probe : public probe {
  public:
@@ -262,6 +269,7 @@ int main(int argc, char** argv) {
   add<forgetful>(suite, "forgetful", third, {});
   add<immortal>(suite, "immortal", third, claims({"ending"}));
   add<dying_of_something_else>(suite, "dying_of_something_else", third, claims({"ending"}));
+  add<good_probe>(suite, "dissenting", third, claims({"foresight"}));
   add<good_probe>(suite, "silent", third, claims({"silence"}));
   suite.add<probe>("throwing", {}, make_throwing);
   add_mutants(suite);

@@ -189,6 +189,28 @@ class ExitStatus(unittest.TestCase):
             self.assertEqual((result["verdict_any"], result["verdict_fifo"]), ("fail", "pass"))
             self.assertEqual(result["shown_by"], "permuted order")
 
+    def test_a_disputed_clause_is_shown_and_not_counted(self):
+        report = self.expect(0, "--subject", "dissenting")
+        one = next(one for one in report["results"] if one["clause"] == "PRB-6")
+        self.assertEqual((one["verdict"], one["level"], one["profile"]), ("fail", "MUST", "full"))
+        self.assertEqual(report["summary"]["violated"], 0)
+        told = bad("run", "--subject", "dissenting").out
+        self.assertIn("failed, not counted", told)
+        self.assertIn("disputed: nobody can hear what was not said", told)
+        junit = ElementTree.fromstring(bad("run", "--subject", "dissenting", "--format", "junit").out)
+        self.assertIn("disputed", next(one for one in junit.iter("testcase") if one.get("name") == "PRB-6")[0].get("message"))
+        self.assertIn("Disputed, and not counted: nobody can hear", bad("standard").out)
+
+    def test_the_core_profile_has_a_verdict_of_its_own(self):
+        def core(subject):
+            report, _ = run_bad("--subject", subject)
+            return report["profiles"][0]["core"]["verdict"]
+        self.assertEqual([core(one) for one in ("good", "modest", "babbling", "forgetful", "crashing")],
+                         ["conforms", "conforms", "fails", "conforms", "error"])
+        report, _ = run_bad("--subject", "good", "--clause", "PRB-3")
+        self.assertEqual(report["profiles"][0]["core"]["verdict"], "not run")
+        self.assertEqual(report["profiles"][0]["full"]["verdict"], "conforms")
+
     def test_mutants_run_only_if_meant(self):
         names = {one["subject"] for one in run_bad("--clause", "PRB-1", "--subject", "*")[0]["results"]}
         self.assertIn("good", names)
@@ -292,7 +314,7 @@ class BadSubjects(unittest.TestCase):
         report, _ = run_bad("--subject", "crashing_when_permuted")
         verdicts = {one["clause"]: one["verdict"] for one in report["results"]}
         self.assertEqual(verdicts, {"PRB-1": "pass", "PRB-2": "pass", "PRB-3": "error", "PRB-4": "skip",
-                                    "PRB-5": "skip"})
+                                    "PRB-5": "skip", "PRB-6": "skip"})
 
     def test_a_crash_in_a_permuted_order_keeps_its_schedule(self):
         result = self.one("crashing_when_permuted", "PRB-3", 2)
@@ -755,7 +777,7 @@ class Mutants(unittest.TestCase):
 
     def test_must_clauses_that_kill_nobody_are_named_and_count_when_strict(self):
         ran = bad("mutants", "--format", "json", "--schedules", "10")
-        self.assertEqual(ran.json()["unkilled"], ["PRB-3", "PRB-4"])
+        self.assertEqual(ran.json()["unkilled"], ["PRB-3", "PRB-4", "PRB-6"])
         self.assertIn("PRB-3 PRB-4", bad("mutants", "--schedules", "10").out)
 
     def test_a_witness_replays(self):

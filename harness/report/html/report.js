@@ -5,6 +5,7 @@ const subjects = [...new Set(data.results.map((one) => one.subject))];
 const kindOf = new Map(data.results.map((one) => [one.subject, one.kind]));
 const byCell = group(data.results, (one) => key(one.contract, one.subject));
 const byClause = group(data.results, (one) => key(one.contract, one.clause));
+const profilesOf = new Map(data.profiles.map((one) => [key(one.contract, one.subject), one]));
 const findings = data.results.filter((one) => isBad(one.verdict_any));
 
 // The worst verdict speaks for a clause that several scenarios check.
@@ -34,13 +35,13 @@ function cellText(results) {
     .map(([verdict, sum]) => make("span", { class: verdict, title: `${sum} ${verdict}` }, `${signs[verdict]} ${sum} `));
 }
 // What the filters leave of each cell is counted anew.
-const cells = [];  // [element, results]
+const cells = [];  // [element, results, what is said of the core profile]
 function countCells() {
-  for (const [cell, results] of cells) {
+  for (const [cell, results, core] of cells) {
     const left = results.filter((one) => (filters.level === "" || one.level === filters.level) &&
       (filters.verdict === "" || one.verdict === filters.verdict));
     cell.className = "verdict " + (worst(left) || "");
-    cell.replaceChildren(...cellText(left));
+    cell.replaceChildren(...cellText(left), core);
   }
 }
 function matrix() {
@@ -53,11 +54,13 @@ function matrix() {
       if (results === undefined)
         return filterable(make("td", { class: "none", title: "does not implement this pattern" }), { family: contract.family });
       const cell = make("td", {});
-      cells.push([cell, results]);
+      const core = profilesOf.get(key(contract.name, subject)).core.verdict;
+      cells.push([cell, results, make("div", { class: "core quiet", title: "the MUST clauses that need no feature" }, "core " + core)]);
       return filterable(cell, { family: contract.family });
     })));
   return make("section", { id: "matrix" }, make("h2", {}, "Subjects and patterns"),
-    make("p", { class: "quiet" }, "Counted are scenarios: each clause has one or more. ✓ passes, ✗ fails, ! error, – skipped."),
+    make("p", { class: "quiet" }, "Counted are scenarios: each clause has one or more. ✓ passes, ✗ fails, ! error, – skipped. " +
+      "The core profile is the MUST clauses that need no feature; the full one is everything."),
     table("Matrix", head, rows));
 }
 
@@ -93,13 +96,13 @@ function clauseDetails(contract, clause) {
   const inside = () => [
     facts([["level", clause.level], ["revision", String(clause.revision)], ["needs", clause.features.join(", ")],
       ["scenarios", clause.scenarios.length === 0 ? "" : make("div", {}, sourceLines(clause))],
-      ["not checked", clause.unchecked || ""],
+      ["not checked", clause.unchecked || ""], ["disputed, and not counted", clause.disputed || ""],
       ["link", make("a", { href: "#" + clauseId(contract, clause) }, "#" + clauseId(contract, clause))]]),
     results.length === 0 ? null : table(clause.id, columns(scenarioColumns), results.map(scenarioRow)),
   ];
   const details = make("details", { class: "clause", id: clauseId(contract, clause) },
     make("summary", {}, make("strong", {}, clause.id), make("span", { class: "quiet" }, clause.level),
-      make("span", {}, clause.text), make("span", { class: "badges" },
+      make("span", {}, clause.text), make("span", { class: "badges" }, clause.disputed ? make("span", { class: "badge state" }, "disputed") : "",
         badges.length > 0 ? badges : make("span", { class: "badge" }, clause.unchecked ? "not checked" : "not run"))));
   fillWhenOpened(details, inside);
   const verdicts = results.map((one) => one.verdict);
