@@ -265,7 +265,7 @@ std::string page_changelog(const std::vector<const revision_info*>& revisions) {
 
 void write_standard_markdown(std::ostream& out, const catalogue& all, const filter& contracts) {
   out << "# The standard, version " << version()
-      << "\n\nPrinted by `assay standard --format markdown`; what it is made from stands beside the "
+      << "\n\nPrinted by `assay standard --format markdown`, from the texts that stand beside the "
          "scenarios.\n";
   for (const char* const paragraph : introduction) out << '\n' << paragraph << '\n';
   const std::vector<const contract_info*> chosen = chosen_contracts(all, contracts);
