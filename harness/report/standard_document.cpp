@@ -246,7 +246,7 @@ std::string page_contents(const catalogue& all, const std::vector<const contract
   for (const contract_info* const one : contracts) {
     std::string clauses;
     for (const clause_info* const clause : clauses_of(all, one->name))
-      clauses += " " + page_link(clause->id, anchor_of(*one, *clause));
+      clauses += " <span class=\"whole\">" + page_link(clause->id, anchor_of(*one, *clause)) + "</span>";
     out += fact(page_link(one->name, one->name), {marked_up(one->intent), clauses}) + "\n";
   }
   return out + "</dl>\n</section>\n";
