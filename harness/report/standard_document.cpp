@@ -249,7 +249,7 @@ std::string page_contents(const catalogue& all, const std::vector<const contract
   for (const contract_info* const one : contracts) {
     std::string clauses;
     for (const clause_info* const clause : clauses_of(all, one->name))
-      clauses += " " + page_link(clause->id, anchor_of(*one, *clause));
+      clauses += " <span class=\"whole\">" + page_link(clause->id, anchor_of(*one, *clause)) + "</span>";
     out += fact(page_link(one->name, one->name), {marked_up(one->intent), clauses}) + "\n";
   }
   return out + "</dl>\n</section>\n";
@@ -268,7 +268,7 @@ std::string page_changelog(const std::vector<const revision_info*>& revisions) {
 
 void write_standard_markdown(std::ostream& out, const catalogue& all, const filter& contracts) {
   out << "# The standard, version " << version()
-      << "\n\nPrinted by `assay standard --format markdown`; what it is made from stands beside the "
+      << "\n\nPrinted by `assay standard --format markdown`, from the texts that stand beside the "
          "scenarios.\n";
   for (const char* const paragraph : introduction) out << '\n' << paragraph << '\n';
   const std::vector<const contract_info*> chosen = chosen_contracts(all, contracts);

@@ -66,7 +66,8 @@ function mutantDetails(contract, mutant) {
   const outcome = !mutant.killed ? badge("fail", "survives") : hasProblems(mutant) ? badge("skip", "problems") : badge("pass", "killed");
   const details = make("details", { class: "clause mutant", id: mutantId(mutant) },
     make("summary", {}, make("strong", { class: "wrap" }, mutant.name), outcome, make("span", {}, mutant.defect),
-      make("span", { class: "quiet" }, mutant.killed_by.length === 0 ? "" : "by " + mutant.killed_by.join(", "))));
+      make("span", { class: "quiet" }, mutant.killed_by.length === 0 ? "" :
+      ["by ", listed(mutant.killed_by.map((id) => make("span", { class: "whole" }, id)))])));
   fillWhenOpened(details, () => [
     facts([["must be killed by one of", links(mutant.must_fail)], ["may be by", links(mutant.may_fail)],
       ["is killed by", links(mutant.killed_by)], ["though it should pass", links(mutant.unexpected)],

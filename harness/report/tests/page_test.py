@@ -208,7 +208,7 @@ class Mutants(unittest.TestCase):
             page = browser.open_page(path, probe=function("""
               for (const one of document.querySelectorAll("details.mutant")) { one.open = true; fill(one); }
               """ + LINKS + """
-              return {links, summary: document.getElementById("summary").textContent,
+              return {links, problems: document.getElementById("problems").innerText, summary: document.getElementById("summary").textContent,
                       mutants: [...document.querySelectorAll("details.mutant")].map((one) => one.id),
                       text: document.body.innerText,
                       clauses: [...document.querySelectorAll("th.upright a")].map((one) => one.getAttribute("href").slice(1))};"""))
@@ -218,6 +218,9 @@ class Mutants(unittest.TestCase):
             self.assertIn("%d of %d killed" % (killed, len(written["mutants"])), page.probe["summary"])
             self.assertEqual("none outside" in page.probe["summary"], not any(one["unexpected"] for one in written["mutants"]))
             self.assertEqual("✓ Sound" in page.probe["summary"], written["sound"])
+            self.assertEqual("Every MUST clause" in page.probe["problems"], written["unkilled"] == [])
+            for text in (*written["unkilled"], *(problem for one in written["mutants"] for problem in one["problems"])):
+                self.assertIn(text, page.probe["problems"])
             for mutant in written["mutants"]:
                 for text in (mutant["defect"], *mutant["problems"], *(one["token"] for one in mutant["witnesses"])):
                     self.assertIn(" ".join(text.split()), " ".join(page.probe["text"].split()))
@@ -323,6 +326,22 @@ class Strategies(unittest.TestCase):
             single = min(one["median"] for one in bug["strategies"].values() if one["median"] is not None)
             self.assertEqual(cells[3][0], "× %g" % round(bug["portfolio"]["median"] / single, 2))
         self.assertGreater(capped, 0)
+
+    def test_a_fast_portfolio_and_a_false_alarm_show(self):
+        text, data = self.page.read_text(), carried(self.page)
+        bug = data["bugs"][0]
+        bug["portfolio"]["median"] = min(one for one in self.column(bug, "median") if one is not None) / 2
+        bug["twin_reports"], data["twin_schedules"] = 7, 20
+        path = self.page.with_name("alarm.html")
+        path.write_text(re.sub('(id="data">).*(</script>)', lambda found: found[1] + json.dumps(data) + found[2], text, count=1))
+        page = browser.open_page(path, "#" + bug["name"], probe=function("""
+          const row = document.querySelector(".figures tbody tr");
+          return {best: [...row.querySelectorAll("td")].map((one, at) => one.classList.contains("best") ? at : -1).filter((at) => at >= 0),
+                  ratio: row.querySelectorAll("td")[3].textContent, head: document.querySelector("header").innerText,
+                  alarms: document.querySelectorAll("header a").length, details: document.querySelector("details.bug").innerText};"""))
+        self.assertEqual((page.console, page.probe["best"], page.probe["ratio"], page.probe["alarms"]), ([], [1], "× 0.5", 1))
+        self.assertIn("False alarms", page.probe["head"])
+        self.assertIn("reported 7 times in 20 schedules", page.probe["details"])
 
     def test_a_heading_sorts_by_its_column(self):
         page = browser.open_page(self.page, probe=function("""
