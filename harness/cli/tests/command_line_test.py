@@ -617,7 +617,7 @@ class Reports(unittest.TestCase):
             path = os.path.join(folder, "found.json")
             ran = bad("run", "--subject", "good", "--format", "json", "--output", path)
             self.assertEqual((ran.status, ran.out), (0, ""))
-            self.assertEqual(len(json.loads(read(path))["results"]), 5)
+            self.assertEqual(len(json.loads(read(path))["results"]), 6)
             ran = bad("run", "--subject", "good", "--output", os.path.join(folder, "no", "such", "folder"))
             self.assertEqual(ran.status, 2)
             self.assertIn("cannot write", ran.err)

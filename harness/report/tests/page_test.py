@@ -133,10 +133,11 @@ class Pages(unittest.TestCase):
           choose("level", "");
           choose("verdict", "skip");
           const skipped = shown("article").length;
-          const cells = shown("#matrix td.verdict").map((one) => one.textContent.trim()).filter((one) => one !== "");
+          const cells = shown("#matrix td.verdict > span").map((one) => one.textContent.trim());
+          const core = shown("#matrix td.verdict > .core").map((one) => one.textContent);
           choose("family", "");
           choose("verdict", "");
-          return {all, flow, patterns, should, skipped, cells, back: shown("article").length};"""))
+          return {all, flow, patterns, should, skipped, cells, core, back: shown("article").length};"""))
         self.assertEqual(page.console, [])
         seen = page.probe
         bad = [one for one in self.results if one["verdict"] in ("fail", "error")]
@@ -147,6 +148,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(seen["skipped"], 0)
         skips = [one for one in self.results if one["verdict"] == "skip" and one["contract"] == "bounded_queue"]
         self.assertEqual(sum(int(one.removeprefix("– ")) for one in seen["cells"]), len(skips))
+        self.assertEqual(sorted(seen["core"]), ["core conforms", "core fails"])  # the reference, asio_channel
         self.assertEqual(seen["back"], seen["all"])
 
     def test_an_address_opens_its_clause_and_keeps_its_filters(self):
