@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,8 +52,11 @@ child_process::child_process(const std::function<std::string()>& work) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) refuse("a pipe for a child process");
   reads_ = ends[0];
+  const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // whoever is killed leaves nobody behind
+    if (::getppid() != parent) ::_exit(1);
     ::close(ends[0]);
     run_and_end(ends[1], work);
   }
