@@ -403,6 +403,37 @@ void add_misbounded(const char* name, limit_defect wrong, subject_traits traits)
       }));
 }
 
+// ---- destruction: says that it notices, but its run keeps it alive
+
+class unchecked_lifespan final : public contract::lifespan {
+ public:
+  unchecked_lifespan(const asio::any_io_executor& executor, const contract::lifespan_config& limits)
+      : life_(std::make_shared<reference_lifespan>(executor, limits)) {}
+
+  void add(std::string name, step start, step stop) override {
+    life_->add(std::move(name), std::move(start), std::move(stop));
+  }
+  awaitable<void> run(step body) override { return kept_alive(life_, std::move(body)); }
+
+ private:
+  static awaitable<void> kept_alive(std::shared_ptr<reference_lifespan> life, step body) {
+    co_await life->run(std::move(body));
+  }
+
+  std::shared_ptr<reference_lifespan> life_;
+};
+
+void add_unchecked() {
+  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
+      "destruction_is_not_checked", subject_kind::mutant,
+      subject_traits{.features = {"checked_destruction"},
+                     .defect = "a lifespan is destroyed while it runs and nobody notices",
+                     .must_fail = {{"X-20", ""}}},
+      [](environment& env, const contract::lifespan_config& limits) {
+        return std::make_unique<unchecked_lifespan>(env.executor(), limits);
+      }));
+}
+
 // ---- registrations
 
 void add_wrong_orders() {
@@ -542,6 +573,7 @@ const int registered = [] {
   add_wrong_outcomes();
   add_wrong_states();
   add_wrong_limits();
+  add_unchecked();
   return 0;
 }();
 

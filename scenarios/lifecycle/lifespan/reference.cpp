@@ -52,8 +52,9 @@ void rethrow_as_contract(const std::exception_ptr& failure) {
 }
 
 std::vector<std::string> reference_lifespan_features() {
-  return {"users",         "bounded_stop",      "single_use",      "transient",
-          "shielded_stop", "attached_failures", "level_triggered", "strict_entry"};
+  return {"users",           "bounded_stop",  "single_use",
+          "transient",       "shielded_stop", "attached_failures",
+          "level_triggered", "strict_entry",  "checked_destruction"};
 }
 
 reference_lifespan::reference_lifespan(const boost::asio::any_io_executor& executor,

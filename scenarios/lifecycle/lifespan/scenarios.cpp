@@ -974,3 +974,16 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
   co_await t.advance(20ms);
   t.expect_eq(labels_of(run), words({"stop b"}), "a failure beats the cancellation");
 }
+
+ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
+  world w(t);
+  w.plans["body"].how = conduct::waits;
+  auto life = make();
+  add_each(w, *life, three());
+  auto run = t.start("run", life->run(step_of(w, "body")));
+  co_await t.advance(10ms);
+  life.reset();
+  t.fail("a lifespan was destroyed before its run had ended, and nobody noticed");
+  run.cancel();
+  co_await t.settle();
+}
