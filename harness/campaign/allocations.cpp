@@ -52,6 +52,7 @@ allocation_outcome judge_allocation(const trial_result& seen) {
   const bool told = seen.allocations && (seen.allocations->told || seen.allocations->left_turn);
   switch (seen.kind) {
     case failure_kind::crashed:
+    case failure_kind::testee:
       // The trial's own alarm, which the sweep sets.
       return seen.signal == SIGALRM ? allocation_outcome::hung : allocation_outcome::crashed;
     case failure_kind::livelock:

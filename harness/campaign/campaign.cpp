@@ -290,14 +290,16 @@ class campaign {
     result_.outcome = outcome;
     result_.outcome_fifo = model == order_model::fifo ? outcome : verdict::pass;
     result_.shown_by = phase;
+    result_.testee_broke = seen.kind == failure_kind::testee;
     result_.strategy = strategy_;
     report(seen);
     return false;
   }
 
-  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand.
+  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand, and a testee
+  // that broke would have to be started again for every attempt.
   void report(const trial_result& failing) {
-    if (failing.kind == failure_kind::escaped) {
+    if (failing.kind == failure_kind::escaped || failing.kind == failure_kind::testee) {
       result_.message = failing.message;
       result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
       if (!failing.events) return;
@@ -373,6 +375,7 @@ campaign_result blank_result(const subject_base& chosen, const scenario_info& sc
   const clause_info* const clause = catalogue::instance().find_clause(scenario.clause);
   result.level = clause == nullptr ? level::must : clause->level;
   result.where = where;
+  result.core = catalogue::instance().in_core(scenario);
   return result;
 }
 

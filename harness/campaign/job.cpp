@@ -21,8 +21,8 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                       (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders, corpus,
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
-                      (subject, kind, contract, clause, variant, level, where, outcome, outcome_fifo, message,
-                       shown_by, token, trace_hash, story, trace, failed_at, drawn, drawn_fifo, trials, turns,
+                      (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo, message,
+                       shown_by, testee_broke, token, trace_hash, story, trace, failed_at, drawn, drawn_fifo, trials, turns,
                        cancel_points, cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
                        cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
                        schedules, depth2, strategy, exhausted))
@@ -46,6 +46,7 @@ campaign_result result_of(const job& asked, const trial_result& seen) {
   if (!seen.passed()) result.outcome = seen.is_error() ? verdict::error : verdict::fail;
   result.outcome_fifo = result.outcome;
   result.message = seen.message;
+  result.testee_broke = seen.kind == failure_kind::testee;
   if (seen.events) {
     result.trace_hash = format_hash(seen.events->hash());
     result.story = tell(*seen.events);

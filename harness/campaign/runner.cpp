@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <deque>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "harness/campaign/worker.hpp"
@@ -50,6 +51,9 @@ class stdout_guard {
 
 // How many processes a scenario that demands the end of its process is given: first in first out, and some orders.
 constexpr std::uint32_t terminations_max = 8;
+
+// How often a testee that breaks is started again.
+constexpr std::uint32_t testee_failures_max = 10;
 
 class runner {
  public:
@@ -136,6 +140,7 @@ class runner {
         if (busy(one) || waiting.empty()) continue;
         one.current = std::move(waiting.front());
         waiting.pop_front();
+        if (give_up(one.current)) continue;
         if (one.worker && one.worker->ended()) one.worker.reset();
         if (!one.worker) one.worker = std::make_unique<worker_process>();
         one.worker->begin(one.current.asked);
@@ -152,6 +157,21 @@ class runner {
         outcome_.problems.push_back(std::move(what));
       }
     }
+  }
+
+  // A testee that breaks whatever it is asked is not asked for ever.
+  bool give_up(const task& next) {
+    const std::string& testee = next.asked.chosen->traits().testee;
+    const auto found = testee_failures_.find(testee);
+    if (testee.empty() || found == testee_failures_.end() || found->second < testee_failures_max) return false;
+    campaign_result result =
+        blank_result(*next.asked.chosen, *next.asked.scenario, next.asked.options.where);
+    result.outcome = result.outcome_fifo = verdict::error;
+    result.testee_broke = true;
+    result.message = "not run: the testee '" + testee + "' has broken " + std::to_string(testee_failures_max) +
+                     " times before";
+    finish(next.index, std::move(result));
+    return true;
   }
 
   static void wait(const std::vector<seat>& seats) {
@@ -186,6 +206,7 @@ class runner {
       return;
     }
     result->trials += one.current.trials_before;
+    if (result->testee_broke) ++testee_failures_[one.current.asked.chosen->traits().testee];
     finish(one.current.index, std::move(*result));
   }
 
@@ -193,6 +214,7 @@ class runner {
   const run_settings& settings_;
   const result_listener& listener_;
   run_outcome outcome_;
+  std::map<std::string, std::uint32_t, std::less<>> testee_failures_;
   bool stopped_ = false;
 };
 

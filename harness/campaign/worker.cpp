@@ -18,6 +18,7 @@
 
 #include "harness/campaign/replay.hpp"
 #include "harness/sim/clock.hpp"
+#include "harness/testee/host.hpp"
 
 // Present in a build with AddressSanitizer only.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's
@@ -26,8 +27,6 @@ extern "C" int __lsan_do_recoverable_leak_check() __attribute__((weak));
 namespace assay {
 
 namespace {
-
-constexpr std::size_t error_lines_max = 20;
 
 [[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -111,6 +110,7 @@ worker_process::worker_process() {
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) refuse("pipe2");
   const std::string socket_text = std::to_string(sockets[1]);
   const std::string mirror_text = std::to_string(mirror_.descriptor());
+  const std::string testees = testee::write_known();
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ < 0) refuse("fork");
@@ -123,7 +123,8 @@ worker_process::worker_process() {
     ::dup2(pipe[1], STDERR_FILENO);
     ::fcntl(sockets[1], F_SETFD, 0);
     ::fcntl(mirror_.descriptor(), F_SETFD, 0);
-    ::execl("/proc/self/exe", "assay", "worker", socket_text.c_str(), mirror_text.c_str(), nullptr);
+    ::execl("/proc/self/exe", "assay", "worker", socket_text.c_str(), mirror_text.c_str(), testees.c_str(),
+            nullptr);
     ::_exit(127);
   }
   ::close(sockets[1]);
@@ -148,8 +149,7 @@ worker_process::~worker_process() {
 
 void worker_process::begin(job asked) {
   job_ = std::move(asked);
-  error_lines_.clear();
-  error_rest_.clear();
+  words_.clear();
   progress_at_ = real_time();
   // A worker that is gone already is noticed as one that ended in the midst of this job. A job's line is far smaller
   // than a socket's buffer, so the whole of it goes at once.
@@ -182,13 +182,8 @@ std::optional<campaign_result> worker_process::read_result() {
 void worker_process::read_errors() {
   std::array<char, 4096> buffer{};
   ssize_t count = 0;
-  while ((count = ::read(errors_, buffer.data(), buffer.size())) > 0) {
-    error_rest_.append(buffer.data(), static_cast<std::size_t>(count));
-    while (const std::optional<std::string> line = take_line(error_rest_)) {
-      if (!line->empty()) error_lines_.push_back(valid_utf8(*line));
-      if (error_lines_.size() > error_lines_max) error_lines_.pop_front();
-    }
-  }
+  while ((count = ::read(errors_, buffer.data(), buffer.size())) > 0)
+    words_.take(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
 }
 
 bool worker_process::ended() {
@@ -209,33 +204,8 @@ worker_process::nanoseconds worker_process::stalled() {
   return now - progress_at_;
 }
 
-std::string worker_process::end_in_words() const {
-  if (!status_) return "ended";
-  if (WIFSIGNALED(*status_)) {
-    const int signal = WTERMSIG(*status_);
-    const char* const name = ::sigabbrev_np(signal);
-    const char* const text = ::sigdescr_np(signal);
-    return "was ended by " +
-           (name == nullptr ? "signal " + std::to_string(signal) : "SIG" + std::string(name)) +
-           (text == nullptr ? "" : " (" + std::string(text) + ")");
-  }
-  return "ended itself with exit status " + std::to_string(WEXITSTATUS(*status_));
-}
-
-// The line of stderr that says most: a sanitizer's headline or an assertion, else the last one.
-std::string worker_process::telling_line() const {
-  for (const std::string& line : error_lines_) {
-    for (const std::string_view mark :
-         {"ERROR: ", "WARNING: ThreadSanitizer", "runtime error: ", "Assertion", "what():"}) {
-      if (line.find(mark) != std::string::npos) return line;
-    }
-  }
-  return error_lines_.empty() ? std::string() : error_lines_.back();
-}
-
 campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
   read_errors();
-  if (!error_rest_.empty()) error_lines_.push_back(valid_utf8(error_rest_));
   const job asked = std::move(*job_);
   job_.reset();
   campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
@@ -255,17 +225,18 @@ campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
         "hang: no trial ended for " + std::to_string(hung_for->count() / 1'000'000'000) + " s of real time";
   } else if (asked.scenario->traits.expects_termination) {
     result.outcome = aborted ? verdict::pass : verdict::fail;
-    if (!aborted) result.message = "the process was to be ended by SIGABRT, but it " + end_in_words();
+    if (!aborted) result.message = "the process was to be ended by SIGABRT, but it " + end_in_words(status_.value_or(0));
   } else {
     result.outcome = verdict::error;
-    result.message = "crash: the process " + end_in_words();
-    if (const std::string line = telling_line(); !line.empty()) result.message += "; its stderr: " + line;
+    result.message = "crash: the process " + end_in_words(status_.value_or(0));
+    if (const std::string line = words_.telling(); !line.empty()) result.message += "; its stderr: " + line;
   }
   result.outcome_fifo = permuted && result.outcome != verdict::pass ? verdict::pass : result.outcome;
   result.story.push_back("  The process did not live to tell its story; " + std::to_string(choices.size()) +
                          " choices had been made. The last lines of its stderr:");
-  for (const std::string& line : error_lines_) result.story.push_back("    " + line);
-  if (error_lines_.empty()) result.story.push_back("    (nothing)");
+  const std::deque<std::string> last = words_.lines();
+  for (const std::string& line : last) result.story.push_back("    " + line);
+  if (last.empty()) result.story.push_back("    (nothing)");
   return result;
 }
 
@@ -281,8 +252,8 @@ std::string worker_process::dismiss(nanoseconds patience) {
   }
   read_errors();
   if (WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0) return {};
-  std::string text = "a worker process " + end_in_words() + " after its last job";
-  if (const std::string line = telling_line(); !line.empty()) text += "; its stderr: " + line;
+  std::string text = "a worker process " + end_in_words(status_.value_or(0)) + " after its last job";
+  if (const std::string line = words_.telling(); !line.empty()) text += "; its stderr: " + line;
   return text;
 }
 

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <string>
 
 #include "harness/campaign/job.hpp"
+#include "harness/campaign/last_words.hpp"
 #include "harness/campaign/mirror.hpp"
 
 namespace assay {
@@ -52,9 +52,6 @@ class worker_process {
   std::string dismiss(nanoseconds patience);
 
  private:
-  std::string end_in_words() const;
-  std::string telling_line() const;
-
   shared_mirror mirror_;
   int socket_ = -1;
   int errors_ = -1;
@@ -63,8 +60,7 @@ class worker_process {
   std::optional<job> job_;
   bool spent_ = false;
   std::string received_;
-  std::deque<std::string> error_lines_;
-  std::string error_rest_;
+  last_words words_;
   std::uint64_t trials_seen_ = 0;
   nanoseconds progress_at_{};
 };

@@ -91,6 +91,7 @@ class reader {
     CLI::App* const worker = add_verb("worker", verb::worker, "", "");
     worker->add_option("socket", line_.worker_socket);
     worker->add_option("mirror", line_.worker_mirror);
+    worker->add_option("testees", line_.worker_testees);
     worker->group("");
   }
 
@@ -160,29 +161,44 @@ class reader {
     CLI::Option* const option = text_option(
         verb, name, about, shown_words,
         [=, take = std::move(take)](const std::string& text) { take(read_word(name, text, words)); });
-    values_[option] = words;
+    values_[option] = [words] { return words; };
     return option;
   }
 
   void globs(CLI::App* verb, const std::string& name, std::vector<std::string>& into,
-             const std::string& about, std::vector<std::string> known = {}) {
+             const std::string& about, std::function<std::vector<std::string>()> known = nullptr) {
     CLI::Option* const option =
         verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
-    values_[option] = std::move(known);
+    if (known) values_[option] = std::move(known);
   }
 
   void contract_option(CLI::App* verb) {
-    globs(verb, "--contract", line_.wanted.contracts, "Only these contracts", contract_names(all_));
+    globs(verb, "--contract", line_.wanted.contracts, "Only these contracts",
+          [this] { return contract_names(all_); });
   }
   void selection_options(CLI::App* verb) {
     globs(verb, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)",
-          subject_names(all_));
+          [this] { return subject_names(all_); });
     contract_option(verb);
-    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses", clause_names(all_));
+    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses", [this] { return clause_names(all_); });
     CLI::Option* const kinds = verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
                                    ->type_name("reference|third-party|mutant|alternative")
                                    ->allow_extra_args(false);
-    values_[kinds] = subject_kinds();
+    values_[kinds] = subject_kinds;
+  }
+
+  void testee_options(CLI::App* verb) {
+    verb->add_option("--testee", line_.testees.chosen,
+                     "Subjects in a program of another language: its name in the file of testees, or a command")
+        ->type_name("NAME|COMMAND")
+        ->allow_extra_args(false);
+    text_option(verb, "--testees", std::string("The file of testees (") + usual_testees_file + ")", "FILE",
+                [this](const std::string& text) { line_.testees.file = text; });
+    number_option(verb, "--testee-patience", "Seconds of real time for one answer of a testee (10)", 1, 3'600,
+                  [this](std::uint64_t n) { line_.testees.patience_s = n; });
+  }
+  void all_testees_flag(CLI::App* verb) {
+    verb->add_flag("--all-testees", line_.testees.all, "The subjects of all testees in the file, too");
   }
 
   void format_option(CLI::App* verb, const std::vector<std::string>& formats) {
@@ -239,6 +255,8 @@ class reader {
     CLI::App* const v = add_verb("list", verb::list, "Contracts with their clauses, and subjects",
                                  "  assay list\n  assay list --format json --contract bounded_queue");
     contract_option(v);
+    testee_options(v);
+    all_testees_flag(v);
     format_option(v, {"text", "json", "tests"});
     output_option(v);
   }
@@ -258,8 +276,12 @@ class reader {
                  "  assay run\n"
                  "  assay run --subject reference --clause 'BQ-*' --schedules 1000\n"
                  "  assay run --kind third-party --order fifo --format json --output found.json\n"
-                 "  assay run --findings scenarios/findings.json --report build/report");
+                 "  assay run --findings scenarios/findings.json --report build/report\n"
+                 "  assay run --subject asyncio --contract bounded_queue\n"
+                 "  assay run --testee 'python3 my_testee.py' --kind third-party");
     selection_options(v);
+    testee_options(v);
+    all_testees_flag(v);
     campaign_group(v, "100");
     word_option(v, "--tier", "Explore on the simulator, or run on a stock io_context", {"sim", "io_context"},
                 [this](const std::string& text) {
@@ -289,7 +311,8 @@ class reader {
         add_verb("mutants", verb::mutants, "The kill matrix: which clauses catch which mutants",
                  "  assay mutants --contract bounded_queue\n  assay mutants --format json --jobs 2");
     contract_option(v);
-    globs(v, "--mutant", line_.mutants, "Only these mutants", subject_names(all_, subject_kind::mutant));
+    globs(v, "--mutant", line_.mutants, "Only these mutants",
+          [this] { return subject_names(all_, subject_kind::mutant); });
     campaign_group(v, "100");
     v->add_flag("--strict", line_.strict, "Every MUST clause must catch a mutant, too");
     format_option(v, {"text", "json", "html"});
@@ -304,6 +327,7 @@ class reader {
                  "  assay replay @build/release/report/failures/asio_channel.bounded_queue.BQ-8.token\n"
                  "  gdb --args assay replay assay1:... --break-at 57");
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
+    testee_options(v);
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
     text_option(v, "--timeline", "Draw the trial beside the first-in-first-out one, as a page for a browser",
                 "FILE.html", [this](const std::string& text) { line_.timeline = text; });
@@ -333,6 +357,7 @@ class reader {
                  "  assay explore --schedules 100000 --jobs 2 --state explored.json\n"
                  "  assay explore --subject reference --time 600 --shard 2/4");
     selection_options(v);
+    testee_options(v);
     campaign_group(v, "10000", "corpus");
     number_option(v, "--time", "Seconds of real time to explore, instead of a number of schedules", 1,
                   10'000'000, [this](std::uint64_t n) { line_.exploring.time = std::chrono::seconds(n); });
@@ -370,6 +395,7 @@ class reader {
                  "Trace hashes of every scenario with every strategy, to compare builds and processes",
                  "  assay hashes --kind reference --schedules 20");
     selection_options(v);
+    testee_options(v);
     campaign_group(v, "100");
     output_option(v);
   }
@@ -445,9 +471,18 @@ class reader {
     const CLI::Option* const before = chosen->get_option_no_throw(words[words.size() - 2]);
     const bool takes_value = before != nullptr && before->get_expected_max() > 0;
     if (!takes_value) possible = option_names(chosen);
-    const auto values = values_.find(takes_value ? before : chosen->get_option_no_throw("shell"));
-    if (values != values_.end())
-      possible.insert(possible.end(), values->second.begin(), values->second.end());
+    const auto add_values_of = [&](const CLI::Option* option) {
+      const auto found = values_.find(option);
+      if (found == values_.end()) return;
+      for (std::string& one : found->second()) possible.push_back(std::move(one));
+    };
+    if (takes_value) {
+      add_values_of(before);
+    } else {
+      for (const CLI::Option* const option : chosen->get_options()) {
+        if (option->get_positional()) add_values_of(option);
+      }
+    }
     return possible;
   }
 
@@ -529,7 +564,8 @@ class reader {
   std::map<std::string, verb> verbs_;
   std::vector<std::unique_ptr<std::string>> texts_;
   std::vector<std::function<void()>> interpretations_;
-  std::map<const CLI::Option*, std::vector<std::string>> values_;  // that each can have, for completion
+  // What each can be, for completion; made only then, since every process reads a command line.
+  std::map<const CLI::Option*, std::function<std::vector<std::string>()>> values_;
   const catalogue& all_ = catalogue::instance();
 };
 

@@ -11,6 +11,7 @@
 #include "harness/campaign/runner.hpp"
 #include "harness/cli/explore.hpp"
 #include "harness/cli/selection.hpp"
+#include "harness/cli/testees.hpp"
 
 namespace assay {
 
@@ -61,8 +62,10 @@ struct command_line {
   std::vector<std::string> bugs;
   bug_options measured;
   explore_options exploring;
+  testee_options testees;
   int worker_socket = -1;
   int worker_mirror = -1;
+  std::string worker_testees;
 };
 
 /// Reads it. Prints help or the version itself: then there is nothing to do, and `done` is the exit status.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <ostream>
 #include <string_view>
 
@@ -21,6 +22,12 @@
 namespace assay {
 
 namespace {
+
+std::optional<std::string> environment(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
 
 constexpr const char* run_the_quick_tests =
     "it may well work: run the tests labelled 'quick' before you trust a verdict";
@@ -64,7 +71,7 @@ constexpr const char* sanitizer = "none in this program";
 #undef ASSAY_HAS_FEATURE
 
 // Their options decide whether what they find ends a trial, and whether its last words are seen.
-void look_at_sanitizers(const environment_reader& environment, std::vector<diagnosis>& all) {
+void look_at_sanitizers(std::vector<diagnosis>& all) {
   all.push_back({"sanitizers", health::fine, sanitizer, {}});
   for (const char* const name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     const std::string options = environment(name).value_or("");
@@ -147,7 +154,7 @@ diagnosis look_at_catalogue() {
   return {"catalogue", health::fine, counts, {}};
 }
 
-diagnosis look_at_debugger(const environment_reader& environment) {
+diagnosis look_at_debugger() {
   std::string folders = environment("PATH").value_or("");
   while (!folders.empty()) {
     const std::string folder = folders.substr(0, folders.find(':'));
@@ -161,7 +168,7 @@ diagnosis look_at_debugger(const environment_reader& environment) {
 }
 
 // What was set once for another run changes this one.
-void look_at_environment(const environment_reader& environment, std::vector<diagnosis>& all) {
+void look_at_environment(std::vector<diagnosis>& all) {
   if (const auto folder = environment("ASSAY_REPORT_DIR"); folder && !folder->empty()) {
     std::error_code failure;
     std::filesystem::create_directories(*folder, failure);
@@ -191,24 +198,16 @@ std::string_view to_string(health state) {
 
 }  // namespace
 
-environment_reader real_environment() {
-  return [](const std::string& name) -> std::optional<std::string> {
-    const char* const value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-  };
-}
-
-std::vector<diagnosis> examine(const environment_reader& environment) {
+std::vector<diagnosis> examine() {
   std::vector<diagnosis> all{look_at_compiler(), look_at_boost()};
-  look_at_sanitizers(environment, all);
+  look_at_sanitizers(all);
   all.push_back(look_at_workers());
   all.push_back(look_at_limits());
   all.push_back(look_at_threads());
   all.push_back(look_at_allocations());
   all.push_back(look_at_catalogue());
-  all.push_back(look_at_debugger(environment));
-  look_at_environment(environment, all);
+  all.push_back(look_at_debugger());
+  look_at_environment(all);
   return all;
 }
 

@@ -2,9 +2,7 @@
 // with, sanitizers' options, what worker processes need, what the environment sets.
 #pragma once
 
-#include <functional>
 #include <iosfwd>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,12 +17,8 @@ struct diagnosis {
   std::string mend;  ///< what to do about it; empty if it is fine
 };
 
-/// Reads an environment variable; nothing if it is not set.
-using environment_reader = std::function<std::optional<std::string>(const std::string& name)>;
-environment_reader real_environment();
-
 /// Looks at everything. Forks a child, so the process must be single-threaded.
-std::vector<diagnosis> examine(const environment_reader& environment);
+std::vector<diagnosis> examine();
 
 void write_text(std::ostream& out, const std::vector<diagnosis>& all);
 /// {"checks": [{"what", "state": "fine|note|problem", "seen", "mend"}]}

@@ -24,6 +24,17 @@ void require_known(const char* what, std::span<const std::string> patterns,
   }
 }
 
+// A testee's name stands for all that it hosts.
+bool names_subject(const std::string& pattern, const subject_base& one) {
+  return matches(pattern, one.name()) || (!one.traits().testee.empty() && matches(pattern, one.traits().testee));
+}
+
+bool is_named(std::span<const std::string> patterns, const subject_base& one) {
+  return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+           return names_subject(pattern, one);
+         });
+}
+
 // A mutant is wrong on purpose, so it runs only if it is meant: by its kind, by its name, or by a glob that nobody
 // but mutants matches.
 bool is_meant(const catalogue& all, const selection& wanted, const subject_base& chosen) {
@@ -55,7 +66,9 @@ std::string describe(const selection& wanted) {
 std::vector<std::string> subject_names(const catalogue& all, std::optional<subject_kind> kind) {
   std::set<std::string> names;
   for (const auto& one : all.subjects()) {
-    if (!kind || one->kind() == *kind) names.insert(one->name());
+    if (kind && one->kind() != *kind) continue;
+    names.insert(one->name());
+    if (!one->traits().testee.empty()) names.insert(one->traits().testee);
   }
   return {names.begin(), names.end()};
 }
@@ -87,7 +100,7 @@ std::vector<selected> select(const catalogue& all, const selection& wanted) {
   for (const contract_info& contract : all.contracts()) {
     if (!matches_any(wanted.contracts, contract.name)) continue;
     for (const auto& chosen : all.subjects()) {
-      if (chosen->contract() != contract.name || !matches_any(wanted.subjects, chosen->name())) continue;
+      if (chosen->contract() != contract.name || !is_named(wanted.subjects, *chosen)) continue;
       if (!is_meant(all, wanted, *chosen)) continue;
       for (const scenario_info& scenario : all.scenarios()) {
         if (scenario.traits.property) continue;  // random programs are for properties and fuzzing

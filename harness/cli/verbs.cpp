@@ -31,6 +31,7 @@
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 #include "harness/report/standard.hpp"
+#include "harness/testee/host.hpp"
 
 namespace assay {
 
@@ -112,7 +113,14 @@ int say_interrupted(std::size_t done, std::size_t all) {
 
 // ---- list, standard, lint
 
+// A testee that is not as it should be ends what cannot do without it.
+void require_testees(const command_line& line, std::span<const std::string> subjects) {
+  const std::vector<std::string> problems = start_testees(line.testees, subjects);
+  if (!problems.empty()) throw std::runtime_error(problems.front());
+}
+
 int do_list(const command_line& line) {
+  require_testees(line, {});
   const catalogue& all = catalogue::instance();
   require_contracts(all, line.wanted.contracts);
   print(line, [&](std::ostream& out, const text_style& style) {
@@ -218,6 +226,9 @@ void write_reports(const command_line& line, const run_report& report) {
 }
 
 int do_run(const command_line& line) {
+  run_report report;
+  report.problems = start_testees(line.testees, line.wanted.subjects);
+  for (const std::string& problem : report.problems) std::cerr << "assay: " << problem << '\n';
   std::vector<job> jobs;
   for (const selected& one : select(catalogue::instance(), line.wanted)) {
     job asked;
@@ -226,7 +237,6 @@ int do_run(const command_line& line) {
     asked.options = line.options;
     jobs.push_back(std::move(asked));
   }
-  run_report report;
   report.program = line.program;
   report.command = line.text;
   report.options = line.options;
@@ -244,7 +254,7 @@ int do_run(const command_line& line) {
     });
   }
   report.results = present(seen.results);
-  report.problems = seen.problems;
+  report.problems.insert(report.problems.end(), seen.problems.begin(), seen.problems.end());
   report.interrupted = seen.interrupted;
   if (!line.findings.empty()) compare_findings(line, jobs, seen, report);
   write_reports(line, report);
@@ -370,6 +380,7 @@ int do_replay(const command_line& line) {
   replay_plan plan;
   try {
     const replay_token token = read_token(line.token);
+    require_testees(line, {&token.subject, 1});
     plan = plan_replay(token);
     asked.token = encode(token);
   } catch (const malformed_token& failure) {
@@ -380,8 +391,8 @@ int do_replay(const command_line& line) {
   asked.scenario = plan.scenario;
   asked.options.where = plan.settings.where;
   run_settings processes = line.processes;
-  // A run that never ended may well end this process, too.
   asked.break_at = line.break_at;
+  // A run that never ended may well end this process, too.
   if (plan.cut && processes.isolate == run_settings::isolation::foreign) {
     processes.isolate = run_settings::isolation::all;
   }
@@ -407,6 +418,7 @@ int do_replay(const command_line& line) {
 // ---- explore, hashes
 
 int do_explore(const command_line& line) {
+  require_testees(line, line.wanted.subjects);
   const std::vector<selected> what = select(catalogue::instance(), line.wanted);
   const interruption listening;
   exploration seen;
@@ -437,6 +449,7 @@ int do_explore(const command_line& line) {
 }
 
 int do_hashes(const command_line& line) {
+  require_testees(line, line.wanted.subjects);
   std::vector<std::string> names{"dfs", "corpus"};
   for (const strategy& one : strategies()) names.emplace_back(one.name);
   bool same = true;
@@ -551,7 +564,7 @@ int do_diff(const command_line& line) {
 // ---- doctor, completion
 
 int do_doctor(const command_line& line) {
-  const std::vector<diagnosis> seen = examine(real_environment());
+  const std::vector<diagnosis> seen = examine();
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_json(out, seen);
@@ -604,6 +617,7 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
     case verb::completion:
       return do_completion(line);
     case verb::worker:
+      if (!line.worker_testees.empty()) testee::recall(line.worker_testees);
       return serve_jobs(line.worker_socket, line.worker_mirror);
   }
   return error_status;

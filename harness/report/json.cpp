@@ -20,7 +20,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["revision"] = catalogue::instance().revision_of(one.clause);
   result["variant"] = one.variant;
   result["level"] = to_string(one.level);
-  result["profile"] = is_core(one) ? "core" : "full";
+  result["profile"] = one.core ? "core" : "full";
   result["verdict"] = to_string(report.judged(one));
   result["verdict_any"] = to_string(one.outcome);
   result["verdict_fifo"] = to_string(one.outcome_fifo);

@@ -69,11 +69,6 @@ tally count(const run_report& report) {
   return sum;
 }
 
-bool is_core(const campaign_result& result) {
-  const scenario_info* const scenario = catalogue::instance().find_scenario(result.scenario());
-  return scenario != nullptr && catalogue::instance().in_core(*scenario);
-}
-
 std::vector<pattern_tally> count_by_pattern(const run_report& report) {
   std::vector<pattern_tally> all;
   for (const campaign_result& one : report.results) {
@@ -81,7 +76,7 @@ std::vector<pattern_tally> count_by_pattern(const run_report& report) {
       all.push_back({one.contract, one.subject, {}, {}, 0});
     pattern_tally& sum = all.back();
     sum.all.count(report.judged(one));
-    if (is_core(one)) sum.core.count(report.judged(one));
+    if (one.core) sum.core.count(report.judged(one));
     sum.trials += one.trials;
   }
   return all;

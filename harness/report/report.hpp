@@ -62,7 +62,6 @@ struct pattern_tally {
 std::vector<pattern_tally> count_by_pattern(const run_report& report);
 /// "conforms", "fails", "error", or "not run" if nothing but skips was counted.
 std::string_view profile_verdict(const tally& sum) noexcept;
-bool is_core(const campaign_result& result);
 
 /// 1 when a MUST clause is violated, else 2 for an error or nothing but skips, else 0. With recorded findings: 0 exactly
 /// when everybody but third parties conforms and the findings are the recorded ones.

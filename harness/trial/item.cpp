@@ -66,19 +66,19 @@ void item_ledger::move(int id, item_state state) {
   if (note) note("item " + std::to_string(id) + " " + std::string(to_string(state)));
 }
 
-void item_ledger::deliver(const item& one) {
+void item_ledger::deliver(int id) {
   const detail::harness_section section;
-  const entry* const e = find(one.id_);
+  const entry* const e = find(id);
   if (e == nullptr) return;
   if (e->state == item_state::returned) {
-    violations_.push_back("item " + std::to_string(one.id_) +
+    violations_.push_back("item " + std::to_string(id) +
                           " was delivered although its push was reported as failed");
   } else if (e->state != item_state::given) {
-    violations_.push_back("item " + std::to_string(one.id_) + " was delivered although it was " +
+    violations_.push_back("item " + std::to_string(id) + " was delivered although it was " +
                           std::string(to_string(e->state)));
   }
-  move(one.id_, item_state::delivered);
-  ++find(one.id_)->deliveries;
+  move(id, item_state::delivered);
+  ++find(id)->deliveries;
 }
 
 void item_ledger::give_back(int id) {

@@ -90,7 +90,11 @@ class item_ledger {
   void give(const item& one) { move(one.id_, item_state::given); }
   /// The subject handed the item out. A second delivery, or one of an item that was reported as returned, is
   /// a violation.
-  void deliver(const item& one);
+  void deliver(const item& one) { deliver(one.id_); }
+  /// The same where the subject speaks in ids: it may hand out a copy of what has no object any more.
+  void deliver(int id);
+  /// Whether an item with this id was made.
+  bool knows(int id) const noexcept { return find(id) != nullptr; }
   /// The call that handed the item in has failed, so the item is the caller's; also for items that a subject
   /// hands back explicitly.
   void give_back(int id);

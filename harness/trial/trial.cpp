@@ -194,6 +194,10 @@ void trial::fail(std::string message, std::source_location where) {
   result_.failures.push_back(std::move(message));
 }
 
+void trial::testee_broke(std::string message) {
+  if (!testee_has_broken()) blame(failure_kind::testee, std::move(message));
+}
+
 void trial::fail_without_value(const operation_record& of, std::string_view what) {
   if (short_of_memory() && !of.done()) broke_at_rest_ = at_rest();
   fail("'" + of.name() + "' has no value: it is " + std::string(what));
@@ -206,8 +210,8 @@ void trial::blame(failure_kind kind, std::string message) {
     return;
   }
   if (trace_) record(event_kind::failure, message);
-  // What escaped the scheduler makes everything else unreliable, so it speaks first.
-  if (result_.kind == failure_kind::none || kind == failure_kind::escaped) {
+  // What escaped the scheduler, or a subject without its process, makes everything else unreliable: it speaks first.
+  if (result_.kind == failure_kind::none || kind == failure_kind::escaped || kind == failure_kind::testee) {
     result_.kind = kind;
     result_.message = message;
   }
@@ -442,7 +446,7 @@ bool trial::spent() const noexcept {
   // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
   // be started, and tells nobody else.
   return result_.turns > settings_.turns_max || turns_without_foreground_ > turns_without_foreground_max ||
-         scenario_failure_ != nullptr || memory_.left_turn;
+         scenario_failure_ != nullptr || memory_.left_turn || testee_has_broken();
 }
 
 void trial::run_until_quiet() {
@@ -667,7 +671,7 @@ std::string trial::blocked() const {
 void trial::final_checks() {
   if (std::string what = engine_->escaped(); !what.empty())
     blame(failure_kind::escaped, "escaped the scheduler: " + what);
-  if (result_.kind == failure_kind::livelock) return;
+  if (result_.kind == failure_kind::livelock || testee_has_broken()) return;
   check_operations();
   check_exceptions();
   const bool whole = !scenario_failure_ && !foreground_left();
@@ -723,6 +727,7 @@ bool trial::binds(failure_kind kind) const noexcept {
     case failure_kind::escaped:
     case failure_kind::diverged:
     case failure_kind::crashed:
+    case failure_kind::testee:
     case failure_kind::item:
       return true;
     case failure_kind::left_over:

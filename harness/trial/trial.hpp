@@ -56,7 +56,8 @@ enum class failure_kind {
   exception,
   escaped,
   diverged,
-  crashed
+  crashed,
+  testee  ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
 };
 
 /// The settings that a trial was made with; part of its token.
@@ -105,7 +106,8 @@ struct trial_result {
   bool passed() const noexcept { return kind == failure_kind::none; }
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
-    return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed;
+    return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
+           kind == failure_kind::testee;
   }
 };
 
@@ -268,6 +270,9 @@ class trial {
   allocation_counter* allocations() const noexcept { return allocations_.get(); }
   const std::shared_ptr<allocation_counter>& shared_allocations() const noexcept { return allocations_; }
   void record(event_kind kind, std::string text);
+  /// The process that hosts the subject has broken: the trial ends after this turn with an error, whatever else it saw.
+  void testee_broke(std::string message);
+  bool testee_has_broken() const noexcept { return result_.kind == failure_kind::testee; }
 
   // ---- what the campaign uses
 

@@ -140,12 +140,6 @@ if (data.findings) {
 const scenarioName = (one) => `${one.contract}/${one.clause}` + (one.variant === "" ? "" : "/" + one.variant);
 const stateOf = (one) => recordedState.get(`${one.subject} ${scenarioName(one)}`) || [data.findings ? "new" : "", null];
 
-function orders(one) {
-  if (one.shown_by === "random ties")
-    return "handlers in first-in-first-out order show it, with timers that are due at once in another order (random ties)";
-  if (one.verdict_fifo !== "pass") return `first-in-first-out order already shows it (${one.shown_by})`;
-  return `only a permuted order of handlers shows it (${one.shown_by})`;
-}
 function reference(text) {
   return /^https?:\/\//.test(text) ? make("a", { href: text }, text) : text;
 }
@@ -170,7 +164,7 @@ function findingArticle(one) {
       make("a", { class: "quiet", href: "#" + findingId(one), "aria-label": "Link to this finding" }, "#")),
     make("p", {}, make("strong", {}, one.message)),
     make("p", { class: "quiet" }, clause.text),
-    facts([["shown by", orders(one)], ["order models", `any: ${one.verdict_any}, fifo: ${one.verdict_fifo}`],
+    facts([["shown by", one.shown_under], ["order models", `any: ${one.verdict_any}, fifo: ${one.verdict_fifo}`],
       ["tier", one.tier], ["strategy", one.strategy],
       ["stock io_context", known ? known.io_context : ""], ["reason", known ? known.reason : ""],
       ["reference", known ? reference(known.reference) : ""]]),

@@ -1,0 +1,152 @@
+#include "harness/testee/host.hpp"
+
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "harness/campaign/version.hpp"
+
+namespace assay::testee {
+
+namespace {
+
+namespace json = boost::json;
+
+std::map<std::string, subject_factory, std::less<>>& factories() {
+  static std::map<std::string, subject_factory, std::less<>> all;
+  return all;
+}
+
+// A deque: subjects refer to its elements.
+std::deque<known_testee>& known() {
+  static std::deque<known_testee> all;
+  return all;
+}
+
+std::map<const known_testee*, std::unique_ptr<process>>& processes() {
+  static std::map<const known_testee*, std::unique_ptr<process>> all;
+  return all;
+}
+
+// The answer to a hello, as it is: what it says is read where it is needed.
+std::string ask_hello(process& started) {
+  json::object greeting;
+  greeting["protocol"] = protocol_version;
+  greeting["harness"] = "assay " + std::string(version());
+  json::object line;
+  line["hello"] = std::move(greeting);
+  return started.exchange(json::serialize(line));
+}
+
+void require_factories(const hello& said) {
+  for (const subject_info& one : said.subjects) {
+    if (factories().contains(one.contract)) continue;
+    std::string names;
+    for (const auto& [contract, make] : factories()) names += (names.empty() ? "" : ", ") + contract;
+    throw protocol_error("hosts '" + one.name + "' of the contract '" + one.contract +
+                         "', which is unknown here; known are " + names);
+  }
+}
+
+const known_testee& keep(launch how, hello said) {
+  require_factories(said);
+  known().push_back({std::move(how), std::move(said)});
+  const known_testee& host = known().back();
+  catalogue& all = catalogue::instance();
+  for (const subject_info& one : host.said.subjects) {
+    subject_traits traits;
+    traits.features = one.features;
+    traits.cites = one.cites;
+    traits.testee = host.said.name;
+    traits.written_in = versions(host.said);
+    all.add(factories().find(one.contract)->second(host.said.name + "." + one.name, std::move(traits), host, one.name));
+  }
+  all.sort();
+  return host;
+}
+
+}  // namespace
+
+void add_factory(std::string_view contract, subject_factory make) {
+  factories().insert_or_assign(std::string(contract), std::move(make));
+}
+
+const known_testee& introduce(const launch& how) {
+  try {
+    auto started = std::make_unique<process>(how.command, how.folder, how.patience);
+    hello said = read_hello(ask_hello(*started));
+    for (const known_testee& other : known()) {
+      if (other.said.name == said.name) {
+        throw protocol_error("is called '" + said.name + "', and so is '" + other.how.command + "'");
+      }
+    }
+    const known_testee& host = keep(how, std::move(said));
+    processes()[&host] = std::move(started);
+    return host;
+  } catch (const protocol_error& failure) {
+    throw protocol_error("the testee '" + how.command + "' " + failure.what());
+  }
+}
+
+std::string write_known() {
+  json::array all;
+  for (const known_testee& one : known()) {
+    json::object host;
+    host["command"] = one.how.command;
+    host["folder"] = one.how.folder;
+    host["patience_ns"] = one.how.patience.count();
+    json::object said;
+    said["protocol"] = protocol_version;
+    said["name"] = one.said.name;
+    said["language"] = one.said.language;
+    said["libraries"] = json::value_from(one.said.libraries);
+    said["turns"] = one.said.turns;
+    said["seeded"] = one.said.seeded;
+    json::array subjects;
+    for (const subject_info& subject : one.said.subjects) {
+      json::object text;
+      text["name"] = subject.name;
+      text["contract"] = subject.contract;
+      text["features"] = json::value_from(subject.features);
+      text["cites"] = subject.cites;
+      subjects.push_back(std::move(text));
+    }
+    said["subjects"] = std::move(subjects);
+    json::object line;
+    line["hello"] = std::move(said);
+    host["said"] = json::serialize(line);
+    all.push_back(std::move(host));
+  }
+  return json::serialize(all);
+}
+
+void recall(std::string_view text) {
+  const json::value read = json::parse(json::string_view(text.data(), text.size()));
+  for (const json::value& one : read.as_array()) {
+    launch how;
+    how.command = one.at("command").as_string().c_str();
+    how.folder = one.at("folder").as_string().c_str();
+    how.patience = std::chrono::nanoseconds(one.at("patience_ns").as_int64());
+    hello said = read_hello(one.at("said").as_string().c_str());
+    keep(std::move(how), std::move(said));
+  }
+}
+
+process& running(const known_testee& host) {
+  std::unique_ptr<process>& slot = processes()[&host];
+  if (slot != nullptr) return *slot;
+  auto started = std::make_unique<process>(host.how.command, host.how.folder, host.how.patience);
+  if (read_hello(ask_hello(*started)) != host.said)
+    throw protocol_error("says of itself what it did not say when it was first started");
+  slot = std::move(started);
+  return *slot;
+}
+
+std::int64_t next_trial() {
+  static std::int64_t trials = 0;
+  return ++trials;
+}
+
+void discard(const known_testee& host) noexcept { processes().erase(&host); }
+
+}  // namespace assay::testee

@@ -1,0 +1,113 @@
+// The testee protocol's messages as plain values: what a testee's lines say, and what is wrong with those that say
+// something else. See PROTOCOL.md.
+#pragma once
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/trial/outcome.hpp"
+
+namespace assay::testee {
+
+inline constexpr std::int64_t protocol_version = 1;
+inline constexpr std::size_t line_bytes_max = std::size_t{16} << 20U;
+
+/// A testee did what the protocol forbids. The text goes on after "the testee NAME".
+class protocol_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A wish to end the process, as it crosses the protocol (outcome `exit`); the contract that has one translates it.
+class exit_wish : public std::exception {
+ public:
+  explicit exit_wish(int status) : status_(status), text_("exit " + std::to_string(status)) {}
+  int status() const noexcept { return status_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  int status_;
+  std::string text_;
+};
+
+/// A subject that a testee hosts.
+struct subject_info {
+  std::string name;
+  std::string contract;
+  std::vector<std::string> features;
+  std::string cites;
+  bool operator==(const subject_info&) const = default;
+};
+
+/// What a testee says of itself.
+struct hello {
+  std::string name;
+  std::string language;
+  std::map<std::string, std::string> libraries;
+  bool turns = false;
+  bool seeded = false;
+  std::vector<subject_info> subjects;
+  bool operator==(const hello&) const = default;
+};
+/// "Python 3.11.2, asyncio 3.11.2".
+std::string versions(const hello& said);
+
+/// How something ended: the value, or what to throw.
+struct ending {
+  boost::json::value value;
+  std::exception_ptr failure;
+};
+
+enum class event_kind { done, callback, cancel, tell, unhandled, refused };
+
+struct event {
+  event_kind kind{};
+  std::int64_t id = 0;  ///< of the call, or of the callback
+  std::int64_t on = 0;  ///< the object: callback, tell
+  std::string name;     ///< of the callback or what is told; why it was refused
+  boost::json::object args;
+  ending how;  ///< done, unhandled
+};
+
+/// The answer to an instant.
+struct answer {
+  std::vector<event> events;
+  std::optional<std::chrono::nanoseconds> deadline;
+};
+
+// What a line says. Each throws protocol_error that names what is wrong, also for a line that is no JSON, and for
+// {"error": TEXT}, a testee's own complaint.
+
+hello read_hello(std::string_view line);
+void read_begun(std::string_view line, std::int64_t trial);
+answer read_answer(std::string_view line, std::int64_t trial, std::int64_t number);
+/// What is left over.
+std::vector<std::string> read_ended(std::string_view line, std::int64_t trial);
+
+/// An outcome of the protocol. Throws protocol_error.
+ending read_outcome(const boost::json::value& text);
+/// The outcome that a null pointer (with `value`) or an exception is.
+boost::json::object write_outcome(const std::exception_ptr& failure, boost::json::value value = nullptr);
+boost::json::object write_outcome(const outcome& what);
+/// What to throw for an outcome; null for a value.
+std::exception_ptr to_exception(const outcome& what);
+
+/// A member of an object as an integer, a text, a list of integers. Throws protocol_error with the member's name.
+std::int64_t number_in(const boost::json::object& all, std::string_view member);
+std::string text_in(const boost::json::object& all, std::string_view member);
+/// The value itself, as what is named.
+std::int64_t to_number(const boost::json::value& value, std::string_view what);
+std::vector<std::int64_t> to_numbers(const boost::json::value& value, std::string_view what);
+std::vector<std::string> to_texts(const boost::json::value& value, std::string_view what);
+bool to_flag(const boost::json::value& value, std::string_view what);
+const boost::json::object& to_object(const boost::json::value& value, std::string_view what);
+
+}  // namespace assay::testee

@@ -1,0 +1,413 @@
+#include "harness/testee/session.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include "harness/trial/trial.hpp"
+
+namespace assay::testee {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+constexpr std::uint32_t turns_after_max = 3;  // that pass before a command is done
+constexpr std::uint32_t seeds = 16;
+
+std::string text_of(json::object message, std::string_view name) {
+  json::object line;
+  line[name] = std::move(message);
+  return json::serialize(line);
+}
+
+}  // namespace
+
+// ---- calls
+
+waiting_call::waiting_call(const asio::any_io_executor& executor) : executor_(executor), timer_(executor) {}
+
+void waiting_call::begin() {
+  timer_.expires_at(asio::steady_timer::time_point::max());
+  timer_.async_wait(asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code) {
+    self->complete(std::move(self->how_));
+  }));
+}
+
+void waiting_call::end(ending how) {
+  how_ = std::move(how);
+  timer_.cancel();
+}
+
+template <class Handler>
+class session::waiting_call_of final : public waiting_call {
+ public:
+  waiting_call_of(Handler&& handler, const asio::any_io_executor& executor)
+      : waiting_call(executor), handler_(std::move(handler)) {}
+
+ private:
+  void complete(ending how) override {
+    Handler handler(std::move(*handler_));
+    handler_.reset();
+    std::move(handler)(std::move(how));
+  }
+  std::optional<Handler> handler_;
+};
+
+struct session::begin_waiting {
+  template <class Handler>
+  void operator()(Handler&& handler, std::shared_ptr<session> self, std::int64_t object, std::string method,
+                  json::object args) const {
+    using op = waiting_call_of<std::decay_t<Handler>>;
+    const asio::any_io_executor executor = asio::get_associated_executor(handler);
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    const auto waiting = std::make_shared<op>(std::forward<Handler>(handler), executor);
+    const std::int64_t id = self->begin_call(object, std::move(method), std::move(args), waiting);
+    if (slot.is_connected()) {
+      slot.assign([weak = std::weak_ptr<session>(self), id](asio::cancellation_type) {
+        const auto alive = weak.lock();
+        if (alive == nullptr || !alive->calls_.contains(id)) return;
+        json::object command;
+        command["cancel"] = id;
+        alive->queue(std::move(command));
+      });
+    }
+    waiting->begin();
+  }
+};
+
+asio::awaitable<json::value> session::call(std::int64_t object, std::string method, json::object args) {
+  auto self = shared_from_this();
+  ending how = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(ending)>(
+      begin_waiting(), asio::use_awaitable, std::move(self), object, std::move(method), std::move(args));
+  if (how.failure) std::rethrow_exception(how.failure);
+  co_return std::move(how.value);
+}
+
+std::int64_t session::begin_call(std::int64_t object, std::string method, json::object args,
+                                 const std::shared_ptr<waiting_call>& waiting) {
+  const std::int64_t id = ++next_id_;
+  calls_[id] = waiting;
+  json::object command;
+  command["call"] = id;
+  command["on"] = object;
+  command["method"] = std::move(method);
+  command["args"] = std::move(args);
+  queue(std::move(command));
+  return id;
+}
+
+json::value session::call_now(std::int64_t object, std::string method, json::object args) {
+  dirty_ = true;
+  schedule();
+  return ask(object, std::move(method), std::move(args));
+}
+
+json::value session::ask(std::int64_t object, std::string method, json::object args) {
+  const std::int64_t id = ++next_id_;
+  json::object command;
+  command["call"] = id;
+  command["on"] = object;
+  command["method"] = std::move(method);
+  command["args"] = std::move(args);
+  ending how = immediate(id, std::move(command));
+  if (how.failure) std::rethrow_exception(how.failure);
+  return std::move(how.value);
+}
+
+std::int64_t session::make(receiver& to, const std::string& subject, json::object config) {
+  const std::int64_t id = ++next_id_;
+  json::object command;
+  command["make"] = id;
+  command["subject"] = subject;
+  command["config"] = std::move(config);
+  objects_[id] = &to;
+  dirty_ = true;
+  schedule();
+  const ending how = immediate(id, std::move(command));
+  if (how.failure) {
+    objects_.erase(id);
+    std::rethrow_exception(how.failure);
+  }
+  return id;
+}
+
+void session::destroy(std::int64_t object) noexcept {
+  objects_.erase(object);
+  if (!open_) return;
+  try {
+    json::object command;
+    command["destroy"] = object;
+    json::array one;
+    one.push_back(std::move(command));
+    for (event& each : exchange(std::move(one), false)) inbox_.push_back(std::move(each));
+    dirty_ = true;
+    schedule();
+  } catch (...) {
+    // The trial knows already.
+  }
+}
+
+// ---- instants
+
+ending session::immediate(std::int64_t id, json::object command) {
+  json::array one;
+  one.push_back(std::move(command));
+  std::vector<event> events = exchange(std::move(one), false);
+  const auto own = std::find_if(events.begin(), events.end(), [id](const event& each) {
+    return each.id == id && (each.kind == event_kind::done || each.kind == event_kind::refused);
+  });
+  if (own == events.end())
+    broke(protocol_error("has not done what is to be done at once (" + std::to_string(id) + ")"));
+  if (own->kind == event_kind::refused) broke(protocol_error("claims what it refuses: " + own->name));
+  ending how = std::move(own->how);
+  events.erase(own);
+  if (!events.empty()) {
+    for (event& each : events) inbox_.push_back(std::move(each));
+    dirty_ = true;
+    schedule();
+  }
+  return how;
+}
+
+std::vector<event> session::exchange(json::array commands, bool run) {
+  if (!open_) throw scenario_stopped();
+  json::object instant;
+  instant["trial"] = trial_;
+  instant["number"] = ++number_;
+  instant["now"] = owner_.elapsed().count();
+  instant["run"] = run;
+  instant["commands"] = std::move(commands);
+  try {
+    answer said = read_answer(running(host_).exchange(text_of(std::move(instant), "instant")), trial_, number_);
+    if (!run) return std::move(said.events);
+    if (said.deadline && *said.deadline <= owner_.elapsed()) {
+      throw protocol_error("has a deadline at " + std::to_string(said.deadline->count()) +
+                           " ns when everything until " + std::to_string(owner_.elapsed().count()) +
+                           " ns has been run");
+    }
+    arm(said.deadline);
+    return std::move(said.events);
+  } catch (const protocol_error& why) {
+    broke(why);
+  }
+}
+
+void session::queue(json::object command) {
+  commands_.push_back(std::move(command));
+  schedule();
+}
+
+// In a turn of the subject's own, which comes when it is chosen.
+void session::schedule() {
+  if (scheduled_ || !open_) return;
+  scheduled_ = true;
+  asio::post(executor_, [self = shared_from_this()] {
+    self->scheduled_ = false;
+    self->run_instant();
+  });
+}
+
+void session::run_instant() {
+  if (!open_) return;
+  std::erase_if(callbacks_, [](const auto& one) { return one.second.ended; });
+  const bool due = deadline_ && *deadline_ <= owner_.elapsed();
+  try {
+    if (!commands_.empty() || dirty_ || due) {
+      json::array commands = std::exchange(commands_, json::array());
+      if (host_.said.turns) set_turns(commands);
+      dirty_ = false;
+      for (event& each : exchange(std::move(commands), true)) inbox_.push_back(std::move(each));
+    }
+    apply_all();
+  } catch (const protocol_error& why) {
+    try {
+      broke(why);
+    } catch (const scenario_stopped&) {
+      // The trial ends after this turn.
+    }
+  } catch (const scenario_stopped&) {
+    // As above.
+  }
+}
+
+// Where a testee has nothing else to run, when a command is done makes no difference.
+void session::set_turns(json::array& commands) {
+  const bool due = deadline_ && *deadline_ <= owner_.elapsed();
+  if (commands.size() < 2 && !dirty_ && !due) return;
+  for (json::value& one : commands) {
+    const std::uint32_t turns = owner_.choices().pick(choice_kind::user, turns_after_max + 1);
+    if (turns > 0) one.as_object()["after"] = turns;
+  }
+}
+
+void session::arm(std::optional<std::chrono::nanoseconds> deadline) {
+  if (deadline == deadline_) return;
+  deadline_ = deadline;
+  if (!deadline) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(asio::steady_timer::time_point(
+      std::chrono::duration_cast<asio::steady_timer::duration>(virtual_time::epoch + *deadline)));
+  timer_.async_wait(asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code error) {
+    if (!error) self->run_instant();
+  }));
+}
+
+// ---- what a testee answers
+
+// What is done for one event may make an immediate call, whose own events come behind those that are here already.
+void session::apply_all() {
+  if (applying_) return;
+  applying_ = true;
+  try {
+    while (!inbox_.empty() && open_) {
+      event one = std::move(inbox_.front());
+      inbox_.pop_front();
+      apply(std::move(one));
+    }
+  } catch (...) {
+    applying_ = false;
+    throw;
+  }
+  applying_ = false;
+}
+
+void session::apply(event one) {
+  switch (one.kind) {
+    case event_kind::done: {
+      const auto found = calls_.find(one.id);
+      if (found == calls_.end()) {
+        const bool known = one.id > 0 && one.id <= next_id_;
+        throw protocol_error("ended " + std::to_string(one.id) +
+                             (known ? ", which had ended already" : ", which it was not asked for"));
+      }
+      const auto waiting = found->second.lock();
+      calls_.erase(found);
+      if (waiting != nullptr) waiting->end(std::move(one.how));
+      return;
+    }
+    case event_kind::callback:
+      start_callback(std::move(one));
+      return;
+    case event_kind::cancel:
+      cancel_callback(one.id);
+      return;
+    case event_kind::tell:
+      receiver_of(one).told(one.name, one.args);
+      return;
+    case event_kind::unhandled:
+      owner_.surroundings().report_unhandled(one.how.failure);
+      return;
+    case event_kind::refused:
+      throw protocol_error("claims what it refuses: " + one.name);
+  }
+}
+
+receiver& session::receiver_of(const event& one) {
+  const auto found = objects_.find(one.on);
+  if (found == objects_.end())
+    throw protocol_error("calls '" + one.name + "' on " + std::to_string(one.on) + ", which is not there");
+  return *found->second;
+}
+
+void session::start_callback(event one) {
+  receiver& to = receiver_of(one);
+  if (callbacks_.contains(one.id))
+    throw protocol_error("uses the number " + std::to_string(one.id) + " for two callbacks");
+  callback& mine = callbacks_[one.id];
+  const std::int64_t id = one.id;
+  asio::co_spawn(executor_, run_callback(to, std::move(one.name), std::move(one.args)),
+                 asio::bind_cancellation_slot(mine.signal.slot(), [self = shared_from_this(), id](std::exception_ptr failure) {
+                   self->finish_callback(id, failure);
+                 }));
+}
+
+// A callback that does not exist is the testee's fault, and no outcome.
+asio::awaitable<void> session::run_callback(receiver& to, std::string name, json::object args) {
+  try {
+    co_await to.called(std::move(name), std::move(args));
+  } catch (const protocol_error& why) {
+    broke(why);
+  }
+}
+
+void session::finish_callback(std::int64_t id, const std::exception_ptr& failure) {
+  // Its signal may be what ended it, and is let go of later.
+  callbacks_[id].ended = true;
+  if (!open_) return;
+  json::object command;
+  command["reply"] = id;
+  command["outcome"] = write_outcome(failure);
+  queue(std::move(command));
+}
+
+void session::cancel_callback(std::int64_t id) {
+  const auto found = callbacks_.find(id);
+  if (found == callbacks_.end() || found->second.ended) return;
+  found->second.signal.emit(asio::cancellation_type::terminal);
+}
+
+// ---- a trial
+
+std::shared_ptr<session> session::of(environment& env, const known_testee& host) {
+  if (auto mine = env.find<session>()) return mine;
+  auto made = std::make_shared<session>(env.owner(), host);
+  env.provide(made);
+  env.owner().at_end([made] { return made->finish(); });
+  return made;
+}
+
+session::session(trial& owner, const known_testee& host)
+    : owner_(owner), host_(host), executor_(owner.executor()), timer_(executor_), trial_(next_trial()) {
+  json::object begin;
+  begin["trial"] = trial_;
+  begin["seed"] = host.said.seeded ? owner.choices().pick(choice_kind::user, seeds) : 0;
+  try {
+    read_begun(running(host_).exchange(text_of(std::move(begin), "begin")), trial_);
+    open_ = true;
+  } catch (const protocol_error& why) {
+    broke(why);
+  }
+}
+
+session::~session() {
+  if (!open_) return;
+  try {
+    finish();
+  } catch (...) {
+    // The next trial begins with a new process.
+  }
+}
+
+// What the testee has left over, in words.
+std::string session::finish() {
+  if (!open_) return {};
+  open_ = false;
+  json::object end;
+  end["trial"] = trial_;
+  try {
+    const std::vector<std::string> left = read_ended(running(host_).exchange(text_of(std::move(end), "end")), trial_);
+    if (left.empty()) return {};
+    std::string text;
+    for (const std::string& one : left) text += (text.empty() ? "" : ", ") + one;
+    return "left over in the testee: " + text;
+  } catch (const protocol_error& why) {
+    if (owner_.running()) owner_.testee_broke(in_words(why.what()));
+    discard(host_);
+    return {};
+  }
+}
+
+std::string session::in_words(const std::string& what) const { return "the testee '" + host_.said.name + "' " + what; }
+
+void session::broke(const protocol_error& why) {
+  open_ = false;
+  if (owner_.running()) owner_.testee_broke(in_words(why.what()));
+  discard(host_);
+  throw scenario_stopped();
+}
+
+}  // namespace assay::testee

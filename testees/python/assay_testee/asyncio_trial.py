@@ -1,0 +1,199 @@
+"""asyncio under virtual time: an event loop without a selector, whose clock stands still until the harness moves it."""
+
+import asyncio
+import itertools
+import threading
+
+from . import host, outcomes
+
+_NS = 1_000_000_000
+
+
+class _Numbered:
+    """Sets of tasks are walked in the order of hashes, and addresses must decide nothing."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, *args, **kwargs):
+        self.number = next(_Numbered._numbers)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self):
+        return self.number
+
+
+class _Task(_Numbered, asyncio.Task):
+    pass
+
+
+class _Future(_Numbered, asyncio.Future):
+    pass
+
+
+class _NoSelector:
+    """Nothing comes from outside."""
+
+    def select(self, timeout):
+        return []
+
+    def close(self):
+        pass
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """asyncio's own loop with its own order of callbacks; only its clock and its selector are not the machine's."""
+
+    def __init__(self):
+        super().__init__()
+        self._selector = _NoSelector()
+        self._clock_resolution = 0.5 / _NS  # what is due within half a nanosecond is due
+        self._thread_id = threading.get_ident()  # it counts as running all the time
+        self.now_ns = 0
+        self.set_task_factory(lambda loop, coroutine, **kwargs: _Task(coroutine, loop=loop, **kwargs))
+
+    def time(self):
+        return self.now_ns / _NS
+
+    def create_future(self):
+        return _Future(loop=self)
+
+    def _process_events(self, events):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+    def deadline_ns(self):
+        """When the earliest timer that was not cancelled is due; None if there is none."""
+        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]
+        return round(min(due) * _NS) if due else None
+
+    def has_something_to_run(self):
+        if self._ready:
+            return True
+        deadline = self.deadline_ns()
+        return deadline is not None and deadline <= self.now_ns
+
+    def turn(self):
+        """One iteration: what is ready, and the timers that are due."""
+        self._run_once()
+
+
+class AsyncioTrial(host.Trial):
+    cancelled = (asyncio.CancelledError, outcomes.Cancelled)
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        _Numbered._numbers = itertools.count(1)
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(self._told_by_loop)
+        self.tasks = {}
+        asyncio._set_running_loop(self.loop)
+
+    # ---- instants
+
+    def now_set(self, now_ns):
+        self.loop.now_ns = now_ns
+
+    def immediately(self, commands):
+        for command in commands:
+            self.perform(command)
+
+    def run(self, commands):
+        waiting = sorted(commands, key=lambda command: command.get("after", 0))
+        turns = 0
+        while True:
+            while waiting and waiting[0].get("after", 0) <= turns:
+                self.perform(waiting.pop(0))
+            if self.loop.has_something_to_run():
+                self.loop.turn()
+                turns += 1
+            elif waiting:
+                turns = waiting[0]["after"]
+            else:
+                return
+
+    def deadline(self):
+        return self.loop.deadline_ns()
+
+    # ---- calls
+
+    def start(self, call_id, coroutine, name):
+        task = self.loop.create_task(coroutine, name=name)
+        self.tasks[call_id] = task
+        task.add_done_callback(lambda ended: self._task_ended(call_id, ended))
+
+    def _task_ended(self, call_id, task):
+        del self.tasks[call_id]
+        if task.cancelled():
+            self.ended(call_id, None, outcomes.Cancelled())
+        elif task.exception() is not None:
+            self.ended(call_id, None, task.exception())
+        else:
+            self.ended(call_id, task.result(), None)
+
+    def cancel(self, call_id):
+        if call_id in self.tasks:
+            self.tasks[call_id].cancel()
+
+    # ---- callbacks
+
+    async def call_back(self, object_id, name, args):
+        reply = None
+        waiter = self.loop.create_future()
+
+        def replied(outcome):
+            nonlocal reply
+            reply = outcome
+            if not waiter.done():
+                waiter.set_result(None)
+
+        number = self.begin_callback(object_id, name, args, replied)
+        while reply is None:
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # What is called has the last word: it may have ended already, and it may take its time.
+                if reply is None:
+                    self.emit({"cancel": number})
+                    waiter = self.loop.create_future()
+        if reply["kind"] == "cancelled":
+            raise asyncio.CancelledError()
+        value, failure = outcomes.read(reply)
+        if failure is not None:
+            raise failure
+        return value
+
+    def _told_by_loop(self, loop, context):
+        failure = context.get("exception")
+        if failure is not None:
+            self.emit({"unhandled": self.outcome(failure)})
+
+    # ---- the end
+
+    def _alive(self):
+        return sorted((task for task in asyncio.all_tasks(self.loop) if not task.done()), key=lambda task: task.number)
+
+    def left(self):
+        left = [f"the task '{task.get_name()}'" for task in self._alive()]
+        deadline = self.deadline()
+        if deadline is not None:
+            left.append(f"a timer due at {deadline} ns")
+        return left
+
+    def close(self):
+        self.loop.set_exception_handler(lambda loop, context: None)
+        # Bounded: a task may refuse to end. It is dropped then.
+        for _ in range(20):
+            alive = self._alive()
+            if not alive:
+                break
+            for task in alive:
+                task._log_destroy_pending = False
+                task.cancel()
+            for _ in range(20):
+                if self.loop._ready:
+                    self.loop.turn()
+        asyncio._set_running_loop(None)
+        self.loop._thread_id = None
+        self.loop.close()
