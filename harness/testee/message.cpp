@@ -22,27 +22,10 @@ std::string quoted(std::string_view text) {
   return "'" + shown + (text.size() > most ? "...'" : "'");
 }
 
-const json::value& member(const json::object& all, std::string_view name) {
-  const json::value* const found = all.if_contains(name);
-  if (found == nullptr) complain("sent a message without '" + std::string(name) + "'");
-  return *found;
-}
-
-std::string to_text(const json::value& value, std::string_view what) {
-  const json::string* const text = value.if_string();
-  if (text == nullptr) complain("sent no text as '" + std::string(what) + "'");
-  return {text->data(), text->size()};
-}
-
 const json::array& to_array(const json::value& value, std::string_view what) {
   const json::array* const list = value.if_array();
   if (list == nullptr) complain("sent no list as '" + std::string(what) + "'");
   return *list;
-}
-
-bool flag_in(const json::object& all, std::string_view name) {
-  const json::value* const found = all.if_contains(name);
-  return found != nullptr && to_flag(*found, name);
 }
 
 // The one member of an answer, which says what it answers.
@@ -83,11 +66,11 @@ outcome read_plain(const json::value& text, int depth);
 outcome read_aggregate(const json::object& all, int depth) {
   outcome result;
   result.kind = outcome_kind::aggregate;
-  for (const json::value& one : to_array(member(all, "members"), "members")) {
+  for (const json::value& one : list_in(all, "members")) {
     const json::object& inner = to_object(one, "members");
     outcome::member read;
     read.task = text_in(inner, "task");
-    read.what = read_plain(member(inner, "what"), depth + 1);
+    read.what = read_plain(member_in(inner, "what"), depth + 1);
     result.members.push_back(std::move(read));
   }
   return result;
@@ -130,7 +113,7 @@ event read_event(const json::value& text) {
   if (is("done")) {
     one.kind = event_kind::done;
     one.id = number_in(all, "done");
-    one.how = read_outcome(member(all, "outcome"));
+    one.how = read_outcome(member_in(all, "outcome"));
   } else if (is("callback")) {
     one.kind = event_kind::callback;
     one.id = number_in(all, "callback");
@@ -170,6 +153,12 @@ std::int64_t to_number(const json::value& value, std::string_view what) {
   complain("sent no integer as '" + std::string(what) + "'");
 }
 
+std::string to_text(const json::value& value, std::string_view what) {
+  const json::string* const text = value.if_string();
+  if (text == nullptr) complain("sent no text as '" + std::string(what) + "'");
+  return {text->data(), text->size()};
+}
+
 std::vector<std::int64_t> to_numbers(const json::value& value, std::string_view what) {
   std::vector<std::int64_t> all;
   for (const json::value& one : to_array(value, what)) all.push_back(to_number(one, what));
@@ -192,8 +181,23 @@ const json::object& to_object(const json::value& value, std::string_view what) {
   complain("sent no object as '" + std::string(what) + "'");
 }
 
-std::int64_t number_in(const json::object& all, std::string_view name) { return to_number(member(all, name), name); }
-std::string text_in(const json::object& all, std::string_view name) { return to_text(member(all, name), name); }
+const json::value& member_in(const json::object& all, std::string_view name) {
+  const json::value* const found = all.if_contains(name);
+  if (found == nullptr) complain("sent a message without '" + std::string(name) + "'");
+  return *found;
+}
+
+const json::array& list_in(const json::object& all, std::string_view name) {
+  return to_array(member_in(all, name), name);
+}
+
+bool flag_in(const json::object& all, std::string_view name) {
+  const json::value* const found = all.if_contains(name);
+  return found != nullptr && to_flag(*found, name);
+}
+
+std::int64_t number_in(const json::object& all, std::string_view name) { return to_number(member_in(all, name), name); }
+std::string text_in(const json::object& all, std::string_view name) { return to_text(member_in(all, name), name); }
 
 hello read_hello(std::string_view line) {
   const json::object all = read_line(line, "hello");
@@ -211,7 +215,7 @@ hello read_hello(std::string_view line) {
   }
   said.turns = flag_in(all, "turns");
   said.seeded = flag_in(all, "seeded");
-  for (const json::value& one : to_array(member(all, "subjects"), "subjects")) {
+  for (const json::value& one : list_in(all, "subjects")) {
     const json::object& text = to_object(one, "subjects");
     subject_info subject;
     subject.name = name_in(text, "name");
@@ -239,8 +243,8 @@ answer read_answer(std::string_view line, std::int64_t trial, std::int64_t numbe
              " when it was asked instant " + std::to_string(number));
   }
   answer said;
-  for (const json::value& one : to_array(member(all, "events"), "events")) said.events.push_back(read_event(one));
-  const json::value& deadline = member(all, "deadline");
+  for (const json::value& one : list_in(all, "events")) said.events.push_back(read_event(one));
+  const json::value& deadline =  member_in(all, "deadline");
   if (!deadline.is_null()) said.deadline = std::chrono::nanoseconds(to_number(deadline, "deadline"));
   return said;
 }

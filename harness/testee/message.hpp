@@ -100,12 +100,19 @@ boost::json::object write_outcome(const outcome& what);
 /// What to throw for an outcome; null for a value.
 std::exception_ptr to_exception(const outcome& what);
 
-/// A member of an object as an integer, a text, a list of integers. Throws protocol_error with the member's name.
+// A member of an object. Throws protocol_error with the member's name.
+
+const boost::json::value& member_in(const boost::json::object& all, std::string_view member);
+const boost::json::array& list_in(const boost::json::object& all, std::string_view member);
+bool flag_in(const boost::json::object& all, std::string_view member);  ///< false if it is not there
 std::int64_t number_in(const boost::json::object& all, std::string_view member);
 std::string text_in(const boost::json::object& all, std::string_view member);
-/// The value itself, as what is named.
+
+// The value itself, called so in the error.
+
 std::int64_t to_number(const boost::json::value& value, std::string_view what);
 std::vector<std::int64_t> to_numbers(const boost::json::value& value, std::string_view what);
+std::string to_text(const boost::json::value& value, std::string_view what);
 std::vector<std::string> to_texts(const boost::json::value& value, std::string_view what);
 bool to_flag(const boost::json::value& value, std::string_view what);
 const boost::json::object& to_object(const boost::json::value& value, std::string_view what);

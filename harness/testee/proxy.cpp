@@ -34,6 +34,13 @@ std::vector<item> proxy::take_all(const boost::json::value& ids) {
   return all;
 }
 
+const item& proxy::look_at(std::int64_t id) const {
+  const auto found = items_.find(static_cast<int>(id));
+  if (found == items_.end())
+    throw protocol_error("speaks of the item " + std::to_string(id) + ", which is not inside");
+  return found->second;
+}
+
 std::vector<int> proxy::given() const {
   std::vector<int> ids;
   for (const auto& [id, one] : items_) {
@@ -42,13 +49,15 @@ std::vector<int> proxy::given() const {
   return ids;
 }
 
+void proxy::no_such(const std::string& name) {
+  throw protocol_error("calls or tells '" + name + "', which the contract does not have");
+}
+
 boost::asio::awaitable<void> proxy::called(std::string name, boost::json::object) {
-  throw protocol_error("calls '" + name + "', which the contract does not have");
+  no_such(name);
   co_return;
 }
 
-void proxy::told(const std::string& name, const boost::json::object&) {
-  throw protocol_error("tells '" + name + "', which the contract does not have");
-}
+void proxy::told(const std::string& name, const boost::json::object&) { no_such(name); }
 
 }  // namespace assay::testee

@@ -83,9 +83,13 @@ class proxy : protected receiver {
   /// The same, and empty for null.
   item take_one_or_none(const boost::json::value& id) { return id.is_null() ? item() : take_one(id); }
   std::vector<item> take_all(const boost::json::value& ids);
+  /// The item itself, which stays inside.
+  const item& look_at(std::int64_t id) const;
   /// The items that the ledger counts as inside.
   std::vector<int> given() const;
 
+  /// For callbacks of another name.
+  [[noreturn]] static void no_such(const std::string& name);
   boost::asio::awaitable<void> called(std::string name, boost::json::object args) override;
   void told(const std::string& name, const boost::json::object& args) override;
 

@@ -1,23 +1,20 @@
 #!/usr/bin/env python3
-"""The testee `asyncio`: what Python's standard library has."""
+"""The testee `asyncio`: what Python's standard library has, held to what its documentation promises."""
 
 import asyncio
+import contextlib
 import platform
 
-from assay_testee import Closed, Host, Rejected, TimedOut, subject
+from assay_testee import Aggregate, Host, OperationError, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
+from assay_testee.failures import chain
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 
 
-@subject(
-    "Queue",
-    contract="bounded_queue",
-    features=["try", "timed", "join", "fair"],
-    cites=DOCS + "asyncio-queue.html: put waits until a free slot is available, get until an item is available, *_nowait, "
-    "task_done and join; asyncio-task.html: wait_for(). maxsize <= 0 is an infinite queue.",
-)
-class Queue:
+class QueueSubject:
+    """asyncio.Queue, without the timed forms."""
+
     def __init__(self, env, config):
         if config["capacity"] < 1:
             raise Rejected("a maxsize below 1 asks for an infinite queue")
@@ -28,19 +25,6 @@ class Queue:
 
     async def pop(self):
         return await self.queue.get()
-
-    async def push_for(self, item, patience):
-        await self._within(self.queue.put(item), patience)
-
-    async def pop_for(self, patience):
-        return await self._within(self.queue.get(), patience)
-
-    @staticmethod
-    async def _within(operation, patience):
-        try:
-            return await asyncio.wait_for(operation, None if patience is None else patience / 1e9)
-        except asyncio.TimeoutError:
-            raise TimedOut() from None
 
     def size(self):
         return self.queue.qsize()
@@ -66,6 +50,144 @@ class Queue:
 
     async def join(self):
         await self.queue.join()
+
+
+def seconds(patience):
+    return None if patience is None else patience / 1e9
+
+
+@subject(
+    "Queue",
+    contract="bounded_queue",
+    features=["try", "timed", "join"],
+    cites=DOCS + "asyncio-queue.html: put waits until a free slot is available, get until an item is available, "
+    "put_nowait, get_nowait, task_done, join; 'methods of asyncio queues don't have a timeout parameter; use "
+    "asyncio.wait_for() to do queue operations with a timeout'",
+)
+class QueueWithWaitFor(QueueSubject):
+    async def push_for(self, item, patience):
+        await self._within(self.queue.put(item), patience)
+
+    async def pop_for(self, patience):
+        return await self._within(self.queue.get(), patience)
+
+    @staticmethod
+    async def _within(operation, patience):
+        try:
+            return await asyncio.wait_for(operation, seconds(patience))
+        except asyncio.TimeoutError:
+            raise TimedOut() from None
+
+
+@subject(
+    "Queue_timeout",
+    contract="bounded_queue",
+    features=["try", "timed", "join"],
+    cites=DOCS + "asyncio-queue.html; asyncio-task.html#asyncio.timeout: the context manager that limits the time spent "
+    "waiting on something",
+)
+class QueueWithTimeout(QueueSubject):
+    async def push_for(self, item, patience):
+        try:
+            async with asyncio.timeout(seconds(patience)):
+                await self.queue.put(item)
+        except TimeoutError:
+            raise TimedOut() from None
+
+    async def pop_for(self, patience):
+        try:
+            async with asyncio.timeout(seconds(patience)):
+                return await self.queue.get()
+        except TimeoutError:
+            raise TimedOut() from None
+
+
+@subject(
+    "TaskGroup",
+    contract="task_group",
+    features=["dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate", "fatal_class"],
+    cites=DOCS + "asyncio-task.html#task-groups: tasks can be added while the group is running; the first failure cancels the "
+    "remaining tasks, and the body; failures are combined in an ExceptionGroup, also a single one; a failure of the body is "
+    "treated like a task's; KeyboardInterrupt and SystemExit are re-raised instead; other than CancelledError",
+)
+class TaskGroup:
+    def __init__(self, env, config):
+        self.env = env
+        self.group = None
+        self.names = {}
+
+    async def run(self, children):
+        await self._run(children, None)
+
+    async def run_with_body(self, children, body):
+        await self._run(children, body)
+
+    async def _run(self, children, body):
+        try:
+            async with asyncio.TaskGroup() as self.group:
+                for child in children:
+                    self.spawn(child)
+                if body is not None:
+                    await self._child(body)
+        except BaseExceptionGroup as group:
+            raise Aggregate((self.names.get(one, ""), one) for one in group.exceptions) from None
+
+    def spawn(self, child):
+        work = self._child(child)
+        try:
+            self.group.create_task(work, name=child["name"])
+        except RuntimeError:
+            work.close()
+            return False
+        return True
+
+    async def _child(self, child):
+        try:
+            await self.env.call("child", id=child["id"])
+        except OperationError as failure:
+            self.names[failure] = child["name"]
+            raise
+
+
+@subject(
+    "AsyncExitStack",
+    contract="lifespan",
+    features=["attached_failures"],
+    cites=DOCS + "contextlib.html#contextlib.AsyncExitStack: callbacks are called in the reverse order of registration; "
+    "#contextlib.ExitStack: 'as if nested with statements had been used', so that a later failure has the earlier one as its "
+    "context",
+)
+class ExitStack:
+    def __init__(self, env, config):
+        self.env = env
+        self.resources = []
+        self.names = {}
+
+    def add(self, name, start, stop):
+        self.resources.append((name, start, stop))
+
+    async def run(self, body):
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                for name, start, stop in self.resources:
+                    await self._step(name, start)
+                    stack.push_async_callback(self._step, name, stop)
+                await self._step("body", body)
+        except BaseException as last:
+            # A cancellation that came meanwhile has the failures as its context: they are told before it (X-18).
+            failures = chain(last, OperationError)
+            if not failures:
+                raise
+            if len(failures) == 1:
+                raise failures[0] from None
+            raise Aggregate((self.names[one], one) for one in failures) from None
+
+    async def _step(self, name, number):
+        try:
+            await self.env.call("step", step=number)
+        except OperationError as failure:
+            self.names[failure] = name
+            raise
 
 
 if __name__ == "__main__":

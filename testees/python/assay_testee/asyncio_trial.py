@@ -76,7 +76,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def turn(self):
         """One iteration: what is ready, and the timers that are due."""
-        self._run_once()
+        try:
+            self._run_once()
+        except (SystemExit, KeyboardInterrupt):
+            pass  # it has left run_forever(), too; the task has it, and asyncio.run() runs the loop again
 
 
 class AsyncioTrial(host.Trial):

@@ -1,0 +1,37 @@
+"""contextlib.AsyncExitStack loses the first of two failing callbacks when the body has ended well.
+
+Its documentation promises the behaviour of nested `with` statements, whose exceptions are chained. Known:
+https://github.com/python/cpython/issues/102201. Clauses LIF-1 to LIF-6 (a stop's failure is swallowed).
+"""
+
+import asyncio
+import contextlib
+
+
+class Resource:
+    def __init__(self, name):
+        self.name = name
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exception):
+        raise RuntimeError("stop " + self.name)
+
+
+async def nested():
+    async with Resource("a"), Resource("b"):
+        pass
+
+
+async def stacked():
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(Resource("a"))
+        await stack.enter_async_context(Resource("b"))
+
+
+for function in (nested, stacked):
+    try:
+        asyncio.run(function())
+    except RuntimeError as failure:
+        print(f"{function.__name__:8} {failure!r}, context {failure.__context__!r}")
