@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import platform
 
-from assay_testee import Aggregate, Host, OperationError, Rejected, TimedOut, subject
+from assay_testee import Aggregate, Host, OperationError, Outcome, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
 from assay_testee.failures import chain
 
@@ -105,10 +105,10 @@ class QueueWithTimeout(QueueSubject):
 @subject(
     "TaskGroup",
     contract="task_group",
-    features=["dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate", "fatal_class"],
+    features=["dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate"],
     cites=DOCS + "asyncio-task.html#task-groups: tasks can be added while the group is running; the first failure cancels the "
     "remaining tasks, and the body; failures are combined in an ExceptionGroup, also a single one; a failure of the body is "
-    "treated like a task's; KeyboardInterrupt and SystemExit are re-raised instead; other than CancelledError",
+    "treated like a task's; CancelledError is no failure",
 )
 class TaskGroup:
     def __init__(self, env, config):
@@ -144,7 +144,7 @@ class TaskGroup:
     async def _child(self, child):
         try:
             await self.env.call("child", id=child["id"])
-        except OperationError as failure:
+        except Outcome as failure:
             self.names[failure] = child["name"]
             raise
 

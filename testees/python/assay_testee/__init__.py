@@ -5,7 +5,7 @@ what is immediate. See testees/python/README.md.
 """
 
 from .host import Env, Host, subject
-from .outcomes import Aggregate, Broken, Cancelled, Closed, OperationError, Rejected, TimedOut
+from .outcomes import Aggregate, Broken, Cancelled, Closed, OperationError, Outcome, Rejected, TimedOut
 
 __all__ = [
     "Aggregate",
@@ -15,6 +15,7 @@ __all__ = [
     "Env",
     "Host",
     "OperationError",
+    "Outcome",
     "Rejected",
     "TimedOut",
     "subject",

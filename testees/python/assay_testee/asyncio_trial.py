@@ -8,6 +8,9 @@ from . import host, outcomes
 
 _NS = 1_000_000_000
 
+# A loop that has told nothing for so many turns only polls (anyio repeats a cancellation in every turn until the task heeds it).
+QUIET_TURNS_MAX = 200
+
 
 class _Numbered:
     """Sets of tasks are walked in the order of hashes, and addresses must decide nothing."""
@@ -98,23 +101,21 @@ class AsyncioTrial(host.Trial):
     def now_set(self, now_ns):
         self.loop.now_ns = now_ns
 
-    def immediately(self, commands):
-        for command in commands:
-            self.perform(command)
-
     def run(self, commands):
         waiting = sorted(commands, key=lambda command: command.get("after", 0))
-        turns = 0
+        turns = quiet = 0
         while True:
             while waiting and waiting[0].get("after", 0) <= turns:
                 self.perform(waiting.pop(0))
-            if self.loop.has_something_to_run():
-                self.loop.turn()
-                turns += 1
-            elif waiting:
+            if waiting and not self.loop.has_something_to_run():
                 turns = waiting[0]["after"]
-            else:
+                continue
+            if not self.loop.has_something_to_run() or quiet > QUIET_TURNS_MAX:
                 return
+            before = len(self.events)
+            self.loop.turn()
+            turns += 1
+            quiet = quiet + 1 if len(self.events) == before and not waiting else 0
 
     def deadline(self):
         return self.loop.deadline_ns()
@@ -158,7 +159,7 @@ class AsyncioTrial(host.Trial):
             except asyncio.CancelledError:
                 # What is called has the last word: it may have ended already, and it may take its time.
                 if reply is None:
-                    self.emit({"cancel": number})
+                    self.ask_to_stop(number)
                     waiter = self.loop.create_future()
         if reply["kind"] == "cancelled":
             raise asyncio.CancelledError()

@@ -10,3 +10,10 @@ def chain(last, kind):
             found.append(last)
         last = last.__context__
     return found[::-1]
+
+
+def leaves(failure):
+    """The failures in a group and in the groups in it, in order; of one that is no group, itself."""
+    if not hasattr(failure, "exceptions"):
+        return [failure]
+    return [leaf for one in failure.exceptions for leaf in leaves(one)]

@@ -53,7 +53,7 @@ class Env:
 class Trial:
     """One trial, as a runtime drives it. A runtime derives from it:
 
-    run(commands): does these commands, each when its turn has come, and runs until nothing more can happen
+    run(commands): does these commands, each when its turn has come, and runs until nothing more can happen (`perform` does one)
     start(call_id, coroutine): begins an operation, which calls ended() at its end
     cancel(call_id): asks it to stop
     now_set(ns), deadline(), left(), close()
@@ -80,6 +80,10 @@ class Trial:
             self.emit({"refused": call_id, "why": str(failure)})
         else:
             self.emit({"done": call_id, "outcome": self.outcome(failure, value)})
+
+    def immediately(self, commands):
+        for command in commands:
+            self.perform(command)
 
     def perform(self, command):
         """Does one command."""
@@ -132,6 +136,12 @@ class Trial:
         self.emit({"callback": self.next_callback, "on": object_id, "name": name, "args": args})
         return self.next_callback
 
+    def ask_to_stop(self, callback):
+        """Once an instant: a runtime may repeat a request in every turn until it is heeded."""
+        event = {"cancel": callback}
+        if event not in self.events:
+            self.emit(event)
+
 
 class Host:
     """A testee: `Host("asyncio", AsyncioTrial, libraries={...}).serve()`."""
@@ -152,59 +162,90 @@ class Host:
         self.trial = None
         self.trial_number = 0
 
+    # ---- messages
+
+    def open(self):
+        """Keeps standard output for the protocol; prints go to standard error."""
+        self._protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        self._input = os.fdopen(os.dup(0), "r", encoding="utf-8")
+
+    def receive(self):
+        """The next message; None at the end."""
+        line = self._input.readline()
+        return json.loads(line) if line else None
+
+    def send(self, answer):
+        self._protocol.write(json.dumps(answer, separators=(",", ":")) + "\n")
+        self._protocol.flush()
+
+    # ---- what is answered
+
     def answer(self, message):
         """The answer to one message."""
         if "hello" in message:
             return {"hello": self.hello}
         if "begin" in message:
-            self._close()
-            self.trial_number = message["begin"]["trial"]
-            self.trial = self.trial_type(message["begin"]["seed"])
-            return {"begun": {"trial": self.trial_number}}
+            self.close()
+            return self.begun(message["begin"])
         if "instant" in message:
-            return {"instant": self._instant(message["instant"])}
+            instant = message["instant"]
+            self.open_instant(instant)
+            if instant["run"]:
+                self.trial.run(instant["commands"])
+            else:
+                self.trial.immediately(instant["commands"])
+            return self.closed_instant(instant)
         if "end" in message:
-            left = self.trial.left()
-            self._close()
-            return {"ended": {"trial": message["end"]["trial"], "left": left}}
+            return self.ended(message["end"])
         raise ValueError(f"a message of no known kind: {', '.join(message)}")
 
-    def _instant(self, instant):
-        trial = self.trial
-        if trial is None or instant["trial"] != self.trial_number:
+    def begun(self, begin):
+        self.trial = self.trial_type(begin["seed"])
+        self.trial_number = begin["trial"]
+        return {"begun": {"trial": begin["trial"]}}
+
+    def open_instant(self, instant):
+        if self.trial is None or instant["trial"] != self.trial_number:
             raise ValueError(f"an instant of trial {instant['trial']}, which has not begun")
-        trial.events = []
-        trial.now_set(instant["now"])
-        if instant["run"]:
-            trial.run(instant["commands"])
-        else:
-            trial.immediately(instant["commands"])
+        self.trial.events = []
+        self.trial.now_set(instant["now"])
+
+    def closed_instant(self, instant):
+        deadline = self.trial.deadline() if instant["run"] else None
         return {
-            "trial": instant["trial"],
-            "number": instant["number"],
-            "events": trial.events,
-            "deadline": trial.deadline(),
+            "instant": {
+                "trial": instant["trial"],
+                "number": instant["number"],
+                "events": self.trial.events,
+                "deadline": deadline,
+            }
         }
 
-    def _close(self):
+    def ended(self, end):
+        left = [] if self.trial is None else self.trial.left()
+        self.close()
+        return {"ended": {"trial": end["trial"], "left": left}}
+
+    def close(self):
         if self.trial is not None:
             self.trial.close()
         self.trial = None
 
+    # ---- the loop
+
     def serve(self):
-        """Speaks the protocol until standard input ends. Standard output is kept for it; prints go to standard error."""
-        protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        for line in os.fdopen(os.dup(0), "r", encoding="utf-8"):
-            try:
-                text = json.dumps(self.answer(json.loads(line)), separators=(",", ":"))
-            except BaseException as failure:  # whatever it is, the harness is told, and the adapter's author sees where
-                traceback.print_exc()
-                text = json.dumps({"error": f"{type(failure).__name__}: {failure}"})
-                protocol.write(text + "\n")
-                protocol.flush()
-                sys.exit(1)
-            protocol.write(text + "\n")
-            protocol.flush()
-        self._close()
+        """Speaks the protocol until standard input ends."""
+        self.open()
+        try:
+            self.converse()
+        except BaseException as failure:  # whatever it is, the harness is told, and the adapter's author sees where
+            traceback.print_exc()
+            self.send({"error": f"{type(failure).__name__}: {failure}"})
+            sys.exit(1)
+
+    def converse(self):
+        while (message := self.receive()) is not None:
+            self.send(self.answer(message))
+        self.close()

@@ -1,0 +1,196 @@
+"""Trio under virtual time: its own run loop and scheduler, with a clock that stands still until the harness moves it.
+
+The conversation with the harness is a task of the run: while it reads, nothing else runs. Trio's scheduler shuffles the tasks of
+a batch; the seed of the trial decides how.
+"""
+
+import math
+import os
+import sys
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from . import host, outcomes
+
+_NS = 1_000_000_000
+_BEFORE = 1e-10  # seconds: less than any time of the harness, more than a double's last digit here
+
+
+class VirtualClock(trio.abc.Clock):
+    def __init__(self):
+        self.seconds = 0.0
+
+    def start_clock(self):
+        pass
+
+    def current_time(self):
+        return self.seconds
+
+    def deadline_to_sleep_time(self, deadline):
+        # Never really: there is always the conversation's task.
+        return 0 if deadline <= self.seconds else math.inf
+
+
+class TrioTrial(host.Trial):
+    cancelled = (trio.Cancelled, outcomes.Cancelled)
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.clock = VirtualClock()
+        self.now_ns = 0
+        self.nursery = None
+        self.scopes = {}
+
+    # ---- instants
+
+    def now_set(self, now_ns):
+        # What the harness wants at this instant comes before what is due at it.
+        self.clock.seconds = max(now_ns / _NS - _BEFORE, 0.0)
+        self.now_ns = now_ns
+
+    async def run(self, commands):
+        waiting = sorted(commands, key=lambda command: command.get("after", 0))
+        turns = 0
+        while waiting:
+            while waiting and waiting[0].get("after", 0) <= turns:
+                self.perform(waiting.pop(0))
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            turns += 1
+            self.clock.seconds = self.now_ns / _NS
+        self.clock.seconds = self.now_ns / _NS
+        await wait_all_tasks_blocked()
+
+    def deadline(self):
+        seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
+        return None if math.isinf(seconds) else round((self.clock.seconds + seconds) * _NS)
+
+    # ---- calls
+
+    def start(self, call_id, coroutine, name):
+        scope = trio.CancelScope()
+        self.scopes[call_id] = scope
+        self.nursery.start_soon(self._call, call_id, scope, coroutine, name=name)
+
+    async def _call(self, call_id, scope, coroutine):
+        value = failure = None
+        ended = False
+        try:
+            with scope:
+                value = await coroutine
+                ended = True
+        except trio.Cancelled:
+            raise  # the trial is over
+        except BaseException as caught:
+            failure = caught
+        del self.scopes[call_id]
+        if failure is None and not ended:
+            failure = outcomes.Cancelled()
+        self.ended(call_id, value, failure)
+
+    def cancel(self, call_id):
+        if call_id in self.scopes:
+            self.scopes[call_id].cancel()
+
+    # ---- callbacks
+
+    async def call_back(self, object_id, name, args):
+        reply = None
+        replied = trio.Event()
+
+        def take(outcome):
+            nonlocal reply
+            reply = outcome
+            replied.set()
+
+        number = self.begin_callback(object_id, name, args, take)
+        try:
+            await replied.wait()
+        except trio.Cancelled:
+            # What is called has the last word: it may have ended already, and it may take its time.
+            if reply is None:
+                self.ask_to_stop(number)
+                with trio.CancelScope(shield=True):
+                    await replied.wait()
+            if reply["kind"] == "cancelled":
+                raise
+        if reply["kind"] == "cancelled":
+            # It gave up by itself: the scope that it would have cancelled is its own.
+            return None
+        value, failure = outcomes.read(reply)
+        if failure is not None:
+            raise failure
+        return value
+
+    # ---- the end
+
+    def left(self):
+        names = [task.name for task in self.nursery.child_tasks]
+        left = [f"the task '{name}'" for name in sorted(names)]
+        deadline = self.deadline()
+        if deadline is not None:
+            left.append(f"a timer due at {deadline} ns")
+        return left
+
+    def close(self):
+        pass  # the run is left, see TrioHost
+
+
+class TrioHost(host.Host):
+    """As Host, with a run of Trio for each trial."""
+
+    def __init__(self, name, trial_type=TrioTrial, libraries=None):
+        super().__init__(name, trial_type, libraries=libraries, turns=True, seeded=True)
+        # As Trio's own tests of its scheduler do: the seed decides, and addresses do not.
+        trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
+
+    def converse(self):
+        message = self.receive()
+        while message is not None:
+            if "begin" in message:
+                message = self._trial(message["begin"])
+            else:
+                self.send(self.answer(message))
+                message = self.receive()
+
+    def _trial(self, begin):
+        answer = self.begun(begin)
+        trio._core._run._r.seed(begin["seed"])
+        message = trio.run(self._converse_in_run, answer, clock=self.trial.clock)
+        self.trial = None
+        return message
+
+    async def _converse_in_run(self, answer):
+        self.send(answer)
+        message = None
+        async with trio.open_nursery() as nursery:
+            self.trial.nursery = nursery
+            while (message := self.receive()) is not None and "begin" not in message:
+                if "instant" in message:
+                    self.send(await self._instant(message["instant"]))
+                    continue
+                self.send({"ended": {"trial": message["end"]["trial"], "left": self.trial.left()}})
+                message = None
+                await self._give_up(nursery)
+                break
+            else:
+                await self._give_up(nursery)
+        return message if message is not None else self.receive()
+
+    async def _instant(self, instant):
+        self.open_instant(instant)
+        if instant["run"]:
+            await self.trial.run(instant["commands"])
+        else:
+            self.trial.immediately(instant["commands"])
+        return self.closed_instant(instant)
+
+    async def _give_up(self, nursery):
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await wait_all_tasks_blocked()
+        if nursery.child_tasks:
+            # Something refuses to end, and a run of Trio cannot be left: begin anew, on the same pipes.
+            os.dup2(self._protocol.fileno(), 1)
+            os.set_inheritable(0, True)
+            os.execv(sys.executable, [sys.executable, *sys.argv])
