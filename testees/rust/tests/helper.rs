@@ -124,6 +124,21 @@ fn without_run_nothing_runs() {
     );
 }
 
+/// The clock was moved by an instant that runs nothing, and there is nothing else to run.
+#[test]
+fn what_has_become_due_without_run_happens_in_the_next_run() {
+    expect(
+        r#"
+    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"sleep","args":{"for":5000000}}]}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":5000000}}
+    > {"instant":{"trial":1,"number":3,"now":5000000,"run":false,"commands":[]}}
+    < {"instant":{"trial":1,"number":3,"events":[],"deadline":5000000}}
+    > {"instant":{"trial":1,"number":4,"now":5000000,"run":true,"commands":[]}}
+    < {"instant":{"trial":1,"number":4,"events":[{"done":2,"outcome":{"kind":"value","value":null}}],"deadline":null}}
+"#,
+    );
+}
+
 #[test]
 fn a_watched_timer_that_does_not_fire_is_a_mistake() {
     let told = mistake(
@@ -220,6 +235,13 @@ fn a_reply_that_nobody_waits_for_is_a_mistake() {
     let told = mistake(
         r#"
     > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"reply":1,"outcome":{"kind":"value"}}]}}
+"#,
+    );
+    assert_eq!(told, "nobody waits for a reply to callback 1");
+    let told = mistake(
+        r#"
+    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"ask","args":{"step":7}}]}}
+    > {"instant":{"trial":1,"number":3,"now":0,"run":true,"commands":[{"reply":1,"outcome":{"kind":"value"}},{"reply":1,"outcome":{"kind":"value"}}]}}
 "#,
     );
     assert_eq!(told, "nobody waits for a reply to callback 1");
@@ -456,13 +478,13 @@ fn members_that_are_not_known_are_ignored() {
     );
 }
 
-/// What panics while it is thrown away is not heard of again.
+/// What panics while it is destroyed is a failure that reached nobody; while it is thrown away it is not heard of.
 #[test]
 fn a_trial_is_thrown_away_whatever_it_says() {
     expect(
         r#"
-    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"panic_when_dropped","args":{}}]}}
-    < {"instant":{"trial":1,"number":2,"events":[],"deadline":null}}
+    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"make":2,"subject":"probe","config":{"how":"fragile"}},{"make":3,"subject":"probe","config":{"how":"fragile"}},{"destroy":2}]}}
+    < {"instant":{"trial":1,"number":2,"events":[{"done":2,"outcome":{"kind":"value","value":null}},{"done":3,"outcome":{"kind":"value","value":null}},{"tell":"gone","on":2,"args":{}},{"unhandled":{"kind":"error","label":"panic: broken"}}],"deadline":null}}
     > {"begin":{"trial":2,"seed":0}}
     < {"begun":{"trial":2}}
 "#,

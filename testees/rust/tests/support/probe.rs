@@ -12,11 +12,13 @@ pub const OFFER: Offer =
 
 struct Probe {
     env: Env,
+    fragile: bool,
 }
 
 fn make(env: &Env, config: &Args) -> Made {
     match config.text("how")? {
-        "well" => Ok(Box::new(Probe { env: env.clone() })),
+        "well" => Ok(Box::new(Probe { env: env.clone(), fragile: false })),
+        "fragile" => Ok(Box::new(Probe { env: env.clone(), fragile: true })),
         "rejected" => Err(Outcome::Rejected("as configured".into()).into()),
         _ => panic!("as configured"),
     }
@@ -25,6 +27,9 @@ fn make(env: &Env, config: &Args) -> Made {
 impl Drop for Probe {
     fn drop(&mut self) {
         self.env.tell("gone", json!({}));
+        if self.fragile {
+            panic!("broken");
+        }
     }
 }
 
