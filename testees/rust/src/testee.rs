@@ -126,6 +126,7 @@ impl Testee {
             "libraries": self.libraries,
             "turns": true,
             "seeded": false,
+            "drops": true,
             "subjects": subjects,
         }}))
     }
