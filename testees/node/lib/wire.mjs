@@ -14,15 +14,25 @@ let lines = 0;
 export function claimOutput() {
   // Descriptors are given lowest first, so what is opened right after closing 1 becomes 1: then even code that
   // writes to the number is redirected. Not every kind of output can be opened again; a socket cannot.
-  try {
-    const own = fs.openSync('/proc/self/fd/1', 'a');
+  const errors = reopened(2);
+  const own = errors === null ? null : reopened(1);
+  if (own !== null) {
     fs.closeSync(1);
-    if (fs.openSync('/proc/self/fd/2', 'a') !== 1) throw new Error('standard error did not become descriptor 1');
+    if (reopened(2) !== 1) throw new Error('standard error did not become descriptor 1');
     output = own;
-  } catch (error) {
-    if (!['ENOENT', 'ENXIO', 'EACCES'].includes(error.code)) throw error;
   }
-  Object.defineProperty(process, 'stdout', { configurable: true, enumerable: true, get: () => process.stderr });
+  if (errors !== null) fs.closeSync(errors);
+  const { stderr } = process; // made now, not when somebody prints: what it holds open is not a trial's
+  Object.defineProperty(process, 'stdout', { configurable: true, enumerable: true, get: () => stderr });
+}
+
+function reopened(descriptor) {
+  try {
+    return fs.openSync(`/proc/self/fd/${descriptor}`, 'a');
+  } catch (error) {
+    if (['ENOENT', 'ENXIO', 'EACCES'].includes(error.code)) return null;
+    throw error;
+  }
 }
 
 // The next line without its end, or null when the input has ended.
