@@ -17,13 +17,13 @@ export class Handles {
   async outcome(job, signal) {
     const promise = this.#promises.get(job);
     if (promise === undefined) throw new Error(`job ${job} is not known, or its outcome was told`);
-    const tell = () => this.#promises.delete(job);
-    await abortable(
-      promise.finally(() => {
-        if (!signal.aborted) tell();
-      }),
-      signal,
-    );
+    try {
+      await abortable(promise, signal);
+    } catch (error) {
+      if (!signal.aborted || error !== signal.reason) this.#promises.delete(job);
+      throw error;
+    }
+    this.#promises.delete(job);
   }
 
   // Nobody will ask any more: failures that were not told are unhandled rejections now.

@@ -48,12 +48,11 @@ export class Trial {
 
   // A failure that reached nobody.
   unhandled(error) {
-    if (this.#over) return;
     if (mistakes.includes(error?.constructor)) process.stderr.write(`${error.stack}\n`);
     this.#events.push({ unhandled: outcomeOf(error) });
   }
 
-  // What has not ended. From now on nothing that it does is seen.
+  // What has not ended. What it does from now on is nobody's business, mistakes included.
   end() {
     this.#over = true;
     return [
@@ -131,20 +130,17 @@ export class Trial {
   #env(on) {
     return {
       call: (name, args = {}, signal = undefined) => this.#ask(on, name, args, signal),
-      tell: (name, args = {}) => {
-        if (!this.#over) this.#events.push({ tell: name, on, args: this.#json(`tell ${name}`, args) });
-      },
+      tell: (name, args = {}) => void this.#events.push({ tell: name, on, args: this.#json(`tell ${name}`, args) }),
       unhandled: (error) => this.unhandled(error),
     };
   }
 
   #ask(on, name, args, signal) {
-    if (this.#over) return new Promise(() => {});
     const id = ++this.#callback_last;
     this.#events.push({ callback: id, on, name, args: this.#json(`callback ${name}`, args) });
     return new Promise((resolve, reject) => {
       const stop = () => {
-        if (!this.#over && this.#callbacks.has(id)) this.#events.push({ cancel: id });
+        if (this.#callbacks.has(id)) this.#events.push({ cancel: id });
       };
       this.#callbacks.set(id, { what: `${id}, ${name}(${JSON.stringify(args)})`, resolve, reject });
       if (signal?.aborted) stop();
@@ -154,11 +150,11 @@ export class Trial {
 
   #done(id, what, outcome) {
     this.#operations.delete(id);
-    if (!this.#over) this.#events.push({ done: id, outcome: this.#json(what, outcome) });
+    this.#events.push({ done: id, outcome: this.#json(what, outcome) });
   }
 
   #value(what, value) {
-    return this.#over ? null : valueOutcome(this.#json(what, value));
+    return valueOutcome(this.#json(what, value));
   }
 
   #thrown(what, error) {
@@ -173,7 +169,7 @@ export class Trial {
   #json(what, value) {
     if (value === undefined) return undefined;
     const wrong = findUnwritable(value);
-    if (wrong !== null) throw new Mistake(`${what}: ${wrong} cannot be written as JSON`);
+    if (wrong !== null && !this.#over) throw new Mistake(`${what}: ${wrong} cannot be written as JSON`);
     return JSON.parse(JSON.stringify(value));
   }
 

@@ -1,9 +1,16 @@
 // Plays the harness: starts a testee and speaks with it.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+
+// A test that fails leaves its testee behind.
+const running = new Set();
+after(() => {
+  for (const child of running) process.kill(-child.pid, 'SIGKILL');
+});
 
 export class Testee {
   #child;
@@ -16,9 +23,11 @@ export class Testee {
   transcript = '';
 
   // Node gives its children sockets; through cat they are pipes, as with the harness.
-  constructor(file, args = []) {
-    const script = 'set -o pipefail; "$0" "$@" 2> >(cat >&2) | cat';
-    this.#child = spawn('bash', ['-c', script, process.execPath, file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(file, args = [], { piped = true } = {}) {
+    const script = piped ? 'set -o pipefail; "$0" "$@" 2> >(cat >&2) | cat' : 'exec "$0" "$@"';
+    this.#child = spawn('bash', ['-c', script, process.execPath, file, ...args], { detached: true });
+    running.add(this.#child);
+    this.#child.on('close', () => running.delete(this.#child));
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#child.stderr.on('data', (piece) => (this.stderr += piece));
     this.#child.stdin.on('error', () => {}); // it has ended
@@ -28,9 +37,15 @@ export class Testee {
   // Sends text as it is; the answer as it is.
   async say(line) {
     this.#child.stdin.write(`${line}\n`);
+    const answer = await this.line();
+    this.transcript += `> ${line}\n< ${answer}\n`;
+    return answer;
+  }
+
+  // The next line that the testee writes.
+  async line() {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(`the testee has ended: ${this.stderr}`);
-    this.transcript += `> ${line}\n< ${value}\n`;
     return value;
   }
 

@@ -57,6 +57,15 @@ test('a line of several hundred thousand bytes comes through whole, both ways', 
   await testee.close();
 });
 
+test('lines that come at once are answered one after the other', async () => {
+  const testee = new Testee(fixture('odd_testee.mjs'));
+  const answer = testee.say('{"hello":{"protocol":1}}\n{"begin":{"trial":1,"seed":0}}\n{"end":{"trial":1}}');
+  assert.ok(JSON.parse(await answer).hello);
+  assert.deepEqual(JSON.parse(await testee.line()), { begun: { trial: 1 } });
+  assert.deepEqual(JSON.parse(await testee.line()), { ended: { trial: 1, left: [] } });
+  assert.equal(await testee.close(), 0);
+});
+
 test('the numbers of trials start anew, and a later trial knows nothing of an earlier one', async () => {
   const { testee, on } = await started('odd_testee.mjs', 'odd');
   const first = await testee.run(0, testee.call(on, 'sleep', { ms: 10 }));
@@ -200,8 +209,9 @@ test('adapters that are wrong', async (t) => {
     ['name', /"a b" is no name for a subject/],
     ['make', /the subject odd has no function make/],
     ['cites', /the subject odd cites nothing/],
+    ['twin', /there are two subjects odd/],
   ]) {
-    await t.test(`a subject without a proper ${which}`, async () => {
+    await t.test(`a subject that is wrong: its ${which}`, async () => {
       const testee = new Testee(fixture('odd_testee.mjs'), [which]);
       const answer = JSON.parse(await testee.say(''));
       assert.match(answer.error, pattern);
@@ -216,6 +226,17 @@ test('whatever prints does not disturb the protocol', async () => {
   assert.deepEqual((await testee.run(0)).events, []);
   assert.equal(await testee.close(), 0);
   assert.equal(testee.stderr, 'by console\nby stdout\nby number\n');
+});
+
+test('nor where the output is a socket, unless it prints to the number of the descriptor', async () => {
+  const testee = new Testee(fixture('odd_testee.mjs'), [], { piped: false });
+  await testee.hello();
+  await testee.begin();
+  const on = await testee.make('odd');
+  assert.deepEqual(await testee.now(0, on, 'print', { to_number: false }), value(2, 1));
+  assert.deepEqual((await testee.run(0)).events, []);
+  assert.equal(await testee.close(), 0);
+  assert.equal(testee.stderr, 'by console\nby stdout\n');
 });
 
 test('the same conversation twice is the same to the byte', async () => {

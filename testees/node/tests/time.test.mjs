@@ -17,6 +17,16 @@ test('a timer fires when the harness says so, and not before', async () => {
   await testee.close();
 });
 
+test('the deadline is that of the earliest timer', async () => {
+  const { testee, on } = await odd();
+  const late = testee.call(on, 'sleep', { ms: 30 });
+  const early = testee.call(on, 'sleep', { ms: 10 });
+  assert.equal((await testee.run(0, late, early)).deadline, ms(10));
+  assert.deepEqual(await testee.run(ms(10)), { trial: 1, number: 3, events: [value(early.call, 10)], deadline: ms(30) });
+  assert.deepEqual((await testee.run(ms(30))).events, [value(late.call, 30)]);
+  await testee.close();
+});
+
 test('an hour passes at once', async () => {
   const { testee, on } = await odd();
   const began = Date.now();
@@ -148,8 +158,7 @@ for (const method of ['microtasks', 'queued_microtasks']) {
     for (let after = 0; after <= 8; ++after) {
       const call = testee.call(on, method, { most: 6 });
       const { events } = await testee.run(0, call, { cancel: call.call, after });
-      const each = method === 'microtasks' ? 1 : 3; // rounds for one await there
-      const seen = Math.min(6, Math.floor(after / each) + 1);
+      const seen = Math.min(6, after + 1);
       assert.deepEqual(events, [value(call.call, seen)], `after ${after}`);
     }
     await testee.close();
@@ -206,8 +215,10 @@ test('a callback is asked to stop when its signal is aborted, once, and its repl
 
 test('a callback whose signal is aborted at once is told so in order', async () => {
   const { testee, on } = await odd();
-  const { events } = await testee.run(0, testee.call(on, 'ask_and_stop'));
-  assert.deepEqual(events, [{ callback: 1, on, name: 'slow', args: {} }, { cancel: 1 }]);
+  for (const [i, method] of ['ask_and_stop', 'ask_stopped'].entries()) {
+    const { events } = await testee.run(0, testee.call(on, method));
+    assert.deepEqual(events, [{ callback: i + 1, on, name: 'slow', args: {} }, { cancel: i + 1 }], method);
+  }
   await testee.close();
 });
 
@@ -229,12 +240,15 @@ test('what nobody handles is told once', async () => {
   await testee.run(0, testee.call(on, 'throw_in_timer'));
   assert.deepEqual((await testee.run(ms(5))).events, [unhandled('thrown in a timer')]);
   assert.deepEqual((await testee.run(ms(5), testee.call(on, 'tell_unhandled'))).events, [unhandled('told'), value(4)]);
-  assert.deepEqual((await testee.run(ms(6))).events, []);
+  assert.deepEqual((await testee.run(ms(6), testee.call(on, 'reject_text'))).events, [value(5), unhandled('a text')]);
+  assert.deepEqual((await testee.run(ms(7))).events, []);
   await testee.close();
 });
 
-test('what an earlier trial left is not told in a later one', async () => {
+test('what an earlier trial left is not told in a later one, not even its mistakes', async () => {
   const { testee, on } = await odd();
+  await testee.run(0, testee.call(on, 'bug_when_stopped'));
+  await testee.instant(0, false, { cancel: 2 });
   await testee.instant(0, false, testee.call(on, 'reject_nobody'));
   await testee.begin();
   assert.deepEqual((await testee.run(0)).events, []);
