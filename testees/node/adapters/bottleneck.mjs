@@ -26,9 +26,7 @@ class Pool {
   async submit({ job, priority }) {
     const id = `job ${job}`;
     const accepted = new Promise((resolve) => this.#accepted.set(id, resolve));
-    const promise = this.#limiter.schedule({ id, priority: urgency(priority) }, () =>
-      this.#env.call('run', { job }),
-    );
+    const promise = this.#limiter.schedule({ id, priority: urgency(priority) }, () => this.#env.call('run', { job }));
     try {
       await Promise.race([accepted, promise]);
     } catch (error) {

@@ -21,11 +21,13 @@ Object.defineProperty(clock, 'duringTick', { get: () => false, set() {} });
 
 // Timers by their ids, to ask whether they are unref'd.
 const handles = new Map();
-const tracked = (set) => (callback, delay, ...args) => {
-  const handle = set(callback, delay, ...args);
-  handles.set(Number(handle), handle);
-  return handle;
-};
+const tracked =
+  (set) =>
+  (callback, delay, ...args) => {
+    const handle = set(callback, delay, ...args);
+    handles.set(Number(handle), handle);
+    return handle;
+  };
 clock.setTimeout = tracked(clock.setTimeout);
 // An interval of 0 would never let its instant end; Node makes 1 ms of it.
 const setEvery = tracked(clock.setInterval);
@@ -34,8 +36,7 @@ clock.setInterval = (callback, delay, ...args) => setEvery(callback, Math.max(1,
 // What Node implements beneath its own setTimeout.
 AbortSignal.timeout = function timeout(delay) {
   const controller = new AbortController();
-  const expire = () =>
-    controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
+  const expire = () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
   setTimeout(expire, delay).unref();
   return controller.signal;
 };
@@ -84,7 +85,7 @@ export function left() {
     });
 }
 
-// The clock's own list is not documented; that it is one is checked by tests/clock.test.mjs.
+// The clock's own list is not documented; that it is one is checked by tests/time.test.mjs.
 function earliest() {
   let first = null;
   for (const timer of clock.timers?.values() ?? []) {

@@ -122,7 +122,12 @@ function instant({ trial: number, number: which, now, run, commands = [] }) {
   });
   const perform = (command) => running.perform(command);
   if (run) {
-    runInstant(Trial.inOrder(commands), perform, (error) => running.unhandled(error), () => answerLater(told()));
+    runInstant(
+      Trial.inOrder(commands),
+      perform,
+      (error) => running.unhandled(error),
+      () => answerLater(told()),
+    );
     return false;
   }
   commands.forEach(perform);

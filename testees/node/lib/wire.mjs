@@ -66,7 +66,7 @@ export const linesRead = () => lines;
 
 export function writeLine(message) {
   const bytes = Buffer.from(`${JSON.stringify(message)}\n`);
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length;) {
     written += persistently(() => fs.writeSync(output, bytes, written));
   }
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import { Testee, ms, started, value } from './driver.mjs';
+import { abortable } from '../lib/abortable.mjs';
+import { ms, started, value } from './driver.mjs';
 
 const pool = (subject, config = {}) =>
   started('../../node_testee.mjs', subject, { workers: 1, queue_capacity: 64, started: true, ...config });
@@ -91,9 +92,15 @@ for (const subject of with_handles) {
       assert.equal(ended(events, asks), 'cancelled');
       ++cancelled;
       const again = testee.call(on, 'outcome', { job });
-      assert.deepEqual((await testee.run(0, again)).events, [{ done: again.call, outcome: failed('boom') }], `after ${job - 1}`);
+      assert.deepEqual(
+        (await testee.run(0, again)).events,
+        [{ done: again.call, outcome: failed('boom') }],
+        `after ${job - 1}`,
+      );
     }
     assert.ok(cancelled > 1 && cancelled < 12, `${cancelled} of 12 are cancelled`);
+    await testee.instant(0, false, { destroy: on });
+    assert.deepEqual((await testee.run(0)).events, [], 'all were told');
     await testee.close();
   });
 }
@@ -129,9 +136,15 @@ test('p_queue: stop_now asks the running jobs to stop, and returns the others', 
   await testee.run(0, ...[1, 2, 3, 4].map((job) => submit(testee, on, job)));
   const stop = testee.call(on, 'stop_now');
   const { events } = await testee.run(0, stop);
-  assert.deepEqual(events.filter((event) => 'cancel' in event), [{ cancel: 1 }, { cancel: 2 }]);
+  assert.deepEqual(
+    events.filter((event) => 'cancel' in event),
+    [{ cancel: 1 }, { cancel: 2 }],
+  );
   const end = await testee.run(0, reply(1, { kind: 'cancelled' }), reply(2, { kind: 'cancelled' }));
-  assert.deepEqual([...events, ...end.events].find((event) => event.done === stop.call), value(stop.call, [3, 4]));
+  assert.deepEqual(
+    [...events, ...end.events].find((event) => event.done === stop.call),
+    value(stop.call, [3, 4]),
+  );
   await testee.instant(0, false, { destroy: on });
   assert.deepEqual((await testee.run(0)).events, [], 'a job that was stopped has not failed');
   await testee.close();
@@ -181,8 +194,17 @@ for (const subject of ['p_queue', 'fastq']) {
   });
 }
 
+test('abortable: what has ended or is aborted already', async () => {
+  const stop = new Error('stop');
+  assert.equal(await abortable(Promise.resolve(1), new AbortController().signal), 1);
+  await assert.rejects(abortable(Promise.reject(stop), new AbortController().signal), stop);
+  await assert.rejects(abortable(new Promise(() => {}), AbortSignal.abort(stop)), stop);
+});
+
 test('the worked example of the README is the adapter that runs here', () => {
   const read = (name) => fs.readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
-  const code = read('README.md').match(/```js\n\/\/ fastq:[^]*?```/)[0].slice(6, -3);
+  const code = read('README.md')
+    .match(/```js\n\/\/ fastq:[^]*?```/)[0]
+    .slice(6, -3);
   assert.equal(code, read('adapters/fastq.mjs'));
 });

@@ -111,4 +111,7 @@ export async function started(name, subject, config) {
 }
 
 export const ms = (count) => count * 1_000_000;
-export const value = (id, what) => ({ done: id, outcome: what === undefined ? { kind: 'value' } : { kind: 'value', value: what } });
+export const value = (id, what) => ({
+  done: id,
+  outcome: what === undefined ? { kind: 'value' } : { kind: 'value', value: what },
+});

@@ -7,7 +7,10 @@ import { Testee, fixture, started, value } from './driver.mjs';
 const page = fs.readFileSync(new URL('../../../harness/testee/PROTOCOL.md', import.meta.url), 'utf8');
 
 test('the worked example of PROTOCOL.md is answered as it is written there', async () => {
-  const lines = page.split('## A worked example')[1].match(/^ {4}[<>] .*$/gm).map((line) => line.trim());
+  const lines = page
+    .split('## A worked example')[1]
+    .match(/^ {4}[<>] .*$/gm)
+    .map((line) => line.trim());
   const testee = new Testee(fixture('queue_testee.mjs'));
   let compared = 0;
   for (let i = 0; i < lines.length; i += 2) {
@@ -111,6 +114,14 @@ test('every outcome is written as the protocol has it', async () => {
   await testee.close();
 });
 
+test('null is a value that is left out', async () => {
+  const { testee, on } = await started('odd_testee.mjs', 'odd');
+  assert.deepEqual((await testee.run(0, testee.call(on, 'returns', { what: null }))).events, [value(2)]);
+  assert.deepEqual((await testee.run(0, testee.call(on, 'returns', { what: 0 }))).events, [value(3, 0)]);
+  assert.deepEqual((await testee.run(0, testee.call(on, 'returns', { what: false }))).events, [value(4, false)]);
+  await testee.close();
+});
+
 test('every outcome of a callback is thrown as its class', async () => {
   const { testee, on } = await started('odd_testee.mjs', 'odd');
   const outcomes = [
@@ -159,7 +170,8 @@ async function expectError(testee, line, pattern) {
   assert.ok(testee.stderr.includes(answer.error.split('\n')[0]), 'standard error says it, too');
 }
 
-const instant = (members) => JSON.stringify({ instant: { trial: 1, number: 9, now: 0, run: true, commands: [], ...members } });
+const instant = (members) =>
+  JSON.stringify({ instant: { trial: 1, number: 9, now: 0, run: true, commands: [], ...members } });
 const command = (one, run = true) => instant({ run, commands: [one] });
 
 test('lines that are wrong', async (t) => {
@@ -174,7 +186,10 @@ test('lines that are wrong', async (t) => {
     'an unknown subject': [command({ make: 5, subject: 'even', config: {} }), /there is no subject "even"/],
     'a number again': [command({ call: 1, on: 1, method: 'tell', args: {} }), /the number 1 was used before/],
     'no number': [command({ call: 'x', on: 1, method: 'tell', args: {} }), /"x" is no number for an operation/],
-    'an object that was not made': [command({ call: 5, on: 3, method: 'tell', args: {} }), /object 3, which was not made/],
+    'an object that was not made': [
+      command({ call: 5, on: 3, method: 'tell', args: {} }),
+      /object 3, which was not made/,
+    ],
     'a cancel of nothing': [command({ cancel: 77 }), /cancel of 77, which was not called/],
     'a reply to nothing': [command({ reply: 1, outcome: { kind: 'value' } }), /reply to 1, which does not wait/],
   };
@@ -189,9 +204,15 @@ test('lines that are wrong', async (t) => {
 test('adapters that are wrong', async (t) => {
   const call = (method, run) => command({ call: 5, on: 1, method, args: {} }, run);
   const wrong = {
-    'a bug in a method': [call('bug', false), /odd.bug threw, .* mistake in the adapter: TypeError: this.no_such_method/],
+    'a bug in a method': [
+      call('bug', false),
+      /odd.bug threw, .* mistake in the adapter: TypeError: this.no_such_method/,
+    ],
     'a bug after a while': [call('late_bug', true), /odd.late_bug threw, .* mistake in the adapter: TypeError/],
-    'a value that JSON has not': [call('returns_nonsense', false), /odd.returns_nonsense: the number 0.5 cannot be written/],
+    'a value that JSON has not': [
+      call('returns_nonsense', false),
+      /odd.returns_nonsense: the number 0.5 cannot be written/,
+    ],
     'an object of a class': [call('returns_map', false), /odd.returns_map: a value of type Map cannot be written/],
     'an immediate method that is not': [call('zero_delays', false), /the method zero_delays has to be immediate/],
     'a subject that is made later': [
@@ -242,10 +263,14 @@ test('nor where the output is a socket, unless it prints to the number of the de
 test('the same conversation twice is the same to the byte', async () => {
   const play = async () => {
     const { testee, on } = await started('../../node_testee.mjs', 'bottleneck', { workers: 2, queue_capacity: 2 });
-    const submits = [1, 2, 3, 4, 5].map((job) => ({ ...testee.call(on, 'submit', { job, priority: 0 }), after: job % 3 }));
+    const submits = [1, 2, 3, 4, 5].map((job) => ({
+      ...testee.call(on, 'submit', { job, priority: 0 }),
+      after: job % 3,
+    }));
     await testee.run(0, ...submits);
     await testee.run(0, testee.call(on, 'drain'), { cancel: submits[0].call, after: 1 });
-    for (const reply of [1, 2, 3]) await testee.run(reply * 1_000_000, { reply, outcome: { kind: 'error', label: 'x' } });
+    for (const reply of [1, 2, 3])
+      await testee.run(reply * 1_000_000, { reply, outcome: { kind: 'error', label: 'x' } });
     await testee.instant(9_000_000, false, { destroy: on });
     await testee.run(9_000_000);
     await testee.end();

@@ -22,7 +22,12 @@ test('the deadline is that of the earliest timer', async () => {
   const late = testee.call(on, 'sleep', { ms: 30 });
   const early = testee.call(on, 'sleep', { ms: 10 });
   assert.equal((await testee.run(0, late, early)).deadline, ms(10));
-  assert.deepEqual(await testee.run(ms(10)), { trial: 1, number: 3, events: [value(early.call, 10)], deadline: ms(30) });
+  assert.deepEqual(await testee.run(ms(10)), {
+    trial: 1,
+    number: 3,
+    events: [value(early.call, 10)],
+    deadline: ms(30),
+  });
   assert.deepEqual((await testee.run(ms(30))).events, [value(late.call, 30)]);
   await testee.close();
 });
@@ -186,7 +191,10 @@ test('commands that wait longer than anything runs are done all the same, in the
   const second = { ...testee.call(on, 'ask', { name: 'b' }), after: 7 };
   const third = { ...testee.call(on, 'ask', { name: 'c' }), after: 50 };
   const { events } = await testee.run(0, first, second, third);
-  assert.deepEqual(events.map((event) => event.name), ['b', 'a', 'c']);
+  assert.deepEqual(
+    events.map((event) => event.name),
+    ['b', 'a', 'c'],
+  );
   await testee.close();
 });
 
@@ -259,7 +267,12 @@ test('what an earlier trial left is not told in a later one, not even its mistak
 
 test('the end of a trial tells what is left: timers, operations, callbacks; not what is unref’d', async () => {
   const { testee, on } = await odd();
-  await testee.run(ms(1), testee.call(on, 'leave_timers'), testee.call(on, 'sleep', { ms: 30 }), testee.call(on, 'ask', { name: 'work' }));
+  await testee.run(
+    ms(1),
+    testee.call(on, 'leave_timers'),
+    testee.call(on, 'sleep', { ms: 30 }),
+    testee.call(on, 'ask', { name: 'work' }),
+  );
   assert.deepEqual(await testee.end(), [
     'the operation 3, odd.sleep',
     'the operation 4, odd.ask',
