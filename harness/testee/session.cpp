@@ -218,7 +218,7 @@ void session::schedule() {
 
 void session::run_instant() {
   if (!open_) return;
-  std::erase_if(callbacks_, [](const auto& one) { return one.second.ended; });
+  std::erase_if(callbacks_, [](const auto& one) { return one.second.gone; });
   const bool due = deadline_ && *deadline_ <= owner_.elapsed();
   try {
     if (!commands_.empty() || dirty_ || due) {
@@ -348,36 +348,40 @@ void session::start_callback(event one) {
   if (callbacks_.contains(one.id))
     throw protocol_error("uses the number " + std::to_string(one.id) + " for two callbacks");
   callback& mine = callbacks_[one.id];
-  const std::int64_t id = one.id;
-  asio::co_spawn(executor_, run_callback(to, std::move(one.name), std::move(one.args)),
+  asio::co_spawn(executor_, run_callback(one.id, to, std::move(one.name), std::move(one.args)),
                  asio::bind_cancellation_slot(mine.signal.slot(),
-                                              [self = shared_from_this(), id](std::exception_ptr failure) {
-                                                self->finish_callback(id, failure);
+                                              [self = shared_from_this(), id = one.id](std::exception_ptr) {
+                                                // Its signal may be what ended it, and is let go of later.
+                                                self->callbacks_[id].gone = true;
                                               }));
 }
 
-// A callback that does not exist is the testee's fault, and no outcome.
-asio::awaitable<void> session::run_callback(receiver& to, std::string name, json::object args) {
+// The reply is on its way in the turn in which the callback ends. A callback that does not exist is the testee's fault,
+// and no outcome.
+asio::awaitable<void> session::run_callback(std::int64_t id, receiver& to, std::string name,
+                                            json::object args) {
+  std::exception_ptr failure;
   try {
     co_await to.called(std::move(name), std::move(args));
   } catch (const protocol_error& why) {
     broke(why);
+  } catch (...) {
+    failure = std::current_exception();
   }
-}
-
-void session::finish_callback(std::int64_t id, const std::exception_ptr& failure) {
-  // Its signal may be what ended it, and is let go of later.
-  callbacks_[id].ended = true;
-  if (!open_) return;
+  callback& mine = callbacks_[id];
+  mine.ended = true;
+  // Where a cancelled callback is dropped, it would not have come so far.
+  if (mine.cancelled && host_.said.drops) owner_.observe(failure);
   json::object command;
   command["reply"] = id;
   command["outcome"] = write_outcome(failure);
-  queue(std::move(command));
+  if (open_) queue(std::move(command));
 }
 
 void session::cancel_callback(std::int64_t id) {
   const auto found = callbacks_.find(id);
   if (found == callbacks_.end() || found->second.ended) return;
+  found->second.cancelled = true;
   found->second.signal.emit(asio::cancellation_type::terminal);
 }
 

@@ -92,7 +92,9 @@ class session : public std::enable_shared_from_this<session> {
  private:
   struct callback {
     boost::asio::cancellation_signal signal;
+    bool cancelled = false;
     bool ended = false;
+    bool gone = false;  // nothing of it is left
   };
   struct begin_waiting;
   template <class Handler>
@@ -112,8 +114,8 @@ class session : public std::enable_shared_from_this<session> {
   void apply_all();
   void apply(event one);
   void start_callback(event one);
-  boost::asio::awaitable<void> run_callback(receiver& to, std::string name, boost::json::object args);
-  void finish_callback(std::int64_t id, const std::exception_ptr& failure);
+  boost::asio::awaitable<void> run_callback(std::int64_t id, receiver& to, std::string name,
+                                            boost::json::object args);
   void cancel_callback(std::int64_t id);
   receiver& receiver_of(const event& one);
   std::string finish();
