@@ -320,6 +320,20 @@ const auto m15 =
     mutant<stop_drops_unstarted>("stop_loses_an_unstarted_job", "stop_now returns one job less than it took",
                                  {{"WPL-4", "stop_now returns the unstarted jobs"}});
 
+class stop_abandons final : public reference_pool {
+ public:
+  using reference_pool::reference_pool;
+
+ protected:
+  awaitable<std::vector<item>> do_stop_now() override {
+    std::vector<item> unstarted = items_of(pool().stop_now());
+    co_return unstarted;
+  }
+};
+const auto stop_that_abandons = mutant<stop_abandons>(
+    "stop_abandons_running_jobs", "stop_now asks the jobs to stop and does not wait for them",
+    {{"WPL-4", "stop_now waits for jobs that clean up"}}, {"X-19"});
+
 // ---- a drain with a deadline
 
 class deadline_is_ignored final : public reference_pool {

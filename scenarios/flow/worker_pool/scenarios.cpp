@@ -573,6 +573,28 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now", .features = {"stop_now"}) {
   }
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now beside slow cleanup", .features = {"stop_now"},
+               .why = "a job that was asked to stop and takes its time over that has not ended") {
+  auto shop = workshop::open(t);
+  shop->plan(1, {.takes = for_ever, .cleanup = 10ms});
+  shop->plan(2, {.takes = for_ever, .cleanup = 20ms});
+  auto pool = make({.workers = 2});
+  shop->serve(*pool);
+  co_await submit_range(t, *pool, 1, 2);
+  co_await t.settle();
+  auto stop = t.start("stop", pool->stop_now());
+  co_await t.settle();
+  t.expect(stop.pending(), "stop_now waits for jobs that clean up");
+  co_await t.advance(19ms);
+  co_await t.settle();
+  t.expect(stop.pending(), "stop_now waits for the last job that cleans up");
+  co_await t.advance(1ms);
+  co_await t.settle();
+  t.expect(stop.done(), "stop_now ends once the cancelled jobs have");
+  t.expect_eq(shop->running(), 0, "no job runs after the stop");
+  co_await drain_to_the_end(t, *pool, *shop);
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-4", "stop meets submit", .features = {"stop_now"}) {
   auto shop = workshop::open(t);
   for (int id = 1; id <= 6; ++id) shop->takes(id, 10ms);
