@@ -198,12 +198,13 @@ function features() {
       const skipped = [...group(results.filter((one) => one.verdict === "skip"), (one) => one.message)]
         .map(([why, own]) => `${why} (${own.length})`).join("; ");
       rows.push(filterable(make("tr", {}, make("td", {}, contract.name), make("td", {}, subject),
+        make("td", {}, known && known.written_in ? known.written_in : "C++"),
         make("td", {}, known && known.features.length > 0 ? known.features.join(", ") : "the core"), make("td", {}, skipped),
         make("td", { class: "wrap" }, known && known.cites ? reference(known.cites) : "")), { family: contract.family }));
     }
   }
   return make("section", { id: "features" }, make("h2", {}, "Features: claimed, and skipped with the reason"),
-    table("Features", columns([["pattern"], ["subject"], ["claims"], ["skipped (scenarios)"], ["cites"]]), rows));
+    table("Features", columns([["pattern"], ["subject"], ["written in"], ["claims"], ["skipped (scenarios)"], ["cites"]]), rows));
 }
 function models() {
   return ["any", "fifo"].map((model) => {
