@@ -163,10 +163,7 @@ class AsyncioTrial(host.Trial):
                     waiter = self.loop.create_future()
         if reply["kind"] == "cancelled":
             raise asyncio.CancelledError()
-        value, failure = outcomes.read(reply)
-        if failure is not None:
-            raise failure
-        return value
+        return outcomes.value(reply)
 
     def _told_by_loop(self, loop, context):
         failure = context.get("exception")

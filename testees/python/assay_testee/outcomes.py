@@ -73,7 +73,7 @@ def write(failure, value=None, cancelled=()):
 
 
 def read(outcome):
-    """The value of an outcome and the exception to raise: one of the two. None for `cancelled`, which the runtime has."""
+    """The value of an outcome and the exception to raise: one of the two."""
     kind = outcome["kind"]
     if kind == "value":
         return outcome.get("value"), None
@@ -87,3 +87,11 @@ def read(outcome):
         if known.kind == kind:
             return None, known(outcome.get("label", ""))
     raise ValueError(f"an outcome of the unknown kind {kind!r}")
+
+
+def value(outcome):
+    """The value of an outcome; raises it if it is another."""
+    got, failure = read(outcome)
+    if failure is not None:
+        raise failure
+    return got

@@ -117,10 +117,7 @@ class TrioTrial(host.Trial):
         if reply["kind"] == "cancelled":
             # It gave up by itself: the scope that it would have cancelled is its own.
             return None
-        value, failure = outcomes.read(reply)
-        if failure is not None:
-            raise failure
-        return value
+        return outcomes.value(reply)
 
     # ---- the end
 

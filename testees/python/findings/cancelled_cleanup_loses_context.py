@@ -2,6 +2,9 @@
 
 Known: https://github.com/python/cpython/issues/108668 (exc_info gets lost when an exception is thrown into an await). Clauses
 LIF-2, LIF-3, LIF-4, LIF-6 swept and faulted (the failure of a start, a stop, or the body, is swallowed).
+
+    cancelled: False RuntimeError('stop b'), context RuntimeError('body')
+    cancelled: True  RuntimeError('stop b'), context None
 """
 
 import asyncio
