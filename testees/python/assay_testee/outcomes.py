@@ -68,6 +68,8 @@ def write(failure, value=None, cancelled=()):
         return {"kind": "error", "label": failure.label}
     if isinstance(failure, Outcome):
         return {"kind": failure.kind, "label": failure.label} if failure.label else {"kind": failure.kind}
+    if isinstance(failure, BaseExceptionGroup):  # that the adapter did not translate
+        return {"kind": "aggregate", "members": [{"task": "", "what": write(one, None, cancelled)} for one in failure.exceptions]}
     # Anything else that the library raises, in its own words.
     return {"kind": "error", "label": f"{type(failure).__name__}: {failure}"}
 
