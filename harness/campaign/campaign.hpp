@@ -62,16 +62,16 @@ struct campaign_result {
   tier where{};
   verdict outcome = verdict::pass;  ///< under order model `any`
   verdict outcome_fifo = verdict::pass;
-  std::string message;     ///< of the shrunk failing trial, or why it was skipped
-  std::string shown_by;    ///< the phase that showed it: "fifo", "cancel sweep", "permuted order", ...
+  std::string message;        ///< of the shrunk failing trial, or why it was skipped
+  std::string shown_by;       ///< the phase that showed it: "fifo", "cancel sweep", "permuted order", ...
   bool testee_broke = false;  ///< the verdict is an error since the process that hosts the subject broke
-  std::string token;       ///< of the shrunk failing trial, or of the FIFO trial
-  std::string trace_hash;  ///< of the same trial
+  std::string token;          ///< of the shrunk failing trial, or of the FIFO trial
+  std::string trace_hash;     ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person
   std::vector<std::string> trace;  ///< the same trial, event by event
-  std::uint64_t failed_at = 0;  ///< the event that is its first failure, as `trace` numbers them; 0: none
-  timeline drawn;       ///< the same trial, to be drawn
-  timeline drawn_fifo;  ///< beside it the first-in-first-out run, if that passed
+  std::uint64_t failed_at = 0;     ///< the event that is its first failure, as `trace` numbers them; 0: none
+  timeline drawn;                  ///< the same trial, to be drawn
+  timeline drawn_fifo;             ///< beside it the first-in-first-out run, if that passed
   std::uint64_t trials = 0;
   std::uint64_t turns = 0;
   std::uint32_t cancel_points = 0;  ///< on the FIFO run

@@ -102,7 +102,7 @@ struct subject_traits {
   std::vector<std::string> may_fail = {};        ///< mutants: besides
   std::string cites = {};                        ///< third parties: the documentation behind the features
   std::string testee = {};                       ///< the testee that hosts it; empty: this program
-  std::string written_in = {};                   ///< a testee's subject: language and libraries, with versions
+  std::string written_in = {};  ///< a testee's subject: language and libraries, with versions
 };
 
 /// One implementation plugged into a contract.

@@ -21,11 +21,12 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                       (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders, corpus,
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
-                      (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo, message,
-                       shown_by, testee_broke, token, trace_hash, story, trace, failed_at, drawn, drawn_fifo, trials, turns,
-                       cancel_points, cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
-                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
-                       schedules, depth2, strategy, exhausted))
+                      (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
+                       message, shown_by, testee_broke, token, trace_hash, story, trace, failed_at, drawn,
+                       drawn_fifo, trials, turns, cancel_points, cancel_points_covered, fault_points,
+                       fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
+                       fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,
+                       exhausted))
 
 namespace json = boost::json;
 

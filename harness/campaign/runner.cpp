@@ -163,13 +163,13 @@ class runner {
   bool give_up(const task& next) {
     const std::string& testee = next.asked.chosen->traits().testee;
     const auto found = testee_failures_.find(testee);
-    if (testee.empty() || found == testee_failures_.end() || found->second < testee_failures_max) return false;
-    campaign_result result =
-        blank_result(*next.asked.chosen, *next.asked.scenario, next.asked.options.where);
+    if (testee.empty() || found == testee_failures_.end() || found->second < testee_failures_max)
+      return false;
+    campaign_result result = blank_result(*next.asked.chosen, *next.asked.scenario, next.asked.options.where);
     result.outcome = result.outcome_fifo = verdict::error;
     result.testee_broke = true;
-    result.message = "not run: the testee '" + testee + "' has broken " + std::to_string(testee_failures_max) +
-                     " times before";
+    result.message = "not run: the testee '" + testee + "' has broken " +
+                     std::to_string(testee_failures_max) + " times before";
     finish(next.index, std::move(result));
     return true;
   }

@@ -225,7 +225,8 @@ campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
         "hang: no trial ended for " + std::to_string(hung_for->count() / 1'000'000'000) + " s of real time";
   } else if (asked.scenario->traits.expects_termination) {
     result.outcome = aborted ? verdict::pass : verdict::fail;
-    if (!aborted) result.message = "the process was to be ended by SIGABRT, but it " + end_in_words(status_.value_or(0));
+    if (!aborted)
+      result.message = "the process was to be ended by SIGABRT, but it " + end_in_words(status_.value_or(0));
   } else {
     result.outcome = verdict::error;
     result.message = "crash: the process " + end_in_words(status_.value_or(0));

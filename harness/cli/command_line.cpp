@@ -180,7 +180,8 @@ class reader {
     globs(verb, "--subject", line_.wanted.subjects, "Only these subjects (mutants only if meant)",
           [this] { return subject_names(all_); });
     contract_option(verb);
-    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses", [this] { return clause_names(all_); });
+    globs(verb, "--clause", line_.wanted.clauses, "Only these clauses",
+          [this] { return clause_names(all_); });
     CLI::Option* const kinds = verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
                                    ->type_name("reference|third-party|mutant|alternative")
                                    ->allow_extra_args(false);
@@ -188,8 +189,9 @@ class reader {
   }
 
   void testee_options(CLI::App* verb) {
-    verb->add_option("--testee", line_.testees.chosen,
-                     "Subjects in a program of another language: its name in the file of testees, or a command")
+    verb->add_option(
+            "--testee", line_.testees.chosen,
+            "Subjects in a program of another language: its name in the file of testees, or a command")
         ->type_name("NAME|COMMAND")
         ->allow_extra_args(false);
     text_option(verb, "--testees", std::string("The file of testees (") + usual_testees_file + ")", "FILE",

@@ -26,7 +26,8 @@ void require_known(const char* what, std::span<const std::string> patterns,
 
 // A testee's name stands for all that it hosts.
 bool names_subject(const std::string& pattern, const subject_base& one) {
-  return matches(pattern, one.name()) || (!one.traits().testee.empty() && matches(pattern, one.traits().testee));
+  return matches(pattern, one.name()) ||
+         (!one.traits().testee.empty() && matches(pattern, one.traits().testee));
 }
 
 bool is_named(std::span<const std::string> patterns, const subject_base& one) {

@@ -60,32 +60,37 @@ std::vector<std::string> start_testees(const testee_options& options, std::span<
     if (named.contains(one)) {
       wanted.insert(one);
     } else if (is_name(one)) {
-      throw usage_error("unknown testee '" + one + "'" + suggestion(one, names) + "; a command has a '/' or a blank");
+      throw usage_error("unknown testee '" + one + "'" + suggestion(one, names) +
+                        "; a command has a '/' or a blank");
     } else {
       ad_hoc.push_back(one);
     }
   }
-  for (const std::string& one : subjects) {
-    const std::string head = one.substr(0, one.find_first_of(".*?["));
-    if (named.contains(head)) wanted.insert(head);
-  }
-
   std::vector<std::string> problems;
-  const auto start = [&](const std::string& command, const std::filesystem::path& folder, const std::string& name) {
+  const auto start = [&](const std::string& command, const std::filesystem::path& folder,
+                         const std::string& name, std::string typed) {
     testee::launch how;
+    how.options = std::move(typed);
     how.command = command;
     how.folder = folder.string();
     how.patience = std::chrono::seconds(options.patience_s);
     try {
       const testee::known_testee& host = testee::introduce(how);
       if (!name.empty() && host.said.name != name)
-        problems.push_back("the testee '" + name + "' of " + path.string() + " calls itself '" + host.said.name + "'");
+        problems.push_back("the testee '" + name + "' of " + path.string() + " calls itself '" +
+                           host.said.name + "'");
     } catch (const std::runtime_error& failure) {
       problems.emplace_back(failure.what());
     }
   };
-  for (const std::string& name : wanted) start(named[name], path.parent_path(), name);
-  for (const std::string& command : ad_hoc) start(command, {}, {});
+  const std::string file_option = options.file.empty() ? "" : "--testees " + shell_quoted(options.file);
+  for (const std::string& command : ad_hoc) start(command, {}, {}, "--testee " + shell_quoted(command));
+  // Who brings a testee of a name that the file has as well means this one.
+  for (const std::string& one : subjects) {
+    const std::string head = one.substr(0, one.find_first_of(".*?["));
+    if (named.contains(head) && !testee::is_known(head)) wanted.insert(head);
+  }
+  for (const std::string& name : wanted) start(named[name], path.parent_path(), name, file_option);
   return problems;
 }
 

@@ -192,7 +192,7 @@ void compare_findings(const command_line& line, const std::vector<job>& jobs, co
   if (!line.update_findings || std::filesystem::exists(line.findings))
     recorded = read_findings(line.findings);
   if (line.update_findings) {
-    recorded = updated(recorded, found);
+    recorded = updated(recorded, found, report.results);
     write_findings(line.findings, recorded);
   }
   report.compared = true;

@@ -36,6 +36,13 @@ std::string difference(const finding& recorded, const finding& seen) {
   return {};
 }
 
+// A testee that was not started has no say.
+bool is_absent(const finding& one, std::span<const campaign_result> run) {
+  if (one.subject.find('.') == std::string::npos) return false;
+  return std::none_of(run.begin(), run.end(),
+                      [&](const campaign_result& result) { return result.subject == one.subject; });
+}
+
 }  // namespace
 
 std::string finding::name() const {
@@ -125,12 +132,13 @@ findings_comparison compare(std::span<const finding> recorded, std::span<const f
     const bool was_run = std::any_of(run.begin(), run.end(), [&](const campaign_result& result_of_run) {
       return one.name() == result_of_run.subject + " " + result_of_run.scenario();
     });
-    if (whole || was_run) result.disappeared.push_back(one);
+    if ((whole && !is_absent(one, run)) || was_run) result.disappeared.push_back(one);
   }
   return result;
 }
 
-std::vector<finding> updated(std::span<const finding> recorded, std::span<const finding> seen) {
+std::vector<finding> updated(std::span<const finding> recorded, std::span<const finding> seen,
+                             std::span<const campaign_result> run) {
   std::vector<finding> result(seen.begin(), seen.end());
   for (finding& one : result) {
     const finding* const before = find_same(recorded, one);
@@ -138,6 +146,9 @@ std::vector<finding> updated(std::span<const finding> recorded, std::span<const 
     one.reason = before->reason;
     one.reference = before->reference;
     if (begins_as(one.message, before->message)) one.message = before->message;
+  }
+  for (const finding& one : recorded) {
+    if (is_absent(one, run)) result.push_back(one);
   }
   return result;
 }

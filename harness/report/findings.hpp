@@ -57,12 +57,14 @@ struct findings_comparison {
 };
 
 /// Compares by subject and scenario. A recorded finding is missed only if its scenario was among the `run` ones or the
-/// run was `whole`.
+/// run was `whole`; never if it is of a testee that was not started.
 findings_comparison compare(std::span<const finding> recorded, std::span<const finding> seen,
                             std::span<const campaign_result> run, bool whole);
 
-/// What is to be recorded now: what was seen, with the reasons (and the shortened messages) of what was recorded.
-std::vector<finding> updated(std::span<const finding> recorded, std::span<const finding> seen);
+/// What is to be recorded now: what was seen, with the reasons (and the shortened messages) of what was recorded; and what is
+/// recorded of testees that were not started.
+std::vector<finding> updated(std::span<const finding> recorded, std::span<const finding> seen,
+                             std::span<const campaign_result> run);
 
 /// Everything that is wrong with the record itself: above all a finding without a reason.
 std::vector<std::string> lint_findings(std::span<const finding> findings);

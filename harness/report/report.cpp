@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "harness/report/names.hpp"
+#include "harness/testee/host.hpp"
 
 namespace assay {
 
@@ -97,6 +98,7 @@ const finding* recorded_as(const run_report& report, const campaign_result& one)
 }
 
 std::string shown_under(const campaign_result& one) {
+  if (one.shown_by.empty()) return "no single trial shows it";
   const std::string phase = " (" + one.shown_by + ")";
   if (one.shown_by == "random ties")
     return "handlers in first-in-first-out order show it, with timers that are due at once in another order" +
@@ -125,8 +127,12 @@ int exit_status(const run_report& report) {
 }
 
 std::string replay_command(const std::string& program, const std::string& token) {
-  if (token.size() > token_on_command_line_max) return shell_quoted(program) + " replay @FILE.token";
-  return shell_quoted(program) + " replay " + shell_quoted(token);
+  // The token's third field is the subject, which may live in a testee.
+  const std::size_t subject = token.find(':', token.find(':') + 1) + 1;
+  const std::string options =
+      testee::options_for(std::string_view(token).substr(std::min(subject, token.size())));
+  const std::string named = token.size() > token_on_command_line_max ? "@FILE.token" : shell_quoted(token);
+  return shell_quoted(program) + " replay " + named + (options.empty() ? "" : " " + options);
 }
 
 std::string wrap(std::string_view text, std::size_t indent, std::size_t width) {

@@ -45,6 +45,10 @@ json::object describe(const subject_base& one) {
   subject["kind"] = to_string(one.kind());
   if (one.kind() == subject_kind::mutant) subject["defect"] = one.traits().defect;
   if (!one.traits().cites.empty()) subject["cites"] = one.traits().cites;
+  if (!one.traits().testee.empty()) {
+    subject["testee"] = one.traits().testee;
+    subject["written_in"] = one.traits().written_in;
+  }
   return subject;
 }
 

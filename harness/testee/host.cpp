@@ -1,5 +1,6 @@
 #include "harness/testee/host.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <utility>
@@ -59,7 +60,9 @@ const known_testee& keep(launch how, hello said) {
     traits.cites = one.cites;
     traits.testee = host.said.name;
     traits.written_in = versions(host.said);
-    all.add(factories().find(one.contract)->second(host.said.name + "." + one.name, std::move(traits), host, one.name));
+    all.add(factories()
+                .find(one.contract)
+                ->second(host.said.name + "." + one.name, std::move(traits), host, one.name));
   }
   all.sort();
   return host;
@@ -88,6 +91,18 @@ const known_testee& introduce(const launch& how) {
   }
 }
 
+bool is_known(std::string_view name) {
+  return std::any_of(known().begin(), known().end(),
+                     [name](const known_testee& one) { return one.said.name == name; });
+}
+
+std::string options_for(std::string_view subject) {
+  for (const known_testee& one : known()) {
+    if (subject.starts_with(one.said.name + ".")) return one.how.options;
+  }
+  return {};
+}
+
 std::string write_known() {
   json::array all;
   for (const known_testee& one : known()) {
@@ -102,6 +117,7 @@ std::string write_known() {
     said["libraries"] = json::value_from(one.said.libraries);
     said["turns"] = one.said.turns;
     said["seeded"] = one.said.seeded;
+    said["drops"] = one.said.drops;
     json::array subjects;
     for (const subject_info& subject : one.said.subjects) {
       json::object text;

@@ -22,6 +22,7 @@ struct launch {
   std::string command;  ///< for sh
   std::string folder;   ///< to run it in; empty: the current one
   std::chrono::nanoseconds patience = default_patience;
+  std::string options;  ///< what one types to have it started, beside the verb; empty if its name does
 };
 
 /// A testee that has said hello.
@@ -39,6 +40,10 @@ void add_factory(std::string_view contract, subject_factory make);
 /// Starts the testee, asks it for its hello, and puts its subjects into the catalogue as NAME.SUBJECT. Throws protocol_error
 /// ("the testee 'COMMAND' ...") if it does not say one that can be used, std::system_error if it cannot be started.
 const known_testee& introduce(const launch& how);
+/// Whether one of this name was introduced.
+bool is_known(std::string_view name);
+/// The options that a command line needs which names this subject; empty if it needs none.
+std::string options_for(std::string_view subject);
 /// All that were introduced, as text for another process of this program, which calls `recall`: the subjects are the same
 /// there, and nothing is started until a trial needs it.
 std::string write_known();

@@ -87,11 +87,11 @@ outcome read_plain(const json::value& text, int depth) {
     result.label = "exit " + std::to_string(number_in(all, "status"));
     return result;
   }
-  constexpr outcome_kind plain[] = {outcome_kind::value,     outcome_kind::error,    outcome_kind::cancelled,
-                                    outcome_kind::closed,    outcome_kind::timed_out, outcome_kind::rejected,
+  constexpr outcome_kind plain[] = {outcome_kind::value,  outcome_kind::error,     outcome_kind::cancelled,
+                                    outcome_kind::closed, outcome_kind::timed_out, outcome_kind::rejected,
                                     outcome_kind::broken};
-  const auto found =
-      std::find_if(std::begin(plain), std::end(plain), [&](outcome_kind one) { return to_string(one) == kind; });
+  const auto found = std::find_if(std::begin(plain), std::end(plain),
+                                  [&](outcome_kind one) { return to_string(one) == kind; });
   if (found == std::end(plain)) complain("sent an outcome of the unknown kind " + quoted(kind));
   result.kind = *found;
   if (result.kind == outcome_kind::error) {
@@ -196,8 +196,12 @@ bool flag_in(const json::object& all, std::string_view name) {
   return found != nullptr && to_flag(*found, name);
 }
 
-std::int64_t number_in(const json::object& all, std::string_view name) { return to_number(member_in(all, name), name); }
-std::string text_in(const json::object& all, std::string_view name) { return to_text(member_in(all, name), name); }
+std::int64_t number_in(const json::object& all, std::string_view name) {
+  return to_number(member_in(all, name), name);
+}
+std::string text_in(const json::object& all, std::string_view name) {
+  return to_text(member_in(all, name), name);
+}
 
 hello read_hello(std::string_view line) {
   const json::object all = read_line(line, "hello");
@@ -215,6 +219,7 @@ hello read_hello(std::string_view line) {
   }
   said.turns = flag_in(all, "turns");
   said.seeded = flag_in(all, "seeded");
+  said.drops = flag_in(all, "drops");
   for (const json::value& one : list_in(all, "subjects")) {
     const json::object& text = to_object(one, "subjects");
     subject_info subject;
@@ -244,7 +249,7 @@ answer read_answer(std::string_view line, std::int64_t trial, std::int64_t numbe
   }
   answer said;
   for (const json::value& one : list_in(all, "events")) said.events.push_back(read_event(one));
-  const json::value& deadline =  member_in(all, "deadline");
+  const json::value& deadline = member_in(all, "deadline");
   if (!deadline.is_null()) said.deadline = std::chrono::nanoseconds(to_number(deadline, "deadline"));
   return said;
 }

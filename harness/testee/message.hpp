@@ -54,6 +54,7 @@ struct hello {
   std::map<std::string, std::string> libraries;
   bool turns = false;
   bool seeded = false;
+  bool drops = false;
   std::vector<subject_info> subjects;
   bool operator==(const hello&) const = default;
 };

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <system_error>
 
 #include "harness/sim/clock.hpp"
@@ -28,6 +29,12 @@ int milliseconds_until(std::chrono::nanoseconds until) {
   return static_cast<int>(std::max<std::int64_t>(left.count() / 1'000'000 + 1, 0));
 }
 
+// A shell that stays between this process and the testee would hide how that one ended, and keep its output open. What is
+// more than one plain command needs it.
+std::string for_shell(const std::string& command) {
+  return command.find_first_of(";&|<>()\n") == std::string::npos ? "exec " + command : command;
+}
+
 }  // namespace
 
 process::process(const std::string& command, const std::string& folder, nanoseconds patience)
@@ -39,6 +46,7 @@ process::process(const std::string& command, const std::string& folder, nanoseco
   if (::pipe2(out.data(), O_CLOEXEC) != 0) refuse("pipe2");
   if (::pipe2(err.data(), O_CLOEXEC) != 0) refuse("pipe2");
   const pid_t parent = ::getpid();
+  const std::string text = for_shell(command);
   process_ = ::fork();
   if (process_ < 0) refuse("fork");
   if (process_ == 0) {
@@ -49,11 +57,14 @@ process::process(const std::string& command, const std::string& folder, nanoseco
     ::setpgid(0, 0);
     ::signal(SIGPIPE, SIG_DFL);
     ::signal(SIGINT, SIG_IGN);  // the parent decides when to stop
-    if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(127);
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(err[1], STDERR_FILENO);
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    if (!folder.empty() && ::chdir(folder.c_str()) != 0) {
+      ::perror(folder.c_str());
+      ::_exit(127);
+    }
+    ::execl("/bin/sh", "sh", "-c", text.c_str(), nullptr);
     ::_exit(127);
   }
   ::close(in[0]);
@@ -88,7 +99,8 @@ process::~process() {
 std::string process::exchange(std::string line) {
   line += '\n';
   const nanoseconds until = real_time() + patience_;
-  if (!received_.empty()) complain("wrote a line that nobody had asked for: '" + received_.substr(0, 80) + "'");
+  if (!received_.empty())
+    complain("wrote a line that nobody had asked for: '" + received_.substr(0, 80) + "'");
   send(line, until);
   while (true) {
     const std::size_t end = received_.find('\n', searched_);
@@ -129,7 +141,8 @@ void process::send(std::string_view line, nanoseconds until) {
 }
 
 void process::wait(bool writing, nanoseconds until) {
-  std::array<pollfd, 3> all{pollfd{output_, POLLIN, 0}, pollfd{errors_, POLLIN, 0}, pollfd{input_, POLLOUT, 0}};
+  std::array<pollfd, 3> all{pollfd{output_, POLLIN, 0}, pollfd{errors_, POLLIN, 0},
+                            pollfd{input_, POLLOUT, 0}};
   // A testee that has closed its standard error would wake this for ever.
   if (errors_closed_) all[1].fd = -1;
   const int left = milliseconds_until(until);

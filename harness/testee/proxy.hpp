@@ -50,7 +50,8 @@ template <class T>
 boost::json::object write_struct(const T& one) {
   boost::json::object text;
   using members = boost::describe::describe_members<T, boost::describe::mod_public>;
-  boost::mp11::mp_for_each<members>([&](auto member) { text[member.name] = write_member(one.*member.pointer); });
+  boost::mp11::mp_for_each<members>(
+      [&](auto member) { text[member.name] = write_member(one.*member.pointer); });
   return text;
 }
 
@@ -131,14 +132,15 @@ template <class Proxy, class Contract>
 class registrar {
  public:
   registrar() {
-    add_factory(Contract::name, [](std::string name, subject_traits traits, const known_testee& host,
-                                   const std::string& chosen) -> std::unique_ptr<subject_base> {
-      return std::make_unique<subject<Contract>>(
-          std::move(name), subject_kind::third_party, std::move(traits),
-          [&host, chosen](environment& env, const typename Contract::config& config) {
-            return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
-          });
-    });
+    add_factory(Contract::name,
+                [](std::string name, subject_traits traits, const known_testee& host,
+                   const std::string& chosen) -> std::unique_ptr<subject_base> {
+                  return std::make_unique<subject<Contract>>(
+                      std::move(name), subject_kind::third_party, std::move(traits),
+                      [&host, chosen](environment& env, const typename Contract::config& config) {
+                        return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
+                      });
+                });
   }
 };
 

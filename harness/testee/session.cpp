@@ -13,13 +13,19 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
-constexpr std::uint32_t turns_after_max = 3;  // that pass before a command is done
 constexpr std::uint32_t seeds = 16;
 
 std::string text_of(json::object message, std::string_view name) {
   json::object line;
   line[name] = std::move(message);
   return json::serialize(line);
+}
+
+// How many turns pass before a command is done: a few, and sometimes many, since some event loops need ten for one step.
+std::uint32_t choose_turns(choice_stream& choices) {
+  constexpr std::uint32_t few = 3;
+  const std::uint32_t turns = choices.pick(choice_kind::user, few + 1);
+  return turns < few ? turns : few * (1 + choices.pick(choice_kind::user, few + 1));
 }
 
 }  // namespace
@@ -180,7 +186,8 @@ std::vector<event> session::exchange(json::array commands, bool run) {
   instant["run"] = run;
   instant["commands"] = std::move(commands);
   try {
-    answer said = read_answer(running(host_).exchange(text_of(std::move(instant), "instant")), trial_, number_);
+    answer said =
+        read_answer(running(host_).exchange(text_of(std::move(instant), "instant")), trial_, number_);
     if (!run) return std::move(said.events);
     if (said.deadline && *said.deadline <= owner_.elapsed()) {
       throw protocol_error("has a deadline at " + std::to_string(said.deadline->count()) +
@@ -216,9 +223,9 @@ void session::run_instant() {
   try {
     if (!commands_.empty() || dirty_ || due) {
       json::array commands = std::exchange(commands_, json::array());
+      if (host_.said.drops) run(take_replies(commands));
       if (host_.said.turns) set_turns(commands);
-      dirty_ = false;
-      for (event& each : exchange(std::move(commands), true)) inbox_.push_back(std::move(each));
+      run(std::move(commands));
     }
     apply_all();
   } catch (const protocol_error& why) {
@@ -232,13 +239,35 @@ void session::run_instant() {
   }
 }
 
+void session::run(json::array commands) {
+  const bool due = deadline_ && *deadline_ <= owner_.elapsed();
+  if (commands.empty() && !dirty_ && !due) return;
+  dirty_ = false;
+  for (event& each : exchange(std::move(commands), true)) inbox_.push_back(std::move(each));
+}
+
+// What has ended here can be dropped in the testee no more, so it hears of that first.
+json::array session::take_replies(json::array& commands) {
+  json::array replies;
+  json::array rest;
+  for (json::value& one : commands)
+    (one.as_object().contains("reply") ? replies : rest).push_back(std::move(one));
+  commands = std::move(rest);
+  return replies;
+}
+
 // Where a testee has nothing else to run, when a command is done makes no difference.
 void session::set_turns(json::array& commands) {
   const bool due = deadline_ && *deadline_ <= owner_.elapsed();
   if (commands.size() < 2 && !dirty_ && !due) return;
-  for (json::value& one : commands) {
-    const std::uint32_t turns = owner_.choices().pick(choice_kind::user, turns_after_max + 1);
-    if (turns > 0) one.as_object()["after"] = turns;
+  std::map<std::int64_t, std::uint32_t> begins;  // of calls that are in this instant, too
+  for (json::value& each : commands) {
+    json::object& command = each.as_object();
+    std::uint32_t turns = choose_turns(owner_.choices());
+    if (const json::value* const call = command.if_contains("call")) begins[call->as_int64()] = turns;
+    if (const json::value* const call = command.if_contains("cancel"))
+      turns = std::max(turns, begins[call->as_int64()]);
+    if (turns > 0) command["after"] = turns;
   }
 }
 
@@ -251,9 +280,10 @@ void session::arm(std::optional<std::chrono::nanoseconds> deadline) {
   }
   timer_.expires_at(asio::steady_timer::time_point(
       std::chrono::duration_cast<asio::steady_timer::duration>(virtual_time::epoch + *deadline)));
-  timer_.async_wait(asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code error) {
-    if (!error) self->run_instant();
-  }));
+  timer_.async_wait(
+      asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code error) {
+        if (!error) self->run_instant();
+      }));
 }
 
 // ---- what a testee answers
@@ -320,9 +350,10 @@ void session::start_callback(event one) {
   callback& mine = callbacks_[one.id];
   const std::int64_t id = one.id;
   asio::co_spawn(executor_, run_callback(to, std::move(one.name), std::move(one.args)),
-                 asio::bind_cancellation_slot(mine.signal.slot(), [self = shared_from_this(), id](std::exception_ptr failure) {
-                   self->finish_callback(id, failure);
-                 }));
+                 asio::bind_cancellation_slot(mine.signal.slot(),
+                                              [self = shared_from_this(), id](std::exception_ptr failure) {
+                                                self->finish_callback(id, failure);
+                                              }));
 }
 
 // A callback that does not exist is the testee's fault, and no outcome.
@@ -389,7 +420,8 @@ std::string session::finish() {
   json::object end;
   end["trial"] = trial_;
   try {
-    const std::vector<std::string> left = read_ended(running(host_).exchange(text_of(std::move(end), "end")), trial_);
+    const std::vector<std::string> left =
+        read_ended(running(host_).exchange(text_of(std::move(end), "end")), trial_);
     if (left.empty()) return {};
     std::string text;
     for (const std::string& one : left) text += (text.empty() ? "" : ", ") + one;
@@ -401,7 +433,9 @@ std::string session::finish() {
   }
 }
 
-std::string session::in_words(const std::string& what) const { return "the testee '" + host_.said.name + "' " + what; }
+std::string session::in_words(const std::string& what) const {
+  return "the testee '" + host_.said.name + "' " + what;
+}
 
 void session::broke(const protocol_error& why) {
   open_ = false;

@@ -78,7 +78,8 @@ class session : public std::enable_shared_from_this<session> {
   std::int64_t make(receiver& to, const std::string& subject, boost::json::object config);
   void destroy(std::int64_t object) noexcept;
   /// Begins an operation, and ends as it does. A cancellation request is passed on, and decides nothing by itself.
-  boost::asio::awaitable<boost::json::value> call(std::int64_t object, std::string method, boost::json::object args);
+  boost::asio::awaitable<boost::json::value> call(std::int64_t object, std::string method,
+                                                  boost::json::object args);
   /// An immediate call. Throws the outcome.
   boost::json::value call_now(std::int64_t object, std::string method, boost::json::object args);
   /// An immediate call that changes nothing.
@@ -104,6 +105,8 @@ class session : public std::enable_shared_from_this<session> {
   void queue(boost::json::object command);
   void schedule();
   void run_instant();
+  void run(boost::json::array commands);
+  static boost::json::array take_replies(boost::json::array& commands);
   void set_turns(boost::json::array& commands);
   void arm(std::optional<std::chrono::nanoseconds> deadline);
   void apply_all();

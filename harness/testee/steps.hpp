@@ -24,7 +24,8 @@ class steps {
   /// Throws protocol_error for a number that stands for none.
   step find(std::int64_t number) const {
     const auto found = all_.find(number);
-    if (found == all_.end()) throw protocol_error("calls the step " + std::to_string(number) + ", which is not there");
+    if (found == all_.end())
+      throw protocol_error("calls the step " + std::to_string(number) + ", which is not there");
     return found->second;
   }
 

@@ -62,10 +62,24 @@ TEST(recorded_message, with_a_wildcard_confirms_and_survives_an_update) {
   const finding seen = with_message("item 9 was lost, while 'pop' ran");
   const findings_comparison compared = compare({&recorded, 1}, {&seen, 1}, {}, true);
   EXPECT_TRUE(compared.same());
-  EXPECT_EQ(updated({&recorded, 1}, {&seen, 1}).front().message, recorded.message);
+  EXPECT_EQ(updated({&recorded, 1}, {&seen, 1}, {}).front().message, recorded.message);
   const finding other = with_message("item 9 came twice");
   EXPECT_EQ(compare({&recorded, 1}, {&other, 1}, {}, true).changed.size(), 1U);
-  EXPECT_EQ(updated({&recorded, 1}, {&other, 1}).front().message, other.message);
+  EXPECT_EQ(updated({&recorded, 1}, {&other, 1}, {}).front().message, other.message);
+}
+
+TEST(recorded_finding, of_a_testee_that_was_not_started_is_neither_missed_nor_forgotten) {
+  finding recorded = with_message("an item was lost");
+  recorded.subject = "asyncio.Queue";
+  EXPECT_TRUE(compare({&recorded, 1}, {}, {}, true).same());
+  EXPECT_EQ(updated({&recorded, 1}, {}, {}).size(), 1U);
+  campaign_result run;
+  run.subject = recorded.subject;
+  EXPECT_EQ(compare({&recorded, 1}, {}, {&run, 1}, true).disappeared.size(), 1U);
+  EXPECT_THAT(updated({&recorded, 1}, {}, {&run, 1}), IsEmpty());
+  recorded.subject = "gone";
+  EXPECT_EQ(compare({&recorded, 1}, {}, {}, true).disappeared.size(), 1U);
+  EXPECT_THAT(updated({&recorded, 1}, {}, {}), IsEmpty());
 }
 
 }  // namespace

@@ -49,18 +49,26 @@ ASSAY_REVISION("WPL-9", 2,
 
 // ---- failure
 
+ASSAY_REVISION("TG-1", 2,
+               "Waiting for what a child does once it was asked to stop needs `cleanup`: where cancelling "
+               "drops a child, "
+               "as with Rust's futures, it can do nothing any more.");
 ASSAY_REVISION("TG-3", 2,
                "The core asks that all failures are told and labelled; one aggregate in completion order "
                "needs `ordered_failures`.");
+ASSAY_REVISION("TG-3", 3, "Failures that children raise while they are being cancelled need `cleanup`.");
 ASSAY_REVISION("TG-5", 2,
                "With an outside cancellation and a failure the outcome is the failure; whether as an "
                "aggregate is TG-4's question.");
+ASSAY_REVISION("TG-5", 3, "A failure while stopping needs `cleanup`.");
 ASSAY_REVISION("TG-6", 2,
                "Asked only of those who claim `own_cancellation`: Asio's operators take a child's "
                "cancellation for its failure, by design.");
 ASSAY_REVISION("TG-7", 2,
                "A close that is asked for by the owner needs the feature `close`; refusal after the end "
                "and while aborting needs only `late_refusal`.");
+ASSAY_REVISION("TG-9", 2,
+               "Asked only of those who claim `cleanup`: children that are dropped are not waited for.");
 
 // ---- lifecycle
 

@@ -30,17 +30,17 @@ class easy_going : public independent_core {
 
 const detail::registrar alternative(std::make_unique<subject<contract::task_group>>(
     "alternative", subject_kind::alternative,
-    subject_traits{.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                                "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class",
-                                "collect", "lifetime"}},
+    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal",
+                                "body_failure", "own_cancellation", "always_aggregate", "ordered_failures",
+                                "fatal_class", "collect", "lifetime"}},
     [](environment& env, const contract::task_group_config& config) {
       return std::make_unique<independent_group<independent_core>>(env, config);
     }));
 
 const detail::registrar alternative_core(std::make_unique<subject<contract::task_group>>(
     "alternative_easy_going", subject_kind::alternative,
-    subject_traits{
-        .features = {"dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "collect"}},
+    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "body_failure",
+                                "own_cancellation", "collect"}},
     [](environment& env, const contract::task_group_config& config) {
       return std::make_unique<independent_group<easy_going>>(env, config);
     }));

@@ -1,7 +1,8 @@
 // The contract of a task group (nursery, TaskGroup, coroutine scope): children that all end before the group
 // does, the first failure asks the others to stop, and every failure is told.
 //
-// Features: dynamic_spawn, nested_spawn, close, late_refusal, body_failure, own_cancellation, always_aggregate,
+// Features: cleanup (a child that is asked to stop may take its time over that, and may fail; where a child is dropped
+// instead, as Rust's futures are, it can do neither), dynamic_spawn, nested_spawn, close, late_refusal, body_failure, own_cancellation, always_aggregate,
 // ordered_failures, fatal_class, collect, lifetime. A member that belongs to a feature is called only on
 // subjects that claim it.
 #pragma once

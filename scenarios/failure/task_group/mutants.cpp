@@ -19,10 +19,9 @@ template <class Core>
 void add(std::string name, std::string defect, std::vector<expected_failure> must_fail,
          std::vector<std::string> may_fail = {}) {
   subject_traits traits;
-  traits.features = {"dynamic_spawn",    "nested_spawn",     "close",
-                     "late_refusal",     "body_failure",     "own_cancellation",
-                     "always_aggregate", "ordered_failures", "fatal_class",
-                     "collect",          "lifetime"};
+  traits.features = {"cleanup",          "dynamic_spawn", "nested_spawn",     "close",
+                     "late_refusal",     "body_failure",  "own_cancellation", "always_aggregate",
+                     "ordered_failures", "fatal_class",   "collect",          "lifetime"};
   traits.defect = std::move(defect);
   traits.must_fail = std::move(must_fail);
   traits.may_fail = std::move(may_fail);

@@ -94,9 +94,9 @@ class reference_group final : public contract::task_group {
 
 const detail::registrar reference_subject(std::make_unique<subject<contract::task_group>>(
     "reference", subject_kind::reference,
-    subject_traits{.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                                "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class",
-                                "collect", "lifetime"}},
+    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal",
+                                "body_failure", "own_cancellation", "always_aggregate", "ordered_failures",
+                                "fatal_class", "collect", "lifetime"}},
     [](environment& env, const contract::task_group_config& config) {
       return std::make_unique<reference_group>(env, config);
     }));

@@ -357,7 +357,7 @@ ASSAY_CLAUSE(task_group, "TG-1", must,
   t.expect(run.done(), "the group ends as soon as all its children have ended");
 }
 
-ASSAY_SCENARIO(task_group, "TG-1", "after a failure",
+ASSAY_SCENARIO(task_group, "TG-1", "after a failure", .features = {"cleanup"},
                .why = "children that clean up after the first failure are waited for") {
   auto group = make();
   auto run = t.start(
@@ -371,7 +371,7 @@ ASSAY_SCENARIO(task_group, "TG-1", "after a failure",
   (void)run.what();
 }
 
-ASSAY_SCENARIO(task_group, "TG-1", "swept", .swept = true) {
+ASSAY_SCENARIO(task_group, "TG-1", "swept", .features = {"cleanup"}, .swept = true) {
   auto group = make();
   auto run = t.start("run", look_at_end(t, group->run(all(works(t, "a", 1s), lingers(t, "b", 2s, 2s),
                                                           finishes_at_once(t, "c"), works(t, "d", 3s)))));
@@ -497,7 +497,8 @@ ASSAY_SCENARIO(task_group, "TG-2", "spawned while ending", .features = {"dynamic
 ASSAY_CLAUSE(
     task_group, "TG-3", must,
     "All failures, including ones raised while siblings were being cancelled, are told, each labelled "
-    "with the child's name; with `ordered_failures` the aggregate holds them in completion order.") {
+    "with the child's name; with `ordered_failures` the aggregate holds them in completion order.",
+    .features = {"cleanup"}) {
   auto group = make();
   auto run = t.start("run", group->run(all(fails_when_asked(t, "a", 2s), works(t, "b", 1h), fails(t, "c", 1s),
                                            fails_when_asked(t, "d", 0s))));
@@ -520,7 +521,7 @@ ASSAY_SCENARIO(task_group, "TG-3", "at one instant",
   expect_named(t, run.what());
 }
 
-ASSAY_SCENARIO(task_group, "TG-3", "swept", .swept = true) {
+ASSAY_SCENARIO(task_group, "TG-3", "swept", .features = {"cleanup"}, .swept = true) {
   auto group = make();
   auto run = t.start("run", group->run(all(fails_when_asked(t, "a", 2s), fails(t, "b", 1s), fails(t, "c", 1s),
                                            fails_at_once(t, "d"))));
@@ -576,7 +577,7 @@ ASSAY_CLAUSE(
            "a group that was cancelled without a failure ends as cancelled: it is " + to_string(what));
 }
 
-ASSAY_SCENARIO(task_group, "TG-5", "failure while stopping") {
+ASSAY_SCENARIO(task_group, "TG-5", "failure while stopping", .features = {"cleanup"}) {
   auto group = make();
   auto run = t.start("run", group->run(all(works(t, "a", 1h), breaks_when_asked(t, "b", 2s))));
   co_await t.settle();
@@ -729,7 +730,8 @@ ASSAY_CLAUSE(task_group, "TG-8", must,
 ASSAY_CLAUSE(
     task_group, "TG-9", must,
     "Further outside cancel requests while waiting do not abandon children; the wait stays until they "
-    "end.") {
+    "end.",
+    .features = {"cleanup"}) {
   auto group = make();
   auto run =
       t.start("run", look_at_end(t, group->run(all(lingers(t, "a", 1h, 3s), lingers(t, "b", 1h, 5s)))));
@@ -747,7 +749,8 @@ ASSAY_CLAUSE(
   (void)run.what();
 }
 
-ASSAY_SCENARIO(task_group, "TG-9", "swept", .swept = true, .why = "the sweep cancels twice") {
+ASSAY_SCENARIO(task_group, "TG-9", "swept", .features = {"cleanup"}, .swept = true,
+               .why = "the sweep cancels twice") {
   auto group = make();
   auto run =
       t.start("run", look_at_end(t, group->run(all(lingers(t, "a", 2s, 3s), lingers(t, "b", 3s, 1s)))));
@@ -970,7 +973,7 @@ ASSAY_SCENARIO(task_group, "X-8", "after a failure") {
            "an inner group that was asked to stop is no failure of the outer one: " + to_string(what));
 }
 
-ASSAY_SCENARIO(task_group, "X-15", "", .swept = true) {
+ASSAY_SCENARIO(task_group, "X-15", "", .features = {"cleanup"}, .swept = true) {
   auto group = make();
   auto run = t.start("run", group->run(all(fails(t, "a", 1s), fails_at_once(t, "b"), fails(t, "c", 1s),
                                            fails_when_asked(t, "d", 0s), fails_when_asked(t, "e", 2s))));
@@ -980,7 +983,7 @@ ASSAY_SCENARIO(task_group, "X-15", "", .swept = true) {
   expect_told(t, run, {"a", "b", "c", "d", "e"});
 }
 
-ASSAY_SCENARIO(task_group, "X-15", "groups in groups") {
+ASSAY_SCENARIO(task_group, "X-15", "groups in groups", .features = {"cleanup"}) {
   auto outer = make();
   auto inner = make();
   auto nested = runs_group(*inner, "inner", all(fails(t, "a", 1s), fails_when_asked(t, "b", 1s)));
@@ -1002,7 +1005,7 @@ ASSAY_SCENARIO(task_group, "X-15", "beside an exit request", .features = {"fatal
   expect_told(t, run, {"a", "c"});
 }
 
-ASSAY_SCENARIO(task_group, "X-16", "") {
+ASSAY_SCENARIO(task_group, "X-16", "", .features = {"cleanup"}) {
   auto group = make();
   auto run = t.start("run", group->run(all(works(t, "a", 1h), fails(t, "b", 1s), lingers(t, "c", 1h, 1s),
                                            fails_when_asked(t, "d", 2s), works(t, "e", 1h))));
@@ -1016,7 +1019,7 @@ ASSAY_SCENARIO(task_group, "X-16", "") {
   expect_named(t, run.what());
 }
 
-ASSAY_SCENARIO(task_group, "X-18", "", .swept = true) {
+ASSAY_SCENARIO(task_group, "X-18", "", .features = {"cleanup"}, .swept = true) {
   auto group = make();
   auto run = t.start("run", group->run(all(breaks(t, "a", 1s), works(t, "b", 2s), lingers(t, "c", 2s, 1s))));
   t.victim(run);

@@ -63,7 +63,8 @@ class group_in_testee final : public contract::task_group, private testee::proxy
     const std::int64_t id = testee::number_in(args, "id");
     const auto found = children_.find(id);
     if (found == children_.end())
-      throw testee::protocol_error("runs the child " + std::to_string(id) + ", which is not there or has been run before");
+      throw testee::protocol_error("runs the child " + std::to_string(id) +
+                                   ", which is not there or has been run before");
     const work run = std::move(found->second);  // lives as long as what it began
     children_.erase(found);
     std::exception_ptr failure;

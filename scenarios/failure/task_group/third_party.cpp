@@ -102,7 +102,7 @@ class awaitable_and final : public contract::task_group {
 const detail::registrar parallel_group_subject(std::make_unique<subject<contract::task_group>>(
     "asio_parallel_group", subject_kind::third_party,
     subject_traits{
-        .features = {"always_aggregate", "ordered_failures", "collect"},
+        .features = {"cleanup", "always_aggregate", "ordered_failures", "collect"},
         .cites = "Boost.Asio 1.81 reference, experimental::ranged_parallel_group::async_wait: the completion "
                  "order of the "
                  "operations, followed by a vector for each of the completion signature's arguments; "
@@ -114,6 +114,7 @@ const detail::registrar parallel_group_subject(std::make_unique<subject<contract
 const detail::registrar awaitable_and_subject(std::make_unique<subject<contract::task_group>>(
     "asio_awaitable_and", subject_kind::third_party,
     subject_traits{
+        .features = {"cleanup"},
         .cites =
             "Boost.Asio 1.81 overview, C++20 coroutines, co-ordinating parallel coroutines: && waits for "
             "both operations to succeed; if one fails, the other is cancelled; "

@@ -14,9 +14,7 @@ class queue_in_testee final : public contract::bounded_queue, private testee::pr
   using proxy::proxy;
   ~queue_in_testee() override { look_for_lost_items(); }
 
-  std::size_t size() const override {
-    return static_cast<std::size_t>(number(ask("size")));
-  }
+  std::size_t size() const override { return static_cast<std::size_t>(number(ask("size"))); }
   void close() override { call_now("close"); }
   void done() override { call_now("done"); }
   awaitable<void> join() override { co_await call("join"); }
@@ -74,8 +72,8 @@ class queue_in_testee final : public contract::bounded_queue, private testee::pr
       if (buffered >= inside.size()) return;
       std::string names;
       for (const int id : inside) names += (names.empty() ? "" : ", ") + std::to_string(id);
-      owner().fail("lost: " + std::to_string(inside.size()) + " items went in and did not come out (" + names +
-                   "), and the queue says that it holds " + std::to_string(buffered));
+      owner().fail("lost: " + std::to_string(inside.size()) + " items went in and did not come out (" +
+                   names + "), and the queue says that it holds " + std::to_string(buffered));
     } catch (...) {
       // The testee broke, and the trial knows; or it cannot say.
     }

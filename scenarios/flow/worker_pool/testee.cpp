@@ -54,7 +54,8 @@ class pool_in_testee final : public contract::worker_pool, private testee::proxy
       const object& all = testee::to_object(sent, "value");
       report.cancelled = static_cast<std::size_t>(testee::number_in(all, "cancelled"));
       report.unstarted = static_cast<std::size_t>(testee::number_in(all, "unstarted"));
-      if (const json::value* const returned = all.if_contains("returned")) report.returned = take_all(*returned);
+      if (const json::value* const returned = all.if_contains("returned"))
+        report.returned = take_all(*returned);
     });
     co_return report;
   }

@@ -24,8 +24,12 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
  public:
   using proxy::proxy;
 
-  void observe(std::function<void(contract::shutdown_phase)> observer) override { observer_ = std::move(observer); }
-  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override { failed_ = std::move(hook); }
+  void observe(std::function<void(contract::shutdown_phase)> observer) override {
+    observer_ = std::move(observer);
+  }
+  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
+    failed_ = std::move(hook);
+  }
   void on_forced(std::function<void(std::string)> hook) override { forced_ = std::move(hook); }
 
   void add_resource(std::string name, async_function start, async_function stop) override {
@@ -127,7 +131,9 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
       const auto phase = read_word<contract::shutdown_phase>(testee::text_in(args, "phase"), "phase");
       if (observer_) observer_(phase);
     } else if (name == "failure") {
-      if (failed_) failed_(testee::text_in(args, "name"), testee::read_outcome(testee::member_in(args, "error")).failure);
+      if (failed_)
+        failed_(testee::text_in(args, "name"),
+                testee::read_outcome(testee::member_in(args, "error")).failure);
     } else if (name == "forced") {
       if (forced_) forced_(testee::text_in(args, "name"));
     } else if (name == "function") {

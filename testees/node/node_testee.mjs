@@ -1,0 +1,13 @@
+// The npm libraries that stand behind Assay's contracts:
+//
+//     assay run --testee 'node testees/node/node_testee.mjs'
+import { serve } from './lib/testee.mjs';
+import * as bottleneck from './adapters/bottleneck.mjs';
+import * as fastq from './adapters/fastq.mjs';
+import * as p_limit from './adapters/p_limit.mjs';
+import * as p_queue from './adapters/p_queue.mjs';
+
+serve({
+  name: 'node',
+  subjects: [...p_queue.subjects, ...p_limit.subjects, ...bottleneck.subjects, ...fastq.subjects],
+});

@@ -1,0 +1,17 @@
+//! The adapters, a file for each library's type. A new one gets a file and a line here.
+use assay_testee::{Args, Fault, Offer, Outcome};
+
+mod async_channel;
+mod flume;
+mod tokio_join_set;
+mod tokio_mpsc;
+
+pub fn all() -> Vec<Offer> {
+    vec![async_channel::OFFER, flume::OFFER, tokio_mpsc::OFFER, tokio_join_set::OFFER]
+}
+
+/// A queue's capacity as Rust takes it: the type `usize` is what rejects a negative one.
+fn capacity(config: &Args) -> Result<usize, Fault> {
+    usize::try_from(config.int("capacity")?)
+        .map_err(|_| Outcome::Rejected("a negative capacity".into()).into())
+}
