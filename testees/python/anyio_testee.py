@@ -113,7 +113,7 @@ class StreamWithMoveOnAfter(MemoryObjectStream):
 @subject(
     "task_group",
     contract="task_group",
-    features=["dynamic_spawn", "nested_spawn", "body_failure"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure"],
     cites=DOCS + "tasks.html: start_soon while the group is active, also from child tasks; if a child task, or the code in the "
     "context, raises an exception, all other child tasks are cancelled; one exception is raised as it is, several as a group",
 )

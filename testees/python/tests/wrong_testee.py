@@ -58,7 +58,7 @@ class QueueDropsOnATie:
         return self.queue.qsize()
 
 
-@subject("group_leaves_tasks", contract="task_group")
+@subject("group_leaves_tasks", contract="task_group", features=["cleanup"])
 class GroupLeavesTasks:
     """asyncio.gather: it ends with the first failure, and the others go on."""
 
