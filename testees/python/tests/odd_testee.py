@@ -19,8 +19,12 @@ RUNTIME = sys.argv[1]
 if RUNTIME == "trio":
     import trio as runtime
     from assay_testee.trio_trial import TrioHost
+
+    CANCELLED = runtime.Cancelled
 else:
     import asyncio as runtime
+
+    CANCELLED = runtime.CancelledError
 
     from assay_testee.anyio_trial import AnyioTrial
     from assay_testee.asyncio_trial import AsyncioTrial
@@ -82,6 +86,23 @@ class Odd:
     async def sleep(self, seconds):
         await runtime.sleep(seconds)
 
+    async def sleep_later(self, seconds):
+        for _ in range(3):
+            await runtime.sleep(0)
+        await runtime.sleep(seconds)
+
+    async def passes(self):
+        while True:
+            self.log.append("pass")
+            await runtime.sleep(0)
+
+    async def waits_twice(self):
+        for _ in range(2):
+            try:
+                await runtime.sleep(float("inf"))
+            except CANCELLED:
+                self.log.append("asked")
+
     async def wait(self):
         try:
             await runtime.sleep(float("inf"))
@@ -125,6 +146,28 @@ class Odd:
         else:
             await runtime.wait({runtime.create_task(one(name)) for name in names})
 
+    async def stops(self, names):
+        """Cancels them all, in an order that sets decide."""
+
+        async def one(name):
+            try:
+                await runtime.sleep(float("inf"))
+            finally:
+                self.log.append(name)
+
+        if RUNTIME == "trio":
+            async with runtime.open_nursery() as nursery:
+                for name in names:
+                    nursery.start_soon(one, name)
+                await runtime.sleep(0)
+                nursery.cancel_scope.cancel()
+        else:
+            tasks = {runtime.create_task(one(name)) for name in names}
+            await runtime.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await runtime.wait(tasks)
+
     async def many(self, count):
         await self.race(range(count))
         return len(self.log)
@@ -134,8 +177,9 @@ class Odd:
             try:
                 yield 1
             finally:
-                self.log.append("closed")
+                self.log.append("closing")
                 await runtime.sleep(0)
+                self.log.append("closed")
 
         async for _ in numbers():
             break
@@ -150,6 +194,9 @@ class Odd:
                 if RUNTIME == "trio":  # an endless loop of its own would hang
                     with runtime.CancelScope(shield=True):
                         await runtime.sleep(3600)
+
+    async def thread(self):
+        await runtime.to_thread(print, "elsewhere")
 
     async def leaves(self):
         """Leaves a failed future in a cycle, which nobody has asked."""
