@@ -184,6 +184,14 @@ class Odd:
         async for _ in numbers():
             break
 
+    async def cleans_up(self):
+        try:
+            await runtime.sleep(float("inf"))
+        except CANCELLED:
+            pass
+        finally:
+            await runtime.sleep(0)
+
     async def refuses(self):
         """Never ends, whoever asks."""
         while True:

@@ -12,6 +12,7 @@ import wrong_testee
 HERE = pathlib.Path(__file__).resolve().parent
 ASSAY = os.environ.get("ASSAY")
 WRONG = HERE / "testees.json"
+HOSTED = HERE.parents[1] / "testees.json"
 EXAMPLE = HERE.parent / "example" / "testees.json"
 
 
@@ -71,11 +72,17 @@ class Verdicts(unittest.TestCase):
 @unittest.skipUnless(ASSAY, "ASSAY does not name the assay command")
 class Determinism(unittest.TestCase):
     def test_two_runs_give_equal_reports(self):
-        for subject in ("queue_drops_on_a_tie", "group_leaves_tasks"):
+        for testees, subject in (
+            (WRONG, "wrong.queue_drops_on_a_tie"),
+            (WRONG, "wrong.group_leaves_tasks"),
+            (HOSTED, "anyio_asyncio.memory_object_stream"),
+            (HOSTED, "trio.AsyncExitStack"),
+        ):
             with self.subTest(subject):
                 first, second = (
-                    results(WRONG, "wrong." + subject, environment={"PYTHONHASHSEED": seed}) for seed in ("1", "2")
+                    results(testees, subject, "--schedules", "20", environment={"PYTHONHASHSEED": seed}) for seed in ("1", "2")
                 )
+                self.assertGreater(len(those(first, "fail")), 0)
                 self.assertEqual(first, second)
 
     def test_a_token_replays_in_another_process(self):

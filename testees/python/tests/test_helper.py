@@ -368,8 +368,9 @@ class End(EveryRuntime):
 
     def test_a_trial_without_an_end_is_thrown_away(self):
         for testee in self.each():
-            testee.call("wait")
+            testee.call("cleans_up")
             self.assertEqual(testee.begin(), [done(1, kind="value")])
+            self.assertEqual(testee.instant(), [])
             self.assertEqual(testee.end(), [])
             self.assertEqual(testee.close(), (0, ""))
 
