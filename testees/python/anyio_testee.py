@@ -8,7 +8,6 @@ import importlib.metadata
 import sys
 
 import anyio
-import sniffio
 from assay_testee import Aggregate, Closed, Host, Outcome, Rejected, TimedOut, subject
 from assay_testee.failures import leaves
 
@@ -16,14 +15,15 @@ BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
 
 
-@subject(
-    "memory_object_stream",
-    contract="bounded_queue",
-    features=["try", "timed", "close", "rendezvous"],
-    cites=DOCS + "streams.html#memory-object-streams: a buffer of max_buffer_size, 0 for none; send_nowait, receive_nowait; "
-    "closed when the last clone is; cancellation.html: fail_after",
+STREAMS = (
+    DOCS + "streams.html#memory-object-streams: a buffer of max_buffer_size, 0 for none; send_nowait, receive_nowait; closed when "
+    "the last clone is; "
 )
+
+
 class MemoryObjectStream:
+    """Without the timed forms."""
+
     def __init__(self, env, config):
         try:
             self.sender, self.receiver = anyio.create_memory_object_stream(config["capacity"])
@@ -41,20 +41,6 @@ class MemoryObjectStream:
             return await self.receiver.receive()
         except anyio.EndOfStream:
             raise Closed() from None
-
-    async def push_for(self, item, patience):
-        await self._within(self.push, patience, item)
-
-    async def pop_for(self, patience):
-        return await self._within(self.pop, patience)
-
-    @staticmethod
-    async def _within(operation, patience, *args):
-        try:
-            with anyio.fail_after(None if patience is None else max(patience, 0) / 1e9):
-                return await operation(*args)
-        except TimeoutError:
-            raise TimedOut() from None
 
     def size(self):
         return self.receiver.statistics().current_buffer_used
@@ -80,10 +66,54 @@ class MemoryObjectStream:
         self.sender.close()
 
 
+def seconds(patience):
+    return None if patience is None else max(patience, 0) / 1e9
+
+
+@subject(
+    "memory_object_stream",
+    contract="bounded_queue",
+    features=["try", "timed", "close", "rendezvous"],
+    cites=STREAMS + "cancellation.html: fail_after raises TimeoutError if the time limit is exceeded",
+)
+class StreamWithFailAfter(MemoryObjectStream):
+    async def push_for(self, item, patience):
+        try:
+            with anyio.fail_after(seconds(patience)):
+                await self.push(item)
+        except TimeoutError:
+            raise TimedOut() from None
+
+    async def pop_for(self, patience):
+        try:
+            with anyio.fail_after(seconds(patience)):
+                return await self.pop()
+        except TimeoutError:
+            raise TimedOut() from None
+
+
+@subject(
+    "memory_object_stream_move_on",
+    contract="bounded_queue",
+    features=["try", "timed", "close", "rendezvous"],
+    cites=STREAMS + "cancellation.html: move_on_after exits the block if the time limit is exceeded",
+)
+class StreamWithMoveOnAfter(MemoryObjectStream):
+    async def push_for(self, item, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.push(item)
+        raise TimedOut()
+
+    async def pop_for(self, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.pop()
+        raise TimedOut()
+
+
 @subject(
     "task_group",
     contract="task_group",
-    features=["dynamic_spawn", "nested_spawn", "body_failure"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure"],
     cites=DOCS + "tasks.html: start_soon while the group is active, also from child tasks; if a child task, or the code in the "
     "context, raises an exception, all other child tasks are cancelled; one exception is raised as it is, several as a group",
 )
@@ -106,7 +136,9 @@ class TaskGroup:
                     self.spawn(child)
                 if body is not None:
                     await self._child(body)
-        except Exception as failure:  # one as it is, or a group, which is the backend's own on Trio
+        except BaseException as failure:
+            # One as it is. Several as a group, which is anyio's own: a BaseException, and on Trio a MultiError as well. It holds
+            # the cancellations, too, if the group was cancelled from outside.
             failures = [one for one in leaves(failure) if one in self.names]
             if not failures:
                 raise
@@ -135,7 +167,6 @@ if __name__ == "__main__":
 
         TrioHost("anyio_trio", libraries=libraries | {"trio": trio.__version__}).serve()
     else:
-        from assay_testee.asyncio_trial import AsyncioTrial
+        from assay_testee.anyio_trial import AnyioTrial
 
-        sniffio.current_async_library_cvar.set("asyncio")  # immediate calls come from no task
-        Host("anyio_asyncio", AsyncioTrial, libraries=libraries).serve()
+        Host("anyio_asyncio", AnyioTrial, libraries=libraries).serve()

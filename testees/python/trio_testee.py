@@ -80,7 +80,7 @@ class MemoryChannel:
 @subject(
     "nursery",
     contract="task_group",
-    features=["dynamic_spawn", "nested_spawn", "body_failure", "always_aggregate"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "always_aggregate"],
     cites=DOCS + "#nurseries-and-spawning: start_soon as long as the nursery is open, also from children; an exception in a "
     "child or the body cancels everything else; strict_exception_groups=True: always an exception group",
 )

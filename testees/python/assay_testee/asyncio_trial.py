@@ -1,12 +1,17 @@
 """asyncio under virtual time: an event loop without a selector, whose clock stands still until the harness moves it."""
 
 import asyncio
+import collections
+import heapq
 import itertools
+import math
+import sys
 import threading
 
 from . import host, outcomes
 
 _NS = 1_000_000_000
+_LATEST = 2**53 - 1  # ns: what the protocol can say; a deadline may be early
 
 # A loop that has told nothing for so many turns only polls (anyio repeats a cancellation in every turn until the task heeds it).
 QUIET_TURNS_MAX = 200
@@ -26,7 +31,9 @@ class _Numbered:
 
 
 class _Task(_Numbered, asyncio.Task):
-    pass
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.set_name(f"Task-{self.number}")  # asyncio's own number counts what other trials had; a name that was given follows
 
 
 class _Future(_Numbered, asyncio.Future):
@@ -66,16 +73,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self):
         pass
 
-    def deadline_ns(self):
-        """When the earliest timer that was not cancelled is due; None if there is none."""
-        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]
-        return round(min(due) * _NS) if due else None
+    def run_in_executor(self, executor, function, *args):
+        raise NotImplementedError("a thread would not be under virtual time")
+
+    def _earliest(self):
+        """When the earliest timer that was not cancelled is due."""
+        while self._scheduled and self._scheduled[0].cancelled():  # as _run_once does
+            self._timer_cancelled_count -= 1
+            heapq.heappop(self._scheduled)._scheduled = False
+        return self._scheduled[0].when() if self._scheduled else math.inf
 
     def has_something_to_run(self):
-        if self._ready:
-            return True
-        deadline = self.deadline_ns()
-        return deadline is not None and deadline <= self.now_ns
+        return bool(self._ready) or self._earliest() < self.time() + self._clock_resolution
+
+    def deadline_ns(self):
+        """The same in nanoseconds, for what is not due; None if there is none."""
+        when = self._earliest()
+        if math.isinf(when):
+            return None
+        return min(max(round(when * _NS), self.now_ns + 1), _LATEST)
 
     def turn(self):
         """One iteration: what is ready, and the timers that are due."""
@@ -95,6 +111,9 @@ class AsyncioTrial(host.Trial):
         self.loop.set_exception_handler(self._told_by_loop)
         self.tasks = {}
         asyncio._set_running_loop(self.loop)
+        # As run_forever() does: generators that are left open are closed by tasks of the loop.
+        self._hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self.loop._asyncgen_firstiter_hook, self.loop._asyncgen_finalizer_hook)
 
     # ---- instants
 
@@ -102,15 +121,18 @@ class AsyncioTrial(host.Trial):
         self.loop.now_ns = now_ns
 
     def run(self, commands):
-        waiting = sorted(commands, key=lambda command: command.get("after", 0))
+        waiting = collections.deque(sorted(commands, key=lambda command: command.get("after", 0)))
         turns = quiet = 0
         while True:
             while waiting and waiting[0].get("after", 0) <= turns:
-                self.perform(waiting.pop(0))
-            if waiting and not self.loop.has_something_to_run():
-                turns = waiting[0]["after"]
+                self.perform(waiting.popleft())
+            if not self.loop.has_something_to_run():
+                if waiting:
+                    turns = waiting[0]["after"]
+                elif not self.collect():
+                    return
                 continue
-            if not self.loop.has_something_to_run() or quiet > QUIET_TURNS_MAX:
+            if quiet > QUIET_TURNS_MAX:
                 return
             before = len(self.events)
             self.loop.turn()
@@ -163,10 +185,7 @@ class AsyncioTrial(host.Trial):
                     waiter = self.loop.create_future()
         if reply["kind"] == "cancelled":
             raise asyncio.CancelledError()
-        value, failure = outcomes.read(reply)
-        if failure is not None:
-            raise failure
-        return value
+        return outcomes.value(reply)
 
     def _told_by_loop(self, loop, context):
         failure = context.get("exception")
@@ -198,6 +217,8 @@ class AsyncioTrial(host.Trial):
             for _ in range(20):
                 if self.loop._ready:
                     self.loop.turn()
+        host.dropped.extend(self._alive())
+        sys.set_asyncgen_hooks(*self._hooks)
         asyncio._set_running_loop(None)
         self.loop._thread_id = None
         self.loop.close()

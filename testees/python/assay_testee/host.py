@@ -1,22 +1,27 @@
 """The protocol, whatever the runtime: lines, trials, objects, calls and callbacks."""
 
+import gc
 import inspect
 import json
 import os
 import platform
+import random
+import signal
 import sys
 import traceback
 
 from . import outcomes
 
 _subjects = []
+dropped = []  # what refused to end: to let go of it is to ask it again, and it might never answer
 
 
 def subject(name, contract, features=(), cites=""):
     """Registers a class (or a function that makes an object) as a subject.
 
     It is called as `cls(env, config)` once for each object, `config` being the contract's configuration as a dict. `features`
-    are those that the library's documentation promises; `cites` says where.
+    are those that the library's documentation promises; `cites` says where. A method that returns something to be awaited is an
+    operation; what any other returns is its value at once. A method `destroy()` is called when the object is given up.
     """
 
     def register(make):
@@ -28,6 +33,14 @@ def subject(name, contract, features=(), cites=""):
 
 class Refused(Exception):
     """The subject has no such method."""
+
+
+class Misused(Exception):
+    """The adapter or the harness is wrong: not a matter of the subject."""
+
+
+async def _awaited(awaitable):
+    return await awaitable
 
 
 class Env:
@@ -68,6 +81,7 @@ class Trial:
         self.names = {}
         self.callbacks = {}
         self.next_callback = 0
+        self.asked = set()  # the callbacks that were asked to stop in this instant
 
     def emit(self, event):
         self.events.append(event)
@@ -80,6 +94,12 @@ class Trial:
             self.emit({"refused": call_id, "why": str(failure)})
         else:
             self.emit({"done": call_id, "outcome": self.outcome(failure, value)})
+
+    @staticmethod
+    def collect():
+        """Finds garbage, at the end of each run: a future whose failure nobody asked for tells it when it goes, and a generator
+        that was left open is closed. True if something may have happened."""
+        return gc.collect() > 0
 
     def immediately(self, commands):
         for command in commands:
@@ -94,41 +114,59 @@ class Trial:
         elif "cancel" in command:
             self.cancel(command["cancel"])
         elif "reply" in command:
-            self.callbacks.pop(command["reply"])(command["outcome"])
+            replied = self.callbacks.pop(command["reply"], None)
+            if replied is None:
+                raise Misused(f"a reply to the callback {command['reply']}, which is not open")
+            replied(command["outcome"])
         elif "destroy" in command:
             gone = self.objects.pop(command["destroy"], None)
             if hasattr(gone, "destroy"):
                 gone.destroy()
         else:
-            raise ValueError(f"an unknown command: {command}")
+            raise Misused(f"an unknown command: {command}")
 
     def make(self, command):
         number, name = command["make"], command["subject"]
         makers = [one[4] for one in _subjects if one[0] == name]
         if not makers:
-            raise ValueError(f"there is no subject {name!r}")
+            raise Misused(f"there is no subject {name!r}")
+        self.names[number] = name
         try:
             self.objects[number] = makers[0](Env(self, number), command["config"])
-            self.names[number] = name
-        except outcomes.Outcome as failure:
+        except Exception as failure:
             self.ended(number, None, failure)
         else:
             self.ended(number, None, None)
 
     def call(self, command):
-        number, name = command["call"], command["method"]
-        method = getattr(self.objects[command["on"]], name, None)
-        if method is None or name.startswith("_"):
-            self.ended(number, None, Refused(f"{self.names[command['on']]} has no method {name!r}"))
-        elif inspect.iscoroutinefunction(method):
-            self.start(number, method(**command["args"]), f"{name} {number}")
+        number, on, name, args = command["call"], command["on"], command["method"], command["args"]
+        if on not in self.objects:
+            raise Misused(f"{name!r} is called on {on}, which is not there")
+        method = None if name.startswith("_") else getattr(self.objects[on], name, None)
+        if method is None:
+            self.ended(number, None, Refused(f"{self.names[on]} has no method {name!r}"))
+            return
+        self.names[number] = f"{self.names[on]}.{name}"
+        try:
+            value = method(**args)
+        except TypeError as failure:
+            self._check_arguments(method, args, self.names[number])
+            self.ended(number, None, failure)
+        except Exception as failure:
+            self.ended(number, None, failure)
         else:
-            try:
-                value = method(**command["args"])
-            except outcomes.Outcome as failure:
-                self.ended(number, None, failure)
+            if inspect.isawaitable(value):
+                coroutine = value if inspect.iscoroutine(value) else _awaited(value)
+                self.start(number, coroutine, f"{name} {number}")
             else:
                 self.ended(number, value, None)
+
+    @staticmethod
+    def _check_arguments(method, args, name):
+        try:
+            inspect.signature(method).bind(**args)
+        except TypeError as wrong:
+            raise Misused(f"{name} does not take the contract's arguments: {wrong}") from None
 
     def begin_callback(self, object_id, name, args, replied):
         self.next_callback += 1
@@ -138,9 +176,15 @@ class Trial:
 
     def ask_to_stop(self, callback):
         """Once an instant: a runtime may repeat a request in every turn until it is heeded."""
-        event = {"cancel": callback}
-        if event not in self.events:
-            self.emit(event)
+        if callback not in self.asked:
+            self.asked.add(callback)
+            self.emit({"cancel": callback})
+
+    def source_of(self, event):
+        """Whose event this is, in words."""
+        if "done" in event:
+            return self.names.get(event["done"], "a subject") + " ends with"
+        return f"{self.names.get(event.get('on'), 'a subject')} sends"
 
 
 class Host:
@@ -165,11 +209,18 @@ class Host:
     # ---- messages
 
     def open(self):
-        """Keeps standard output for the protocol; prints go to standard error."""
+        """Keeps standard input and output for the protocol; prints go to standard error, and there is nothing to be read."""
         self._protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
         os.dup2(2, 1)
         sys.stdout = sys.stderr
         self._input = os.fdopen(os.dup(0), "r", encoding="utf-8")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        # An interrupt from the keyboard is the harness's matter: a testee ends when its input does.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # When garbage is found must not depend on how much there is: see Trial.collect.
+        gc.disable()
 
     def receive(self):
         """The next message; None at the end."""
@@ -177,13 +228,28 @@ class Host:
         return json.loads(line) if line else None
 
     def send(self, answer):
-        self._protocol.write(json.dumps(answer, separators=(",", ":")) + "\n")
+        try:
+            line = json.dumps(answer, separators=(",", ":"), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as failure:
+            raise Misused(self._culprit(answer) or str(failure)) from None
+        self._protocol.write(line + "\n")
         self._protocol.flush()
+
+    def _culprit(self, answer):
+        """Which event cannot be sent, and why."""
+        for event in answer.get("instant", {}).get("events", []):
+            try:
+                json.dumps(event, allow_nan=False)
+            except (TypeError, ValueError, RecursionError) as failure:
+                return f"{self.trial.source_of(event)} what is not JSON: {failure}"
+        return None
 
     # ---- what is answered
 
     def answer(self, message):
         """The answer to one message."""
+        if not isinstance(message, dict):
+            raise Misused("a message that is not an object")
         if "hello" in message:
             return {"hello": self.hello}
         if "begin" in message:
@@ -199,17 +265,21 @@ class Host:
             return self.closed_instant(instant)
         if "end" in message:
             return self.ended(message["end"])
-        raise ValueError(f"a message of no known kind: {', '.join(message)}")
+        raise Misused(f"a message of no known kind: {', '.join(message)}")
 
     def begun(self, begin):
+        random.seed(begin["seed"])  # for libraries that take from it
+        gc.collect()
+        gc.freeze()  # what is there by now need not be looked at again
         self.trial = self.trial_type(begin["seed"])
         self.trial_number = begin["trial"]
         return {"begun": {"trial": begin["trial"]}}
 
     def open_instant(self, instant):
         if self.trial is None or instant["trial"] != self.trial_number:
-            raise ValueError(f"an instant of trial {instant['trial']}, which has not begun")
+            raise Misused(f"an instant of trial {instant['trial']}, which has not begun")
         self.trial.events = []
+        self.trial.asked.clear()
         self.trial.now_set(instant["now"])
 
     def closed_instant(self, instant):
@@ -242,8 +312,11 @@ class Host:
             self.converse()
         except BaseException as failure:  # whatever it is, the harness is told, and the adapter's author sees where
             traceback.print_exc()
-            self.send({"error": f"{type(failure).__name__}: {failure}"})
+            said = str(failure) if isinstance(failure, Misused) else f"{type(failure).__name__}: {failure}"
+            self.send({"error": said})
             sys.exit(1)
+        if dropped:
+            os._exit(0)
 
     def converse(self):
         while (message := self.receive()) is not None:

@@ -68,12 +68,14 @@ def write(failure, value=None, cancelled=()):
         return {"kind": "error", "label": failure.label}
     if isinstance(failure, Outcome):
         return {"kind": failure.kind, "label": failure.label} if failure.label else {"kind": failure.kind}
+    if isinstance(failure, BaseExceptionGroup):  # that the adapter did not translate
+        return {"kind": "aggregate", "members": [{"task": "", "what": write(one, None, cancelled)} for one in failure.exceptions]}
     # Anything else that the library raises, in its own words.
     return {"kind": "error", "label": f"{type(failure).__name__}: {failure}"}
 
 
 def read(outcome):
-    """The value of an outcome and the exception to raise: one of the two. None for `cancelled`, which the runtime has."""
+    """The value of an outcome and the exception to raise: one of the two."""
     kind = outcome["kind"]
     if kind == "value":
         return outcome.get("value"), None
@@ -87,3 +89,11 @@ def read(outcome):
         if known.kind == kind:
             return None, known(outcome.get("label", ""))
     raise ValueError(f"an outcome of the unknown kind {kind!r}")
+
+
+def value(outcome):
+    """The value of an outcome; raises it if it is another."""
+    got, failure = read(outcome)
+    if failure is not None:
+        raise failure
+    return got

@@ -1,7 +1,10 @@
 """A cleanup that is cancelled, and fails at once, does not have the failure that it cleans up after as its context.
 
 Known: https://github.com/python/cpython/issues/108668 (exc_info gets lost when an exception is thrown into an await). Clauses
-LIF-2, LIF-3, LIF-4, LIF-6 swept and faulted (the failure of a start, a stop, or the body, is swallowed).
+LIF-2 and LIF-3 swept and faulted (the failure of a start, or of the body, is swallowed).
+
+    cancelled: False RuntimeError('stop b'), context RuntimeError('body')
+    cancelled: True  RuntimeError('stop b'), context None
 """
 
 import asyncio

@@ -1,7 +1,11 @@
 """contextlib.AsyncExitStack loses the first of two failing callbacks when the body has ended well.
 
 Its documentation promises the behaviour of nested `with` statements, whose exceptions are chained. Known:
-https://github.com/python/cpython/issues/102201. Clauses LIF-1 to LIF-6 (a stop's failure is swallowed).
+https://github.com/python/cpython/issues/102201. Clauses LIF-1 faulted, LIF-4, LIF-6 swept and faulted (a stop's failure is
+swallowed).
+
+    nested   RuntimeError('stop a'), context RuntimeError('stop b')
+    stacked  RuntimeError('stop a'), context None
 """
 
 import asyncio

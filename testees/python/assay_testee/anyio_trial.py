@@ -1,0 +1,75 @@
+"""anyio on asyncio: operations are cancelled, and callbacks are waited for, in anyio's own way. On Trio, TrioTrial does."""
+
+import asyncio
+
+import anyio
+import sniffio
+
+from . import outcomes
+from .asyncio_trial import AsyncioTrial
+
+
+class _Call:
+    def __init__(self):
+        self.scope = anyio.CancelScope()
+        self.entered = False
+        self.cancelled = False
+
+
+class AnyioTrial(AsyncioTrial):
+    def __init__(self, seed):
+        super().__init__(seed)
+        sniffio.current_async_library_cvar.set("asyncio")  # immediate calls come from no task
+        self.calls = {}
+
+    # ---- calls
+
+    def start(self, call_id, coroutine, name):
+        self.calls[call_id] = call = _Call()
+        super().start(call_id, self._in_scope(call_id, call, coroutine), name)
+
+    async def _in_scope(self, call_id, call, coroutine):
+        try:
+            with call.scope:
+                call.entered = True
+                if call.cancelled:
+                    call.scope.cancel()
+                return await coroutine
+        finally:
+            del self.calls[call_id]
+        raise outcomes.Cancelled()  # the scope has caught it
+
+    def cancel(self, call_id):
+        call = self.calls.get(call_id)
+        if call is None:
+            return
+        call.cancelled = True
+        if call.entered:  # anyio 3 forgets a cancel that comes before
+            call.scope.cancel()
+
+    # ---- callbacks
+
+    async def call_back(self, object_id, name, args):
+        reply = None
+        replied = anyio.Event()
+
+        def take(outcome):
+            nonlocal reply
+            reply = outcome
+            replied.set()
+
+        number = self.begin_callback(object_id, name, args, take)
+        try:
+            await replied.wait()
+        except asyncio.CancelledError:
+            # What is called has the last word: it may have ended already, and it may take its time.
+            if reply is None:
+                self.ask_to_stop(number)
+                with anyio.CancelScope(shield=True):
+                    await replied.wait()
+            if reply["kind"] == "cancelled":
+                raise
+        if reply["kind"] == "cancelled":
+            # It gave up by itself: the scope that it would have cancelled is its own.
+            return None
+        return outcomes.value(reply)
