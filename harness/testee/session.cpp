@@ -140,7 +140,7 @@ std::int64_t session::make(receiver& to, const std::string& subject, json::objec
 }
 
 void session::destroy(std::int64_t object) noexcept {
-  objects_.erase(object);
+  objects_[object] = nullptr;
   if (!open_) return;
   try {
     json::object command;
@@ -326,7 +326,7 @@ void session::apply(event one) {
       cancel_callback(one.id);
       return;
     case event_kind::tell:
-      receiver_of(one).told(one.name, one.args);
+      if (receiver* const to = receiver_of(one)) to->told(one.name, one.args);
       return;
     case event_kind::unhandled:
       owner_.surroundings().report_unhandled(one.how.failure);
@@ -336,19 +336,25 @@ void session::apply(event one) {
   }
 }
 
-receiver& session::receiver_of(const event& one) {
+// Null for what was destroyed meanwhile: what it still wants concerns nobody.
+receiver* session::receiver_of(const event& one) {
   const auto found = objects_.find(one.on);
   if (found == objects_.end())
     throw protocol_error("calls '" + one.name + "' on " + std::to_string(one.on) + ", which is not there");
-  return *found->second;
+  return found->second;
 }
 
 void session::start_callback(event one) {
-  receiver& to = receiver_of(one);
+  receiver* const to = receiver_of(one);
   if (callbacks_.contains(one.id))
     throw protocol_error("uses the number " + std::to_string(one.id) + " for two callbacks");
+  if (to == nullptr) {
+    callbacks_[one.id].ended = true;
+    reply(one.id, std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted)));
+    return;
+  }
   callback& mine = callbacks_[one.id];
-  asio::co_spawn(executor_, run_callback(one.id, to, std::move(one.name), std::move(one.args)),
+  asio::co_spawn(executor_, run_callback(one.id, *to, std::move(one.name), std::move(one.args)),
                  asio::bind_cancellation_slot(mine.signal.slot(),
                                               [self = shared_from_this(), id = one.id](std::exception_ptr) {
                                                 // Its signal may be what ended it, and is let go of later.
@@ -372,10 +378,15 @@ asio::awaitable<void> session::run_callback(std::int64_t id, receiver& to, std::
   mine.ended = true;
   // Where a cancelled callback is dropped, it would not have come so far.
   if (mine.cancelled && host_.said.drops) owner_.observe(failure);
+  reply(id, failure);
+}
+
+void session::reply(std::int64_t id, const std::exception_ptr& failure) {
+  if (!open_) return;
   json::object command;
   command["reply"] = id;
   command["outcome"] = write_outcome(failure);
-  if (open_) queue(std::move(command));
+  queue(std::move(command));
 }
 
 void session::cancel_callback(std::int64_t id) {

@@ -117,7 +117,8 @@ class session : public std::enable_shared_from_this<session> {
   boost::asio::awaitable<void> run_callback(std::int64_t id, receiver& to, std::string name,
                                             boost::json::object args);
   void cancel_callback(std::int64_t id);
-  receiver& receiver_of(const event& one);
+  void reply(std::int64_t id, const std::exception_ptr& failure);
+  receiver* receiver_of(const event& one);
   std::string finish();
   std::string in_words(const std::string& what) const;
 
@@ -137,7 +138,7 @@ class session : public std::enable_shared_from_this<session> {
   bool applying_ = false;
   std::map<std::int64_t, std::weak_ptr<waiting_call>> calls_;
   std::map<std::int64_t, callback> callbacks_;
-  std::map<std::int64_t, receiver*> objects_;
+  std::map<std::int64_t, receiver*> objects_;  // null once destroyed
 };
 
 }  // namespace assay::testee

@@ -105,10 +105,10 @@ class QueueWithTimeout(QueueSubject):
 @subject(
     "TaskGroup",
     contract="task_group",
-    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate", "fatal_class"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate"],
     cites=DOCS + "asyncio-task.html#task-groups: tasks can be added while the group is running; the first failure cancels the "
     "remaining tasks, and the body; failures are combined in an ExceptionGroup, also a single one; a failure of the body is "
-    "treated like a task's; CancelledError is no failure; 'the initial KeyboardInterrupt or SystemExit is re-raised instead'",
+    "treated like a task's; CancelledError is no failure",
 )
 class TaskGroup:
     def __init__(self, env, config):

@@ -2,7 +2,7 @@
 
 The first half is documented: "If any task fails with KeyboardInterrupt or SystemExit, the task group still cancels the remaining
 tasks and waits for them, but then the initial KeyboardInterrupt or SystemExit is re-raised instead of ExceptionGroup". That the
-failures go to no exception handler either follows from it, and is not said. Clause X-15 beside an exit request.
+failures reach nobody follows from it: so the feature `fatal_class` is not claimed (X-15 beside an exit request).
 
     raised SystemExit(3), its context None, the loop's handler told []
 """
