@@ -57,8 +57,12 @@ replay_plan plan_replay(const replay_token& token) {
   }
   plan.chosen = all.find_subject(plan.scenario->contract, token.subject);
   if (plan.chosen == nullptr) {
+    const std::size_t dot = token.subject.find('.');
     throw malformed_token("the token names the subject '" + token.subject + "' of " +
-                          plan.scenario->contract + ", which this program does not have");
+                          plan.scenario->contract + ", which this program does not have" +
+                          (dot == std::string::npos ? ""
+                                                    : "; the testee '" + token.subject.substr(0, dot) +
+                                                          "' is started with --testee COMMAND"));
   }
   plan.settings = settings_of(token);
   plan.cut = token.settings.find("end=cut") != std::string::npos;

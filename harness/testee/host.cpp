@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "harness/campaign/version.hpp"
+#include "harness/report/names.hpp"
 
 namespace assay::testee {
 
@@ -13,8 +15,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::map<std::string, subject_factory, std::less<>>& factories() {
-  static std::map<std::string, subject_factory, std::less<>> all;
+struct factory {
+  subject_factory make;
+  std::vector<std::string> features;
+};
+
+std::map<std::string, factory, std::less<>>& factories() {
+  static std::map<std::string, factory, std::less<>> all;
   return all;
 }
 
@@ -49,8 +56,32 @@ void require_factories(const hello& said) {
   }
 }
 
+// A feature that is misspelt would be one that is not claimed.
+void require_features(const hello& said) {
+  const catalogue& all = catalogue::instance();
+  for (const subject_info& one : said.subjects) {
+    const std::vector<std::string>& besides = factories().find(one.contract)->second.features;
+    std::set<std::string> there(besides.begin(), besides.end());
+    for (const scenario_info& scenario : all.scenarios()) {
+      if (scenario.contract == one.contract)
+        there.insert(scenario.traits.features.begin(), scenario.traits.features.end());
+    }
+    for (const auto& subject : all.subjects()) {
+      if (subject->contract() == one.contract && subject->traits().testee.empty())
+        there.insert(subject->traits().features.begin(), subject->traits().features.end());
+    }
+    const std::vector<std::string> names(there.begin(), there.end());
+    for (const std::string& feature : one.features) {
+      if (there.contains(feature)) continue;
+      throw protocol_error("claims the feature '" + feature + "' for '" + one.name + "', which '" +
+                           one.contract + "' does not have" + suggestion(feature, names));
+    }
+  }
+}
+
 const known_testee& keep(launch how, hello said) {
   require_factories(said);
+  require_features(said);
   known().push_back({std::move(how), std::move(said)});
   const known_testee& host = known().back();
   catalogue& all = catalogue::instance();
@@ -62,7 +93,7 @@ const known_testee& keep(launch how, hello said) {
     traits.written_in = versions(host.said);
     all.add(factories()
                 .find(one.contract)
-                ->second(host.said.name + "." + one.name, std::move(traits), host, one.name));
+                ->second.make(host.said.name + "." + one.name, std::move(traits), host, one.name));
   }
   all.sort();
   return host;
@@ -70,8 +101,8 @@ const known_testee& keep(launch how, hello said) {
 
 }  // namespace
 
-void add_factory(std::string_view contract, subject_factory make) {
-  factories().insert_or_assign(std::string(contract), std::move(make));
+void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> features) {
+  factories().insert_or_assign(std::string(contract), factory{std::move(make), std::move(features)});
 }
 
 const known_testee& introduce(const launch& how) {

@@ -34,8 +34,9 @@ struct known_testee {
 /// Makes a subject of one contract that stands for one in a testee. The testee outlives it.
 using subject_factory = std::function<std::unique_ptr<subject_base>(
     std::string name, subject_traits traits, const known_testee& host, const std::string& subject)>;
-/// Says how subjects of this contract are made; once for each contract, before main.
-void add_factory(std::string_view contract, subject_factory make);
+/// Says how subjects of this contract are made; once for each contract, before main. `features` are those that no scenario needs
+/// and no subject here claims, since they only change what is expected.
+void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> features = {});
 
 /// Starts the testee, asks it for its hello, and puts its subjects into the catalogue as NAME.SUBJECT. Throws protocol_error
 /// ("the testee 'COMMAND' ...") if it does not say one that can be used, std::system_error if it cannot be started.

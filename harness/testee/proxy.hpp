@@ -131,16 +131,19 @@ class proxy : protected receiver {
 template <class Proxy, class Contract>
 class registrar {
  public:
-  registrar() {
-    add_factory(Contract::name,
-                [](std::string name, subject_traits traits, const known_testee& host,
-                   const std::string& chosen) -> std::unique_ptr<subject_base> {
-                  return std::make_unique<subject<Contract>>(
-                      std::move(name), subject_kind::third_party, std::move(traits),
-                      [&host, chosen](environment& env, const typename Contract::config& config) {
-                        return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
-                      });
-                });
+  /// `features` as add_factory has them.
+  explicit registrar(std::vector<std::string> features = {}) {
+    add_factory(
+        Contract::name,
+        [](std::string name, subject_traits traits, const known_testee& host,
+           const std::string& chosen) -> std::unique_ptr<subject_base> {
+          return std::make_unique<subject<Contract>>(
+              std::move(name), subject_kind::third_party, std::move(traits),
+              [&host, chosen](environment& env, const typename Contract::config& config) {
+                return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
+              });
+        },
+        std::move(features));
   }
 };
 

@@ -28,6 +28,10 @@ std::uint32_t choose_turns(choice_stream& choices) {
   return turns < few ? turns : few * (1 + choices.pick(choice_kind::user, few + 1));
 }
 
+protocol_error refusal(const event& one) {
+  return protocol_error("refuses what its contract, or a feature that it claims, asks for: " + one.name);
+}
+
 }  // namespace
 
 // ---- calls
@@ -166,7 +170,7 @@ ending session::immediate(std::int64_t id, json::object command) {
   });
   if (own == events.end())
     broke(protocol_error("has not done what is to be done at once (" + std::to_string(id) + ")"));
-  if (own->kind == event_kind::refused) broke(protocol_error("claims what it refuses: " + own->name));
+  if (own->kind == event_kind::refused) broke(refusal(*own));
   ending how = std::move(own->how);
   events.erase(own);
   if (!events.empty()) {
@@ -332,7 +336,7 @@ void session::apply(event one) {
       owner_.surroundings().report_unhandled(one.how.failure);
       return;
     case event_kind::refused:
-      throw protocol_error("claims what it refuses: " + one.name);
+      throw refusal(one);
   }
 }
 
@@ -349,7 +353,7 @@ void session::start_callback(event one) {
   if (callbacks_.contains(one.id))
     throw protocol_error("uses the number " + std::to_string(one.id) + " for two callbacks");
   if (to == nullptr) {
-    callbacks_[one.id].ended = true;
+    callbacks_[one.id].gone = true;
     reply(one.id, std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted)));
     return;
   }
@@ -391,7 +395,7 @@ void session::reply(std::int64_t id, const std::exception_ptr& failure) {
 
 void session::cancel_callback(std::int64_t id) {
   const auto found = callbacks_.find(id);
-  if (found == callbacks_.end() || found->second.ended) return;
+  if (found == callbacks_.end() || found->second.ended || found->second.gone) return;
   found->second.cancelled = true;
   found->second.signal.emit(asio::cancellation_type::terminal);
 }

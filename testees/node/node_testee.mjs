@@ -4,10 +4,13 @@
 import { serve } from './lib/testee.mjs';
 import * as bottleneck from './adapters/bottleneck.mjs';
 import * as fastq from './adapters/fastq.mjs';
+import * as nodeguy_channel from './adapters/nodeguy_channel.mjs';
 import * as p_limit from './adapters/p_limit.mjs';
 import * as p_queue from './adapters/p_queue.mjs';
 
 serve({
   name: 'node',
-  subjects: [...p_queue.subjects, ...p_limit.subjects, ...bottleneck.subjects, ...fastq.subjects],
+  subjects: [
+    ...p_queue.subjects, ...p_limit.subjects, ...bottleneck.subjects, ...fastq.subjects, ...nodeguy_channel.subjects,
+  ],
 });

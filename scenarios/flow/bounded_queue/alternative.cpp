@@ -74,7 +74,7 @@ void alternative_queue::wake_all(waiters& parked) {
 
 // ---- the buffer
 
-bool alternative_queue::has_room() const noexcept { return buffer_.size() + phantom_poppers_ < capacity_; }
+bool alternative_queue::has_room() const noexcept { return buffer_.size() + phantoms_ < capacity_; }
 
 void alternative_queue::put(item one) {
   if (!poppers_.empty() && !wrong_.buffers_beside_a_parked_popper) {
@@ -157,6 +157,7 @@ asio::awaitable<void> alternative_queue::push_until(item one, clock::time_point 
   if (self.decided == fate::closed) throw contract::closed_error();
   const bool keep = cancelled ? wrong_.keeps_the_item_of_a_cancelled_push : wrong_.puts_what_timed_out;
   if (keep) buffer_.push_back(std::move(self.held));
+  if (cancelled && wrong_.counts_a_cancelled_pusher && capacity_ > 1) ++phantoms_;
   if (cancelled) contract::throw_cancelled();
   throw contract::timed_out_error();
 }
@@ -178,7 +179,7 @@ asio::awaitable<item> alternative_queue::pop_until(clock::time_point deadline) {
     return_to_head(std::move(self.held));  // the cancellation wins, the item is handed back
   }
   if (self.decided == fate::closed) throw contract::closed_error();
-  if (cancelled && wrong_.counts_a_cancelled_popper) ++phantom_poppers_;
+  if (cancelled && wrong_.counts_a_cancelled_popper) ++phantoms_;
   if (cancelled) contract::throw_cancelled();
   throw contract::timed_out_error();
 }

@@ -25,6 +25,7 @@ struct queue_defects {
   bool hand_back_needs_room = false;
   bool keeps_the_item_of_a_cancelled_push = false;
   bool counts_a_cancelled_popper = false;
+  bool counts_a_cancelled_pusher = false;  // where there is room for several
   bool grants_die_with_the_cancelled = false;
   bool buffers_beside_a_parked_popper = false;
   bool lets_try_pop_overtake = false;
@@ -114,7 +115,7 @@ class alternative_queue final : public contract::bounded_queue {
   waiters pushers_;
   waiters poppers_;
   waiters joiners_;
-  std::size_t phantom_poppers_ = 0;
+  std::size_t phantoms_ = 0;
   std::size_t unfinished_ = 0;
   std::size_t peak_ = 0;
   bool used_ = false;

@@ -1,8 +1,9 @@
 // The contract of a bounded queue: FIFO with backpressure, and, feature by feature, try, timed and closing
 // forms, hand-back and work accounting.
 //
-// Features: fair, try, timed, hand_back, close, close_now, join, requeue, removal, rendezvous or reject_zero,
-// move_only, statistics, lifetime. A member that belongs to a feature is called only on subjects that claim
+// Features: fair, try, timed, hand_back, close, close_completes_parked (a push that waits when the queue is closed still
+// commits: BQ-10), close_now, join, requeue, removal, rendezvous or reject_zero, move_only, statistics, lifetime,
+// strict_entry, posted_wakeups, checked_destruction. A member that belongs to a feature is called only on subjects that claim
 // it.
 #pragma once
 

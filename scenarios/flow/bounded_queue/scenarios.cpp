@@ -350,6 +350,44 @@ ASSAY_CLAUSE(
   t.expect_eq(queue->size(), 1U, "no slot was lost");
 }
 
+ASSAY_SCENARIO(bounded_queue, "BQ-6", "among others",
+               .why = "each of those that wait, in turn, in queues for several items") {
+  for (const int capacity : {2, 3}) {
+    for (const int victim : {0, 1, 2}) {
+      auto queue = make({.capacity = capacity});
+      const int base = capacity * 100 + victim * 20;
+      std::vector<int> expected;
+      for (int i = 1; i <= capacity; ++i) expected.push_back(base + i);
+      co_await push_each(t, *queue, expected);
+      std::vector<assay::operation<void>> parked;
+      for (int i = 0; i < 3; ++i) {
+        const int id = base + 10 + i;
+        if (i != victim) expected.push_back(id);
+        parked.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
+        co_await t.settle();
+      }
+      parked[static_cast<std::size_t>(victim)].cancel();
+      co_await t.settle();
+      t.expect(parked[static_cast<std::size_t>(victim)].cancelled(), "the cancelled push ends as cancelled");
+      std::vector<int> got;
+      for (int pops = 0; pops < 2; ++pops) {
+        const item next = co_await queue->pop();
+        got.push_back(next.id());
+        co_await t.settle();
+      }
+      for (int i = 0; i < 3; ++i) {
+        if (i == victim) continue;
+        t.expect(parked[static_cast<std::size_t>(i)].done(),
+                 "those that wait beside a cancelled push get the slots");
+      }
+      t.expect_eq(queue->size(), static_cast<std::size_t>(capacity), "no slot was lost");
+      const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+      got.insert(got.end(), rest.begin(), rest.end());
+      t.expect_eq(sorted(got), expected, "the cancelled push left no item");
+    }
+  }
+}
+
 ASSAY_SCENARIO(bounded_queue, "BQ-6", "swept", .swept = true) {
   auto queue = make({.capacity = 1});
   co_await push_all(t, *queue, 1);

@@ -80,7 +80,7 @@ class queue_in_testee final : public contract::bounded_queue, private testee::pr
   }
 };
 
-const testee::registrar<queue_in_testee, contract::bounded_queue> registered;
+const testee::registrar<queue_in_testee, contract::bounded_queue> registered({"close_completes_parked"});
 
 }  // namespace
 }  // namespace assay

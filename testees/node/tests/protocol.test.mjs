@@ -30,7 +30,7 @@ test('hello says who is there, with the versions of libraries', async () => {
   assert.equal(hello.protocol, 1);
   assert.equal(hello.name, 'node');
   assert.match(hello.language, /^Node\.js \d+\.\d+\.\d+$/);
-  assert.deepEqual(Object.keys(hello.libraries).sort(), ['bottleneck', 'fastq', 'p-limit', 'p-queue']);
+  assert.deepEqual(Object.keys(hello.libraries).sort(), ['@nodeguy/channel', 'bottleneck', 'fastq', 'p-limit', 'p-queue']);
   for (const [library, version] of Object.entries(hello.libraries)) assert.match(version, /^\d/, library);
   assert.equal(hello.turns, true);
   assert.equal(hello.seeded, false);
