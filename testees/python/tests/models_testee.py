@@ -171,15 +171,161 @@ class WorkerLosesWhatItIsCancelledAt(ResilientWorker):
             super().put_back(job)
 
 
+# ---- service
+
+
+class Service:
+    """A queue, workers and two resources. Whoever cancels run() requests a stop: the report comes all the same."""
+
+    def __init__(self, env, config):
+        self.env = env
+        self.config = config
+        self.waiting = collections.deque()
+        self.changed = Bell()
+        self.door = asyncio.Lock()
+        self.stop = asyncio.Event()
+        self.accepts = False
+        self.stopped = False
+        self.workers = {}
+        self.to_close = []
+        self.report = {"cancelled": [], "survivors": [], "failures": []}
+
+    async def submit(self, item):
+        async with self.door:
+            await self.changed.until(lambda: not self.accepts or len(self.waiting) < self.config["queue_capacity"])
+            if not self.accepts:
+                raise Closed()
+            self.waiting.append(item)
+            self.changed.ring()
+
+    async def run(self):
+        life = asyncio.create_task(self.lead_life(), name="service")
+        while not life.done():
+            try:
+                await asyncio.wait({life})
+            except asyncio.CancelledError:
+                self.stop.set()
+        return life.result()
+
+    def request_stop(self):
+        self.stop.set()
+
+    def take_back(self):
+        items = list(self.waiting)
+        self.waiting.clear()
+        return items
+
+    def ready(self):
+        return self.accepts and not self.stop.is_set()
+
+    def live(self):
+        return not self.stopped
+
+    def buffered(self):
+        return len(self.waiting)
+
+    async def lead_life(self):
+        for name in ("store", "sink"):
+            await self.open(name)
+        if not self.stop.is_set():
+            self.serve()
+            await self.stop.wait()
+        self.env.tell("event", what="not ready")
+        self.accepts = False
+        self.changed.ring()
+        self.env.tell("event", what="stop accepting")
+        await self.drain()
+        self.env.tell("event", what="drain end")
+        self.env.tell("event", what="background stopped")
+        for name in reversed(self.to_close):
+            await self.close(name)
+        self.stopped = True
+        self.env.tell("event", what="stopped")
+        return self.report
+
+    async def open(self, name):
+        """Opens a resource; a stop gives that up."""
+        if self.stop.is_set():
+            return
+        opening = asyncio.create_task(self.env.call(f"open_{name}"))
+        stop = asyncio.create_task(self.stop.wait())
+        await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+        failure = failure_of(opening)
+        if failure is None:
+            self.to_close.append(name)
+        elif not isinstance(failure, asyncio.CancelledError):
+            self.report["failures"].append({"task": f"open {name}", "what": outcome(failure)})
+            self.stop.set()
+
+    def serve(self):
+        self.accepts = True
+        for number in range(1, self.config["workers"] + 1):
+            self.workers[asyncio.create_task(self.work())] = f"worker {number}"
+
+    async def work(self):
+        while True:
+            await self.changed.until(lambda: self.waiting or not self.accepts)
+            if not self.waiting:
+                return
+            item = self.waiting.popleft()
+            self.changed.ring()
+            await self.work_on(item)
+            if is_asked_to_stop():
+                raise asyncio.CancelledError()
+
+    async def work_on(self, item):
+        try:
+            await self.env.call("work", item=item)
+        except asyncio.CancelledError:
+            self.waiting.appendleft(item)
+            raise
+        except Exception:
+            self.env.tell("give_up", item=item)
+
+    async def drain(self):
+        if not self.workers:
+            return
+        _, late = await asyncio.wait(self.workers, timeout=self.config["drain_ns"] / NS)
+        if not late:
+            return
+        self.env.tell("event", what="force cancel")
+        for worker in late:
+            worker.cancel()
+        _, deaf = await asyncio.wait(late, timeout=self.config["force_ns"] / NS)
+        self.report["survivors"] = [name for worker, name in self.workers.items() if worker in deaf]
+        self.report["cancelled"] = [name for worker, name in self.workers.items() if worker in late - deaf]
+
+    async def close(self, name):
+        closing = asyncio.create_task(self.env.call(f"close_{name}"))
+        if not await settled(closing, self.config["cleanup_ns"] / 2):
+            closing.cancel()
+            await settled(closing)
+        if failure := failure_of(closing):
+            self.report["failures"].append({"task": f"close {name}", "what": outcome(failure)})
+
+
+class ServiceForgetsWhatIsQueued(Service):
+    """What waited when the stop came goes with the queue."""
+
+    def take_back(self):
+        return []
+
+
 # ---- the testee
 
 MODELS = {
     "resilient_worker": (ResilientWorker, ["requeue", "dead_letter", "attempts", "attempt_cap", "join"]),
+    "service": (Service, ["dead_letter"]),
 }
 
 # By mistake: the model that has it, and the scenarios that must fail.
 MISTAKES = {
     "worker_loses": ("resilient_worker", WorkerLosesWhatItIsCancelledAt, ["RWK-1/swept", "RWK-2"]),
+    "service_forgets": ("service", ServiceForgetsWhatIsQueued, ["INT-1", "INT-7"]),
 }
 
 
