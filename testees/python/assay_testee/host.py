@@ -62,6 +62,10 @@ class Env:
         """A failure that reached nobody else."""
         self._trial.emit({"unhandled": self._trial.outcome(failure)})
 
+    def outcome(self, failure):
+        """A failure as the protocol writes it, for arguments and values that hold one."""
+        return self._trial.outcome(failure)
+
 
 class Trial:
     """One trial, as a runtime drives it. A runtime derives from it:

@@ -17,15 +17,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from assay_testee import Closed, Host, OperationError, Rejected, TimedOut, outcomes, subject
+from assay_testee import Closed, Host, OperationError, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
 
 NS = 1_000_000_000
-
-
-def outcome(failure):
-    """As the protocol writes it."""
-    return outcomes.write(failure, None, AsyncioTrial.cancelled)
 
 
 def is_asked_to_stop():
@@ -144,7 +139,7 @@ class ResilientWorker:
 
     async def bury(self, job):
         """The letter is finished even if the worker is asked to stop; its patience bounds that."""
-        cause = outcome(job.failure)
+        cause = self.env.outcome(job.failure)
         write = asyncio.create_task(self.env.call("dead_letter", item=job.item, cause=cause, attempts=job.attempts))
         if not await settled(write, self.patience):
             write.cancel()
@@ -157,7 +152,7 @@ class ResilientWorker:
         else:
             if isinstance(unwritten, asyncio.CancelledError):
                 unwritten = TimedOut()
-            self.env.tell("lost", item=job.item, cause=cause, attempts=job.attempts, unwritten=outcome(unwritten))
+            self.env.tell("lost", item=job.item, cause=cause, attempts=job.attempts, unwritten=self.env.outcome(unwritten))
             self.settle()
 
     def put_back(self, job):
@@ -265,7 +260,7 @@ class Service:
         if failure is None:
             self.to_close.append(name)
         elif is_real(failure):
-            self.report["failures"].append({"task": f"open {name}", "what": outcome(failure)})
+            self.report["failures"].append({"task": f"open {name}", "what": self.env.outcome(failure)})
             self.stop.set()
 
     def serve(self):
@@ -312,7 +307,7 @@ class Service:
             closing.cancel()
             await settled(closing)
         if failure := failure_of(closing):
-            self.report["failures"].append({"task": f"close {name}", "what": outcome(failure)})
+            self.report["failures"].append({"task": f"close {name}", "what": self.env.outcome(failure)})
 
 
 class ServiceForgetsWhatIsQueued(Service):
@@ -599,11 +594,11 @@ class GracefulShutdown:
         if self.gone:
             self.env.unhandled(failure)
         else:
-            self.env.tell("failure", name=name, error=outcome(failure))
+            self.env.tell("failure", name=name, error=self.env.outcome(failure))
 
     def record(self, name, failure):
         secondary = self.phase == "cleanup" and bool(self.report["failures"])
-        self.report["failures"].append({"name": name, "error": outcome(failure), "secondary": secondary})
+        self.report["failures"].append({"name": name, "error": self.env.outcome(failure), "secondary": secondary})
 
 
 class ShutdownCleansInOrder(GracefulShutdown):
@@ -641,7 +636,7 @@ MODELS = {
 MISTAKES = {
     "worker_loses": ("resilient_worker", WorkerLosesWhatItIsCancelledAt, ["RWK-1/swept", "RWK-2"]),
     "service_forgets": ("service", ServiceForgetsWhatIsQueued, ["INT-1", "INT-1/a worker that is stopped"]),
-    "shutdown_cleans_in_order": ("graceful_shutdown", ShutdownCleansInOrder, ["SHD-8", "SHD-8/resources"]),
+    "shutdown_cleans_in_order": ("graceful_shutdown", ShutdownCleansInOrder, ["SHD-8", "SHD-8/resources", "SHD-10/in_cleanup"]),
 }
 
 
