@@ -50,17 +50,21 @@ class Env:
         self._trial = trial
         self._object = object_id
 
-    async def call(self, name, **args):
+    async def call(self, name, /, **args):
         """Calls back, and waits. Raises the outcome; cancelling the caller asks the callback to stop, and waits for it."""
         return await self._trial.call_back(self._object, name, args)
 
-    def tell(self, name, **args):
+    def tell(self, name, /, **args):
         """Calls back without waiting."""
         self._trial.emit({"tell": name, "on": self._object, "args": args})
 
     def unhandled(self, failure):
         """A failure that reached nobody else."""
         self._trial.emit({"unhandled": self._trial.outcome(failure)})
+
+    def outcome(self, failure):
+        """A failure as the protocol writes it, for arguments and values that hold one."""
+        return self._trial.outcome(failure)
 
 
 class Trial:

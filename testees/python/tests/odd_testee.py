@@ -69,7 +69,7 @@ class Odd:
         return sys.stdin.read()
 
     def tells(self, value):
-        self.env.tell("told", value=value)
+        self.env.tell("told", name=value)  # whatever an argument is called
 
     def hook(self):
         self.env.unhandled(OperationError("lost"))

@@ -206,7 +206,7 @@ class Calls(EveryRuntime):
     def test_tell_and_unhandled(self):
         for testee in self.each():
             self.assertEqual(
-                testee.call("tells", run=False, value=5), [{"tell": "told", "on": 1, "args": {"value": 5}}, done(2, kind="value")]
+                testee.call("tells", run=False, value=5), [{"tell": "told", "on": 1, "args": {"name": 5}}, done(2, kind="value")]
             )
             self.assertEqual(
                 testee.call("hook", run=False), [{"unhandled": {"kind": "error", "label": "lost"}}, done(3, kind="value")]
