@@ -50,8 +50,16 @@ class service_in_testee final : public contract::service, private testee::proxy 
 
   awaitable<void> called(std::string name, object args) override {
     if (name == "work") {
-      const item one = take(testee::number_in(args, "item"));
-      co_await work_on(one);
+      item one = take(testee::number_in(args, "item"));
+      std::exception_ptr failure;
+      try {
+        co_await work_on(one);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      if (!failure) co_return;
+      put(std::move(one));  // it is inside again: to be handed back, or given up
+      std::rethrow_exception(failure);
     } else if (name == "open_sink") {
       co_await outside().open_sink();
     } else if (name == "close_sink") {

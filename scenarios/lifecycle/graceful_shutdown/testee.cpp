@@ -122,9 +122,15 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
   }
 
   awaitable<void> called(std::string name, object args) override {
-    if (name != "step") no_such(name);
-    const testee::steps::step one = steps_.find(testee::number_in(args, "step"));
-    co_await one();
+    if (name == "step") {
+      const testee::steps::step one = steps_.find(testee::number_in(args, "step"));
+      co_await one();
+    } else if (name == "function") {
+      const function one = find(functions_, testee::number_in(args, "function"));
+      one();  // what it throws is the reply
+    } else {
+      no_such(name);
+    }
   }
   void told(const std::string& name, const object& args) override {
     if (name == "phase") {
@@ -136,8 +142,6 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
                 testee::read_outcome(testee::member_in(args, "error")).failure);
     } else if (name == "forced") {
       if (forced_) forced_(testee::text_in(args, "name"));
-    } else if (name == "function") {
-      find(functions_, testee::number_in(args, "function"))();
     } else if (name == "close") {
       const auto how = read_word<contract::connection_close>(testee::text_in(args, "how"), "how");
       find(closers_, testee::number_in(args, "close"))(how);

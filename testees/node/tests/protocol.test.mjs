@@ -35,9 +35,9 @@ test('hello says who is there, with the versions of libraries', async () => {
   assert.equal(hello.turns, true);
   assert.equal(hello.seeded, false);
   const names = hello.subjects.map((subject) => subject.name);
-  assert.deepEqual(names, ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq']);
-  for (const { contract, cites, features } of hello.subjects) {
-    assert.equal(contract, 'worker_pool');
+  assert.deepEqual(names, ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq', 'nodeguy_channel']);
+  for (const { name, contract, cites, features } of hello.subjects) {
+    assert.equal(contract, name === 'nodeguy_channel' ? 'bounded_queue' : 'worker_pool');
     assert.ok(Array.isArray(features));
     for (const [library, version] of Object.entries(hello.libraries)) {
       if (cites.toLowerCase().startsWith(library)) assert.ok(cites.includes(version), `${library} cites its version`);
