@@ -28,6 +28,25 @@ std::uint32_t choose_turns(choice_stream& choices) {
   return turns < few ? turns : few * (1 + choices.pick(choice_kind::user, few + 1));
 }
 
+// What a testee is told, for the trace: "push 5, cancel 4 after 2 turns".
+std::string told(const json::array& commands) {
+  std::string text;
+  for (const json::value& each : commands) {
+    const json::object& command = each.as_object();
+    text += text.empty() ? "" : ", ";
+    if (const json::value* const call = command.if_contains("call")) {
+      text += std::string(command.at("method").as_string()) + " " + std::to_string(call->as_int64());
+    } else if (const json::value* const cancelled = command.if_contains("cancel")) {
+      text += "cancel " + std::to_string(cancelled->as_int64());
+    } else {
+      text += "reply " + std::to_string(command.at("reply").as_int64());
+    }
+    if (const json::value* const turns = command.if_contains("after"))
+      text += " after " + std::to_string(turns->as_uint64()) + " turns";
+  }
+  return text;
+}
+
 protocol_error refusal(const event& one) {
   return protocol_error("refuses what its contract, or a feature that it claims, asks for: " + one.name);
 }
@@ -247,6 +266,8 @@ void session::run(json::array commands) {
   const bool due = deadline_ && *deadline_ <= owner_.elapsed();
   if (commands.empty() && !dirty_ && !due) return;
   dirty_ = false;
+  if (owner_.traced() && !commands.empty())
+    owner_.record(assay::event_kind::mark, "the testee is told: " + told(commands));
   for (event& each : exchange(std::move(commands), true)) inbox_.push_back(std::move(each));
 }
 
