@@ -8,8 +8,8 @@ import importlib.metadata
 import sys
 
 import anyio
-from assay_testee import Aggregate, Closed, Host, Outcome, Rejected, TimedOut, subject
-from assay_testee.failures import leaves
+from assay_testee import Host, TimedOut, subject
+from shared_subjects import Channel, Group
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -21,49 +21,10 @@ STREAMS = (
 )
 
 
-class MemoryObjectStream:
-    """Without the timed forms."""
-
-    def __init__(self, env, config):
-        try:
-            self.sender, self.receiver = anyio.create_memory_object_stream(config["capacity"])
-        except ValueError as failure:
-            raise Rejected(str(failure)) from None
-
-    async def push(self, item):
-        try:
-            await self.sender.send(item)
-        except anyio.ClosedResourceError:
-            raise Closed() from None
-
-    async def pop(self):
-        try:
-            return await self.receiver.receive()
-        except anyio.EndOfStream:
-            raise Closed() from None
-
-    def size(self):
-        return self.receiver.statistics().current_buffer_used
-
-    def try_push(self, item):
-        try:
-            self.sender.send_nowait(item)
-        except anyio.WouldBlock:
-            return False
-        except anyio.ClosedResourceError:
-            raise Closed() from None
-        return True
-
-    def try_pop(self):
-        try:
-            return self.receiver.receive_nowait()
-        except anyio.WouldBlock:
-            return None
-        except anyio.EndOfStream:
-            raise Closed() from None
-
-    def close(self):
-        self.sender.close()
+class MemoryObjectStream(Channel):
+    library = anyio
+    end = anyio.EndOfStream
+    open = staticmethod(anyio.create_memory_object_stream)
 
 
 def seconds(patience):
@@ -117,46 +78,9 @@ class StreamWithMoveOnAfter(MemoryObjectStream):
     cites=DOCS + "tasks.html: start_soon while the group is active, also from child tasks; if a child task, or the code in the "
     "context, raises an exception, all other child tasks are cancelled; one exception is raised as it is, several as a group",
 )
-class TaskGroup:
-    def __init__(self, env, config):
-        self.env = env
-        self.group = None
-        self.names = {}
-
-    async def run(self, children):
-        await self._run(children, None)
-
-    async def run_with_body(self, children, body):
-        await self._run(children, body)
-
-    async def _run(self, children, body):
-        try:
-            async with anyio.create_task_group() as self.group:
-                for child in children:
-                    self.spawn(child)
-                if body is not None:
-                    await self._child(body)
-        except BaseException as failure:
-            # One as it is. Several as a group, which is anyio's own: a BaseException, and on Trio a MultiError as well. It holds
-            # the cancellations, too, if the group was cancelled from outside.
-            failures = [one for one in leaves(failure) if one in self.names]
-            if not failures:
-                raise
-            raise Aggregate((self.names[one], one) for one in failures) from None
-
-    def spawn(self, child):
-        try:
-            self.group.start_soon(self._child, child, name=child["name"])
-        except RuntimeError:
-            return False
-        return True
-
-    async def _child(self, child):
-        try:
-            await self.env.call("child", id=child["id"])
-        except Outcome as failure:
-            self.names[failure] = child["name"]
-            raise
+class TaskGroup(Group):
+    def open(self):
+        return anyio.create_task_group()
 
 
 if __name__ == "__main__":

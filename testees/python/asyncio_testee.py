@@ -2,12 +2,11 @@
 """The testee `asyncio`: what Python's standard library has, held to what its documentation promises."""
 
 import asyncio
-import contextlib
 import platform
 
-from assay_testee import Aggregate, Host, OperationError, Outcome, Rejected, TimedOut, subject
+from assay_testee import Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from assay_testee.failures import chain
+from shared_subjects import ExitStack, Group
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 
@@ -110,42 +109,16 @@ class QueueWithTimeout(QueueSubject):
     "remaining tasks, and the body; failures are combined in an ExceptionGroup, also a single one; a failure of the body is "
     "treated like a task's; CancelledError is no failure",
 )
-class TaskGroup:
-    def __init__(self, env, config):
-        self.env = env
-        self.group = None
-        self.names = {}
+class TaskGroup(Group):
+    def open(self):
+        return asyncio.TaskGroup()
 
-    async def run(self, children):
-        await self._run(children, None)
-
-    async def run_with_body(self, children, body):
-        await self._run(children, body)
-
-    async def _run(self, children, body):
+    def start(self, name, child):
+        work = self.child(child)
         try:
-            async with asyncio.TaskGroup() as self.group:
-                for child in children:
-                    self.spawn(child)
-                if body is not None:
-                    await self._child(body)
-        except BaseExceptionGroup as group:
-            raise Aggregate((self.names.get(one, ""), one) for one in group.exceptions) from None
-
-    def spawn(self, child):
-        work = self._child(child)
-        try:
-            self.group.create_task(work, name=child["name"])
+            self.group.create_task(work, name=name)
         except RuntimeError:
             work.close()
-            return False
-        return True
-
-    async def _child(self, child):
-        try:
-            await self.env.call("child", id=child["id"])
-        except Outcome as failure:
-            self.names[failure] = child["name"]
             raise
 
 
@@ -157,37 +130,8 @@ class TaskGroup:
     "#contextlib.ExitStack: 'as if nested with statements had been used', so that a later failure has the earlier one as its "
     "context",
 )
-class ExitStack:
-    def __init__(self, env, config):
-        self.env = env
-        self.resources = []
-        self.names = {}
-
-    def add(self, name, start, stop):
-        self.resources.append((name, start, stop))
-
-    async def run(self, body):
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                for name, start, stop in self.resources:
-                    await self._step(name, start)
-                    stack.push_async_callback(self._step, name, stop)
-                await self._step("body", body)
-        except BaseException as last:
-            # A cancellation that came meanwhile has the failures as its context: they are told before it (X-18).
-            failures = chain(last, OperationError)
-            if not failures:
-                raise
-            if len(failures) == 1:
-                raise failures[0] from None
-            raise Aggregate((self.names[one], one) for one in failures) from None
-
-    async def _step(self, name, number):
-        try:
-            await self.env.call("step", step=number)
-        except OperationError as failure:
-            self.names[failure] = name
-            raise
+class StackOnAsyncio(ExitStack):
+    """Stops are steps like others: a cancellation interrupts them."""
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""What several of the libraries have in the same shape: an adapter derives from these and says what is its library's own."""
+
+import contextlib
+
+from assay_testee import Aggregate, Closed, OperationError, Outcome, Rejected
+from assay_testee.failures import chain, leaves
+
+
+class Channel:
+    """A pair of a sending and a receiving end, as Trio's memory channels and anyio's streams are; without the timed forms.
+
+    `library` has WouldBlock and ClosedResourceError, `end` is what it raises at the end of a channel.
+    """
+
+    library = None
+    end = None
+
+    @staticmethod
+    def open(capacity):
+        """The two ends; raises ValueError for an impossible capacity."""
+        raise NotImplementedError
+
+    def __init__(self, env, config):
+        try:
+            self.sender, self.receiver = self.open(config["capacity"])
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def push(self, item):
+        try:
+            await self.sender.send(item)
+        except self.library.ClosedResourceError:
+            raise Closed() from None
+
+    async def pop(self):
+        try:
+            return await self.receiver.receive()
+        except self.end:
+            raise Closed() from None
+
+    def size(self):
+        return self.receiver.statistics().current_buffer_used
+
+    def try_push(self, item):
+        try:
+            self.sender.send_nowait(item)
+        except self.library.WouldBlock:
+            return False
+        except self.library.ClosedResourceError:
+            raise Closed() from None
+        return True
+
+    def try_pop(self):
+        try:
+            return self.receiver.receive_nowait()
+        except self.library.WouldBlock:
+            return None
+        except self.end:
+            raise Closed() from None
+
+    def close(self):
+        self.sender.close()
+
+
+class Group:
+    """A group of tasks that is an asynchronous context manager."""
+
+    def __init__(self, env, config):
+        self.env = env
+        self.group = None
+        self.names = {}
+
+    def open(self):
+        """The context manager."""
+        raise NotImplementedError
+
+    def start(self, name, child):
+        """Starts `self.child(child)`; raises RuntimeError if the group takes no more."""
+        self.group.start_soon(self.child, child, name=name)
+
+    async def run(self, children):
+        await self._run(children, None)
+
+    async def run_with_body(self, children, body):
+        await self._run(children, body)
+
+    async def _run(self, children, body):
+        try:
+            async with self.open() as self.group:
+                for child in children:
+                    self.spawn(child)
+                if body is not None:
+                    await self.child(body)
+        except BaseException as failure:
+            # One as it is, or several as a group, which may hold the cancellations, too.
+            failures = [one for one in leaves(failure) if one in self.names]
+            if not failures:
+                raise
+            raise Aggregate((self.names[one], one) for one in failures) from None
+
+    def spawn(self, child):
+        try:
+            self.start(child["name"], child)
+        except RuntimeError:
+            return False
+        return True
+
+    async def child(self, child):
+        try:
+            await self.env.call("child", id=child["id"])
+        except Outcome as failure:
+            self.names[failure] = child["name"]
+            raise
+
+
+class ExitStack:
+    """contextlib.AsyncExitStack, whatever it runs on."""
+
+    def __init__(self, env, config):
+        self.env = env
+        self.resources = []
+        self.names = {}
+
+    def add(self, name, start, stop):
+        self.resources.append((name, start, stop))
+
+    async def run(self, body):
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                for name, start, stop in self.resources:
+                    await self.step(name, start)
+                    stack.push_async_callback(self.stop, name, stop)
+                await self.step("body", body)
+        except BaseException as last:
+            # A cancellation that came meanwhile has the failures as its context: they are told before it (X-18).
+            failures = chain(last, OperationError)
+            if not failures:
+                raise
+            if len(failures) == 1:
+                raise failures[0] from None
+            raise Aggregate((self.names[one], one) for one in failures) from None
+
+    async def stop(self, name, number):
+        await self.step(name, number)
+
+    async def step(self, name, number):
+        try:
+            await self.env.call("step", step=number)
+        except OperationError as failure:
+            self.names[failure] = name
+            raise
