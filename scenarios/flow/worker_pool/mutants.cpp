@@ -705,7 +705,7 @@ class timeout_keeps_worker final : public reference_pool {
 };
 const auto m38 = mutant<timeout_keeps_worker>(
     "a_timed_out_job_keeps_its_worker", "the worker of a job that timed out is not free",
-    {{"WPL-10", "the timeout frees the worker for the next job"}}, {"WPL-5"});
+    {{"WPL-10", "the timeout frees the worker for the next job"}}, {"WPL-4", "WPL-5"});
 
 class timeout_looks_cancelled final : public reference_pool {
  public:
