@@ -69,7 +69,7 @@ void write_html(std::ostream& out, const run_report& report, const std::filesyst
     json::object& result = results[i].as_object();
     put_timelines_within(room, result, report.results[i]);
     shorten(result["story"].as_array());
-    result["shown_under"] = shown_under(report.results[i]);
+    if (is_bad(report.results[i].outcome)) result["shown_under"] = shown_under(report.results[i]);
   }
   data["strategy"] = report.options.strategy;
   data["pairs"] = report.options.pairs_max;

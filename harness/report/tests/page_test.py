@@ -92,6 +92,8 @@ class Pages(unittest.TestCase):
             for one in results:
                 one.pop("timeline", None)
                 one.pop("timeline_fifo", None)
+                self.assertEqual("shown_under" in one, one["verdict_any"] in ("fail", "error"))
+                one.pop("shown_under", None)
             self.assertEqual(results, written["results"])
 
     def test_what_subjects_say_cannot_leave_its_place(self):
