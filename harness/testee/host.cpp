@@ -79,10 +79,15 @@ void require_features(const hello& said) {
   }
 }
 
-const known_testee& keep(launch how, hello said) {
+const known_testee& keep(launch how, std::string line) {
+  hello said = read_hello(line);
+  for (const known_testee& other : known()) {
+    if (other.said.name == said.name)
+      throw protocol_error("is called '" + said.name + "', and so is '" + other.how.command + "'");
+  }
   require_factories(said);
   require_features(said);
-  known().push_back({std::move(how), std::move(said)});
+  known().push_back({std::move(how), std::move(line), std::move(said)});
   const known_testee& host = known().back();
   catalogue& all = catalogue::instance();
   for (const subject_info& one : host.said.subjects) {
@@ -108,13 +113,7 @@ void add_factory(std::string_view contract, subject_factory make, std::vector<st
 const known_testee& introduce(const launch& how) {
   try {
     auto started = std::make_unique<process>(how.command, how.folder, how.patience);
-    hello said = read_hello(ask_hello(*started));
-    for (const known_testee& other : known()) {
-      if (other.said.name == said.name) {
-        throw protocol_error("is called '" + said.name + "', and so is '" + other.how.command + "'");
-      }
-    }
-    const known_testee& host = keep(how, std::move(said));
+    const known_testee& host = keep(how, ask_hello(*started));
     processes()[&host] = std::move(started);
     return host;
   } catch (const protocol_error& failure) {
@@ -141,27 +140,7 @@ std::string write_known() {
     host["command"] = one.how.command;
     host["folder"] = one.how.folder;
     host["patience_ns"] = one.how.patience.count();
-    json::object said;
-    said["protocol"] = protocol_version;
-    said["name"] = one.said.name;
-    said["language"] = one.said.language;
-    said["libraries"] = json::value_from(one.said.libraries);
-    said["turns"] = one.said.turns;
-    said["seeded"] = one.said.seeded;
-    said["drops"] = one.said.drops;
-    json::array subjects;
-    for (const subject_info& subject : one.said.subjects) {
-      json::object text;
-      text["name"] = subject.name;
-      text["contract"] = subject.contract;
-      text["features"] = json::value_from(subject.features);
-      text["cites"] = subject.cites;
-      subjects.push_back(std::move(text));
-    }
-    said["subjects"] = std::move(subjects);
-    json::object line;
-    line["hello"] = std::move(said);
-    host["said"] = json::serialize(line);
+    host["said"] = one.line;
     all.push_back(std::move(host));
   }
   return json::serialize(all);
@@ -174,8 +153,7 @@ void recall(std::string_view text) {
     how.command = one.at("command").as_string().c_str();
     how.folder = one.at("folder").as_string().c_str();
     how.patience = std::chrono::nanoseconds(one.at("patience_ns").as_int64());
-    hello said = read_hello(one.at("said").as_string().c_str());
-    keep(std::move(how), std::move(said));
+    keep(std::move(how), one.at("said").as_string().c_str());
   }
 }
 

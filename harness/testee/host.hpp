@@ -28,7 +28,8 @@ struct launch {
 /// A testee that has said hello.
 struct known_testee {
   launch how;
-  hello said;
+  std::string line;  ///< its hello, as it was said
+  hello said;        ///< the same, read
 };
 
 /// Makes a subject of one contract that stands for one in a testee. The testee outlives it.

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import sniffio
 
-from . import outcomes
+from . import level_triggered, outcomes
 from .asyncio_trial import AsyncioTrial
 
 
@@ -50,26 +50,4 @@ class AnyioTrial(AsyncioTrial):
     # ---- callbacks
 
     async def call_back(self, object_id, name, args):
-        reply = None
-        replied = anyio.Event()
-
-        def take(outcome):
-            nonlocal reply
-            reply = outcome
-            replied.set()
-
-        number = self.begin_callback(object_id, name, args, take)
-        try:
-            await replied.wait()
-        except asyncio.CancelledError:
-            # What is called has the last word: it may have ended already, and it may take its time.
-            if reply is None:
-                self.ask_to_stop(number)
-                with anyio.CancelScope(shield=True):
-                    await replied.wait()
-            if reply["kind"] == "cancelled":
-                raise
-        if reply["kind"] == "cancelled":
-            # It gave up by itself: the scope that it would have cancelled is its own.
-            return None
-        return outcomes.value(reply)
+        return await level_triggered.call_back(self, anyio, asyncio.CancelledError, object_id, name, args)

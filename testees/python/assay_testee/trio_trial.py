@@ -12,7 +12,7 @@ import sys
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from . import host, outcomes
+from . import host, level_triggered, outcomes
 
 _NS = 1_000_000_000
 _MESSAGE = "ASSAY_TESTEE_MESSAGE"  # what a process that begins anew has read and not answered
@@ -105,29 +105,7 @@ class TrioTrial(host.Trial):
     # ---- callbacks
 
     async def call_back(self, object_id, name, args):
-        reply = None
-        replied = trio.Event()
-
-        def take(outcome):
-            nonlocal reply
-            reply = outcome
-            replied.set()
-
-        number = self.begin_callback(object_id, name, args, take)
-        try:
-            await replied.wait()
-        except trio.Cancelled:
-            # What is called has the last word: it may have ended already, and it may take its time.
-            if reply is None:
-                self.ask_to_stop(number)
-                with trio.CancelScope(shield=True):
-                    await replied.wait()
-            if reply["kind"] == "cancelled":
-                raise
-        if reply["kind"] == "cancelled":
-            # It gave up by itself: the scope that it would have cancelled is its own.
-            return None
-        return outcomes.value(reply)
+        return await level_triggered.call_back(self, trio, trio.Cancelled, object_id, name, args)
 
     # ---- the end
 
