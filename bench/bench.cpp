@@ -77,9 +77,9 @@ void run_trial(benchmark::State& state, variant which, Scenario scenario) {
   assay::choice_stream choices(first);
   assay::trial_settings settings;
   settings.where = which == variant::io_context ? assay::tier::io_context : assay::tier::sim;
-  settings.turns_max = std::numeric_limits<std::uint64_t>::max();
-  settings.turns_per_instant_max = std::numeric_limits<std::uint64_t>::max();
   assay::trial t(choices, settings, which == variant::traced);
+  constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+  t.limit_progress({unlimited, unlimited});
   joined all;
   const assay::trial_result result = t.run([&] { return scenario(t, all); });
   if (!result.passed()) state.SkipWithError(result.message.c_str());

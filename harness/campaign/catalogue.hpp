@@ -144,13 +144,13 @@ class subject final : public subject_base {
   factory make_;
 };
 
-/// Destroys a subject after telling the ledger that what it still holds is left, not lost. A scenario that has failed
+/// Destroys a subject after telling the ledger that what it holds goes with it: that is left, not lost. A scenario that has failed
 /// leaves its operations where they are, and they use the subject: then it goes after them, with the trial.
 struct subject_deleter {
   trial* owner = nullptr;
   template <class Contract>
   void operator()(Contract* made) const {
-    owner->items().subject_going();
+    owner->items().holder_going(made);
     if (owner->has_failed() || owner->cut_short() || std::uncaught_exceptions() > 0) {
       owner->keep(std::shared_ptr<Contract>(made));
     } else {
@@ -171,6 +171,7 @@ class maker {
   /// configuration).
   made_subject<Contract> operator()(config configuration = {}) const {
     std::unique_ptr<Contract> made = make_counted(configuration);
+    trial_->next_round();
     return made_subject<Contract>(made.release(), subject_deleter{trial_});
   }
   bool claims(std::string_view feature) const noexcept { return subject_->claims(feature); }

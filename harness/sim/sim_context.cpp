@@ -88,7 +88,7 @@ std::int64_t sim_context::outstanding_work() const noexcept {
 }
 
 void sim_context::throw_livelock() const {
-  throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant");
+  throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant without progress");
 }
 
 bool sim_context::run_turn() {

@@ -158,6 +158,8 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   /// True once a handler came from another thread.
   bool escaped() const noexcept { return escaped_.load(std::memory_order_relaxed); }
   void set_turns_per_instant_max(std::uint64_t turns) noexcept { turns_per_instant_max_ = turns; }
+  /// Something other than turns has come further: they are counted from anew.
+  void note_progress() noexcept { turns_at_instant_ = 0; }
   /// Whose frames go last when the context is destroyed.
   void set_last_task(task_id task) noexcept { last_task_ = task; }
   /// Counts the allocations of every turn but those of the last task.

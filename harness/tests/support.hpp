@@ -59,6 +59,10 @@ inline asio::awaitable<void> yield_for_ever() {
   while (true) co_await yield_turn();
 }
 
+inline asio::awaitable<void> yield_often(int times) {
+  for (int i = 0; i < times; ++i) co_await yield_turn();
+}
+
 inline asio::awaitable<void> tick_for_ever(std::chrono::nanoseconds period) {
   while (true) co_await sleep_for(period);
 }

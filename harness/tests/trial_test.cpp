@@ -415,6 +415,96 @@ TEST_P(both_tiers, vcs_5_background_work_does_not_hide_a_deadlock) {
   EXPECT_THAT(seen.message, testing::EndsWith("'scenario'"));
 }
 
+// A service whose monitor ticks is looked at half a minute later, and minutes later.
+asio::awaitable<void> waits_beside_a_monitor(trial& t) {
+  start_options options;
+  options.background = true;
+  t.start("monitor", tick_for_ever(1ms), options);
+  co_await t.advance(30s);
+  EXPECT_EQ(t.elapsed(), 30s);
+  co_await sleep_for(4 * 60s);
+  EXPECT_EQ(t.elapsed(), 270s);
+}
+TEST_P(both_tiers, vcs_5_background_work_goes_on_while_the_foreground_waits_for_a_time) {
+  const trial_result seen = run(&waits_beside_a_monitor);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+asio::awaitable<void> ticks_in_the_foreground(trial& t) {
+  auto ticking = t.start("ticking", tick_for_ever(1ms));
+  co_await t.advance(10 * 60s);
+  ticking.cancel();
+  co_await t.settle();
+}
+TEST_P(both_tiers, vcs_6_the_scenario_may_wait_for_any_time_beside_work_of_the_foreground) {
+  const trial_result seen = run(&ticks_in_the_foreground);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+asio::awaitable<void> spins_in_the_background(trial& t) {
+  start_options options;
+  options.background = true;
+  t.start("spinning", yield_for_ever(), options);
+  co_await t.advance(30s);
+}
+TEST_P(both_tiers, vcs_6_a_livelock_in_the_background_is_found) {
+  EXPECT_EQ(run(&spins_in_the_background).kind, failure_kind::livelock);
+}
+
+asio::awaitable<void> polls_for_ever(trial& t) {
+  t.start("polling", tick_for_ever(1ms));
+  co_await sleep_for_ever();
+}
+TEST_P(both_tiers, vcs_6_polling_without_progress_is_a_livelock) {
+  const trial_result seen = run(&polls_for_ever);
+  EXPECT_EQ(seen.kind, failure_kind::livelock);
+  EXPECT_THAT(seen.message, HasSubstr("the clock was advanced 100000 times"));
+}
+
+asio::awaitable<void> sleep_often(int times) {
+  for (int i = 0; i < times; ++i) co_await sleep_for(1ms);
+}
+asio::awaitable<void> sleeps_often(trial&) { return sleep_often(200'000); }
+asio::awaitable<void> yields_often(trial&) { return yield_often(200'000); }
+asio::awaitable<void> has_patience(trial& t) {
+  t.limit_progress({.turns_at_instant = 1'000'000, .advances = 1'000'000});
+  co_await sleep_often(200'000);
+  co_await yield_often(200'000);
+}
+TEST_P(both_tiers, vcs_6_a_test_sets_the_bounds_itself) {
+  EXPECT_EQ(run(&sleeps_often).kind, failure_kind::livelock);
+  EXPECT_EQ(run(&yields_often).kind, failure_kind::livelock);
+  const trial_result seen = run(&has_patience);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+asio::awaitable<void> starts_many(trial& t) {
+  for (int i = 0; i < 1'000; ++i) {
+    t.start("busy", yield_often(200));
+    co_await t.settle();
+  }
+}
+TEST_P(both_tiers, vcs_6_any_number_of_turns_at_one_instant_will_do_while_operations_end) {
+  const trial_result seen = run(&starts_many);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+asio::awaitable<void> hand_round(trial& t) {
+  class item one = t.item(1);
+  while (true) {
+    t.items().give(one);
+    co_await yield_turn();
+    t.items().deliver(one);
+  }
+}
+asio::awaitable<void> goes_in_circles(trial& t) {
+  t.start("round", hand_round(t));
+  co_await t.settle();
+}
+TEST_P(both_tiers, vcs_6_an_item_that_goes_in_circles_is_no_progress) {
+  EXPECT_EQ(run(&goes_in_circles).kind, failure_kind::livelock);
+}
+
 asio::awaitable<void> ignore_cancellation() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await sleep_for_ever();

@@ -47,6 +47,7 @@ class sim_engine final : public engine {
   void set_turns_per_instant_max(std::uint64_t turns) noexcept override {
     context_.set_turns_per_instant_max(turns);
   }
+  void note_progress() noexcept override { context_.note_progress(); }
   bool run_turn() override { return context_.run_turn(); }
   bool release_due() override { return context_.release_due(); }
   void move_clock(std::chrono::nanoseconds instant) noexcept override { context_.move_clock(instant); }
@@ -97,11 +98,12 @@ class stock_engine final : public engine {
   void set_last_task(task_id task) noexcept override { last_task_ = task; }
   void count_allocations(allocation_counter*) noexcept override {}
   void set_turns_per_instant_max(std::uint64_t turns) noexcept override { turns_per_instant_max_ = turns; }
+  void note_progress() noexcept override { turns_at_instant_ = 0; }
   bool run_turn() override {
     time_.set_current_task(0);
     if (turns_at_instant_ >= turns_per_instant_max_) {
       throw livelock("more than " + std::to_string(turns_per_instant_max_) +
-                     " turns at one instant");  // VCS-6
+                     " turns at one instant without progress");  // VCS-6
     }
     ++turns_at_instant_;  // before, since what the handler throws comes out
     const bool ran = context_.poll_one() > 0;

@@ -31,6 +31,8 @@ class engine {
   /// Counts the allocations of every turn but those of the last task, where the tier can tell tasks apart.
   virtual void count_allocations(allocation_counter* counter) noexcept = 0;
   virtual void set_turns_per_instant_max(std::uint64_t turns) noexcept = 0;
+  /// What turns at one instant are counted from anew.
+  virtual void note_progress() noexcept = 0;
   /// Runs one ready handler; false when none is ready. What the handler throws comes out.
   virtual bool run_turn() = 0;
   /// Makes the timers that are due now ready; false when none is due.

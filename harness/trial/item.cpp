@@ -36,6 +36,26 @@ void item::release() noexcept {
   id_ = 0;
 }
 
+void item::given_to(const void* holder) const {
+  if (ledger_ != nullptr) ledger_->give(*this, holder);
+}
+
+void item::delivered() const {
+  if (ledger_ != nullptr) ledger_->deliver(id_);
+}
+
+void item::given_back() const {
+  if (ledger_ != nullptr) ledger_->give_back(id_);
+}
+
+void item::settled(item_state fate) const {
+  if (ledger_ != nullptr) ledger_->settle(id_, fate);
+}
+
+bool item::unsettled() const noexcept {
+  return ledger_ != nullptr && ledger_->state(id_) == item_state::given;
+}
+
 item_ledger::entry* item_ledger::find(int id) noexcept {
   const auto found =
       std::find_if(entries_.begin(), entries_.end(), [id](const entry& e) { return e.id == id; });
@@ -62,8 +82,28 @@ void item_ledger::move(int id, item_state state) {
   entry* const e = find(id);
   if (e == nullptr) return;
   e->state = state;
+  const auto bit = static_cast<std::uint8_t>(1U << static_cast<unsigned>(state));
+  const bool fresh = (e->visited & bit) == 0;
+  e->visited |= bit;
   if (touched) touched(id);
+  if (fresh && progressed) progressed();
   if (note) note("item " + std::to_string(id) + " " + std::string(to_string(state)));
+}
+
+void item_ledger::give(const item& one, const void* holder) {
+  move(one.id_, item_state::given);
+  if (entry* const e = find(one.id_)) {
+    e->holder = holder;
+    e->orphaned = false;
+  }
+}
+
+void item_ledger::holder_going(const void* holder) noexcept {
+  for (entry& e : entries_) e.orphaned = e.orphaned || e.holder == holder;
+}
+
+void item_ledger::all_going() noexcept {
+  for (entry& e : entries_) e.orphaned = true;
 }
 
 void item_ledger::deliver(int id) {
@@ -115,7 +155,7 @@ void item_ledger::destroyed(int id) noexcept {
   if (e->objects == 0) violations_.push_back("item " + std::to_string(id) + " was destroyed twice");
   if (e->objects > 0) --e->objects;
   if (e->state == item_state::given && e->where.empty()) {
-    if (subject_going_) {
+    if (e->orphaned) {
       e->state = item_state::left;
     } else if (locate) {
       e->where = locate();

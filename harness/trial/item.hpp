@@ -2,7 +2,8 @@
 //
 // A scenario makes items, a contract moves them in and out, and the ledger follows each one from `made` to
 // its fate. An item whose object is destroyed inside the subject while the call that handed it in had
-// succeeded is lost; an item that turns up although its push was reported as failed is doubled.
+// succeeded is lost; an item that turns up although its push was reported as failed is doubled. An item belongs to the
+// subject that holds it: only what goes with that subject, or after it, is left.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,19 @@
 namespace assay {
 
 class item_ledger;
+
+/// Where an item is, or what became of it.
+enum class item_state : std::uint8_t {
+  in_hand,        ///< with the scenario: just made, popped, or given back
+  given,          ///< with the subject
+  delivered,      ///< reached its goal (popped by the scenario, done, accepted by the sink)
+  returned,       ///< the call that handed it in failed: it is the caller's again
+  dead_lettered,  ///< given up, with a cause
+  dropped,        ///< dropped by a declared policy
+  left,           ///< still inside when the subject that held it was destroyed
+  lost            ///< destroyed inside the subject, and nobody was told
+};
+std::string_view to_string(item_state state) noexcept;
 
 /// Default-constructible (empty), move-only, with an id. The payload is the id.
 class item {
@@ -40,6 +54,19 @@ class item {
   bool operator==(const item& other) const noexcept { return id_ == other.id_; }
   item_ledger* ledger() const noexcept { return ledger_; }
 
+  // What contracts report of it. An item without a ledger (an empty one) is ignored.
+
+  /// It is with the subject `holder` from here on.
+  void given_to(const void* holder) const;
+  /// The subject handed it out. A second delivery, or one of an item that was reported as returned, is a violation.
+  void delivered() const;
+  /// It is the caller's again, since the call that handed it in has failed or because the subject hands it back.
+  void given_back() const;
+  /// Its fate: delivered, dead-lettered or dropped. A second one is a violation.
+  void settled(item_state fate) const;
+  /// Whether it is with the subject and has no fate yet.
+  bool unsettled() const noexcept;
+
  private:
   friend class item_ledger;
   item(item_ledger& ledger, int id) noexcept : ledger_(&ledger), id_(id) {}
@@ -49,27 +76,17 @@ class item {
   int id_ = 0;
 };
 
-/// Where an item is, or what became of it.
-enum class item_state : std::uint8_t {
-  in_hand,        ///< with the scenario: just made, popped, or given back
-  given,          ///< with the subject
-  delivered,      ///< reached its goal (popped by the scenario, done, accepted by the sink)
-  returned,       ///< the call that handed it in failed: it is the caller's again
-  dead_lettered,  ///< given up, with a cause
-  dropped,        ///< dropped by a declared policy
-  left,           ///< still inside when the subject itself was destroyed
-  lost            ///< destroyed inside the subject, and nobody was told
-};
-std::string_view to_string(item_state state) noexcept;
-
 class item_ledger {
  public:
   struct entry {
     int id = 0;
     item_state state = item_state::in_hand;
     std::uint32_t deliveries = 0;
-    std::uint32_t objects = 0;  ///< live objects: 1 while it exists anywhere, 0 afterwards
-    std::string where;          ///< what was going on when its object was destroyed
+    std::uint8_t visited = 0;      ///< a bit for each state that it has been in
+    std::uint32_t objects = 0;     ///< live objects: 1 while it exists anywhere, 0 afterwards
+    const void* holder = nullptr;  ///< the subject that it was given to; compared, never used
+    bool orphaned = false;         ///< that subject is being destroyed, or is gone
+    std::string where;             ///< what was going on when its object was destroyed
   };
 
   /// Where things happen, as text for a finding; and a line for the trace at every move.
@@ -77,6 +94,8 @@ class item_ledger {
   std::function<void(std::string_view)> note;
   /// Told of every item that is moved: two turns that move the same one do not commute.
   std::function<void(int id)> touched;
+  /// Told when an item comes into a state in which it has never been: going round in circles is no progress.
+  std::function<void()> progressed;
 
   item_ledger() = default;
   item_ledger(const item_ledger&) = delete;
@@ -85,26 +104,20 @@ class item_ledger {
   /// Makes an item with this id (not 0, not used before in this trial: std::invalid_argument).
   item make(int id);
 
-  // What contracts report. An empty item is ignored.
+  // What items report; by id, since a subject may speak of one that has no object any more.
 
-  void give(const item& one) { move(one.id_, item_state::given); }
-  /// The subject handed the item out. A second delivery, or one of an item that was reported as returned, is
-  /// a violation.
+  void give(const item& one, const void* holder = nullptr);
   void deliver(const item& one) { deliver(one.id_); }
-  /// The same where the subject speaks in ids: it may hand out a copy of what has no object any more.
   void deliver(int id);
+  void give_back(int id);
+  void settle(int id, item_state fate);
   /// Whether an item with this id was made.
   bool knows(int id) const noexcept { return find(id) != nullptr; }
-  /// The call that handed the item in has failed, so the item is the caller's; also for items that a subject
-  /// hands back explicitly.
-  void give_back(int id);
-  void dead_letter(int id) { settle(id, item_state::dead_lettered); }
-  void drop(int id) { settle(id, item_state::dropped); }
-  void settle(int id, item_state fate);
 
-  /// From here to the end of the trial the subject is being destroyed: what it still holds is `left`, not
-  /// lost.
-  void subject_going() noexcept { subject_going_ = true; }
+  /// The subject `holder` is being destroyed: what it still holds is `left`, not lost.
+  void holder_going(const void* holder) noexcept;
+  /// The trial is being destroyed, and all its subjects with it.
+  void all_going() noexcept;
 
   /// Called when the trial is quiescent: settles the states of items whose objects are gone.
   void close();
@@ -128,7 +141,26 @@ class item_ledger {
 
   std::vector<entry> entries_;
   std::vector<std::string> violations_;
-  bool subject_going_ = false;
+};
+
+/// The account of an item while a contract hands it to a subject: given to `holder`, and the caller's again unless it was
+/// taken.
+class handing_in {
+ public:
+  handing_in(const item& one, const void* holder) : ledger_(one.ledger()), id_(one.id()) {
+    one.given_to(holder);
+  }
+  handing_in(const handing_in&) = delete;
+  handing_in& operator=(const handing_in&) = delete;
+  ~handing_in() {
+    if (ledger_ != nullptr) ledger_->give_back(id_);
+  }
+  /// The call has ended with a value.
+  void taken() noexcept { ledger_ = nullptr; }
+
+ private:
+  item_ledger* ledger_;
+  int id_;
 };
 
 }  // namespace assay

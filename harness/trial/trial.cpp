@@ -14,9 +14,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::uint64_t item_keys = std::uint64_t{1} << 63U;    // apart from those that scenarios choose
-constexpr std::uint32_t exceptions_max = 100;                   // that leave a turn, of one trial
-constexpr std::uint64_t turns_without_foreground_max = 20'000;  // before background work alone counts as idle
+constexpr std::uint64_t item_keys = std::uint64_t{1} << 63U;  // apart from those that scenarios choose
+constexpr std::uint32_t exceptions_max = 100;                 // that leave a turn, of one trial
 
 // The file's own name: the path that the compiler was given is not the same everywhere.
 std::string place(const std::source_location& where) {
@@ -76,7 +75,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
       time_(engine_->time()),
       covered_(settings.covered) {
   if (covered_ != nullptr) covered_->begin(choices_);
-  engine_->set_turns_per_instant_max(settings.turns_per_instant_max);
+  limit_progress({});
   if (traced) {
     trace_.emplace();
     choices_.tell([this](const choice& made, std::span<const candidate> among) { note_choice(made, among); });
@@ -89,15 +88,17 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     engine_->touch(static_cast<std::uint64_t>(id) | item_keys);
     if (covered_ != nullptr) covered_->item_moved(id, items_);
   };
+  items_.progressed = [this] { note_progress(); };
   if (traced) items_.note = [this](std::string_view text) { record(event_kind::item, std::string(text)); };
 }
 
 trial::~trial() {
   running_ = false;
-  items_.subject_going();
+  items_.all_going();
   items_.locate = nullptr;
   items_.note = nullptr;
   items_.touched = nullptr;
+  items_.progressed = nullptr;
   choices_.tell(nullptr);
   const clock_guard clock(time_);
   // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
@@ -255,6 +256,15 @@ void trial::cover(event_kind kind, std::string_view detail) {
   covered_->event(static_cast<std::uint64_t>(kind), detail);
 }
 
+void trial::limit_progress(progress_limits limits) noexcept {
+  limits_ = limits;
+  engine_->set_turns_per_instant_max(limits.turns_at_instant);
+}
+
+void trial::next_round() noexcept {
+  if (++rounds_ > 1) round_began_ = marks_.size();
+}
+
 void trial::mark(std::string label) {
   const detail::harness_section section;
   if (trace_) record(event_kind::mark, label);
@@ -264,17 +274,20 @@ void trial::mark(std::string label) {
 
 bool trial::expect_before(std::string_view first, std::string_view second, std::source_location where) {
   const detail::harness_section section;
-  const auto one = std::find(marks_.begin(), marks_.end(), first);
-  const auto two = std::find(marks_.begin(), marks_.end(), second);
+  const std::span<const std::string> seen = marks();
+  const auto one = std::find(seen.begin(), seen.end(), first);
+  const auto two = std::find(seen.begin(), seen.end(), second);
   std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
-  if (one == marks_.end()) text += ": '" + std::string(first) + "' never came";
-  if (two == marks_.end()) text += ": '" + std::string(second) + "' never came";
-  return expect(one < two && two != marks_.end(), text, where);
+  if (one == seen.end()) text += ": '" + std::string(first) + "' never came";
+  if (two == seen.end()) text += ": '" + std::string(second) + "' never came";
+  return expect(one < two && two != seen.end(), text, where);
 }
 
 std::exception_ptr trial::plant(std::string label) {
   const detail::harness_section section;
-  ++planted_[label].raised;
+  std::vector<planted>& rounds = planted_[label];
+  if (rounds.empty() || rounds.back().round != rounds_) rounds.push_back({rounds_});
+  ++rounds.back().raised;
   return std::make_exception_ptr(contract::operation_error(std::move(label)));
 }
 
@@ -286,14 +299,14 @@ void trial::observe(const outcome& what) {
   for (const std::string& label : labels_of(what)) {
     const auto found = planted_.find(label);
     if (found == planted_.end()) continue;
-    ++found->second.observed;
+    ++found->second.back().observed;
     cover(event_kind::check, label);
   }
 }
 
 std::uint32_t trial::times_observed(const std::string& label) const {
   const auto found = planted_.find(label);
-  return found == planted_.end() ? 0 : found->second.observed;
+  return found == planted_.end() ? 0 : found->second.back().observed;
 }
 
 std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
@@ -333,6 +346,7 @@ void trial::finished(operation_record& record) {
   const detail::harness_section section;
   if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
+  if (!record.background()) note_progress();
   if (covered_ != nullptr)
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
 }
@@ -369,7 +383,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   run_until_quiet();
   if (result_.kind != failure_kind::livelock && !scenario_failure_ && !foreground_left()) {
     cancel_background();
-    turns_without_foreground_ = 0;
+    note_progress();
     run_until_quiet();
   }
   final_checks();
@@ -445,8 +459,8 @@ bool trial::spent() const noexcept {
   // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
   // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
   // be started, and tells nobody else.
-  return result_.turns > settings_.turns_max || turns_without_foreground_ > turns_without_foreground_max ||
-         scenario_failure_ != nullptr || memory_.left_turn || testee_has_broken();
+  return idle_ || result_.kind == failure_kind::livelock || scenario_failure_ != nullptr ||
+         memory_.left_turn || testee_has_broken();
 }
 
 void trial::run_until_quiet() {
@@ -459,10 +473,6 @@ void trial::run_until_quiet() {
   };
   if (spent()) return;
   while (guarded(steps)) {
-    if (result_.turns > settings_.turns_max) {
-      blame(failure_kind::livelock, "livelock: not at rest after " + std::to_string(settings_.turns_max) +
-                                        " turns; " + recent_names());
-    }
     if (spent()) return;
   }
 }
@@ -498,6 +508,7 @@ bool trial::step() {
   const nanoseconds next = std::min(time_.earliest(), arrival.value_or(nanoseconds::max()));
   if ((next == nanoseconds::max() && !arrival) || background_alone()) return false;
   engine_->move_clock(next);  // VCS-1: nothing is ready, so to the earliest deadline and no further
+  note_advance();
   if (trace_) record(event_kind::time, format_duration(elapsed()));
   after_step(false);
   return true;
@@ -506,7 +517,43 @@ bool trial::step() {
 void trial::open_gate(std::deque<gate*>::iterator which) {
   gate* const waiting = *which;
   gates_.erase(which);
+  note_progress();
   engine_->make_ready(waiting);
+}
+
+void trial::note_progress() noexcept {
+  engine_->note_progress();
+  advances_ = 0;
+  foreground_turned_ = false;
+  idle_ = false;
+}
+
+// Whether time alone brings somebody further: an operation, or the subject, whose timer has a deadline.
+bool trial::foreground_waits_for_deadline() const {
+  bool waits = false;
+  time_.visit_waits([&](const detail::timer_op& op) {
+    const bool background = op.task != subject_task && operations_[op.task - 1]->background();
+    if (!op.parked && !background) waits = true;
+  });
+  return waits;
+}
+
+void trial::note_advance() {
+  ++advances_;
+  if (advances_ == limits_.advances / 2) foreground_turned_ = false;  // what it did before it began to wait
+  if (advances_ <= limits_.advances) return;
+  advances_ = 0;
+  const bool polls = std::exchange(foreground_turned_, false);
+  const bool timed =
+      std::any_of(gates_.begin(), gates_.end(), [](const gate* one) { return one->until.has_value(); });
+  if (timed) return;  // the scenario waits for a time, which comes nearer
+  if (polls) {
+    blame(failure_kind::livelock,
+          "livelock: no operation has ended and no item has moved while the clock was advanced " +
+              std::to_string(limits_.advances) + " times; " + recent_names());
+  } else if (!foreground_waits_for_deadline()) {
+    idle_ = true;
+  }
 }
 
 void trial::after_step(bool turned) {
@@ -521,7 +568,7 @@ void trial::after_step(bool turned) {
       background = whose.background();
       whose.last_turn_ = now();
     }
-    turns_without_foreground_ = background ? turns_without_foreground_ + 1 : 0;
+    if (!background) foreground_turned_ = true;
   }
   for (watched& one : watches_) {
     if (!one.check) continue;
@@ -784,14 +831,16 @@ void trial::check_exceptions() {
     }
   }
   if (result_.kind != failure_kind::none) return;
-  for (const auto& [label, state] : planted_) {
-    if (state.observed == state.raised) continue;
-    std::string what = "swallowed: nobody observed it";
-    if (state.observed > state.raised || state.raised > 1) {
-      what = "reported " + std::to_string(state.observed) + " times";
-      if (state.raised > 1) what += ", raised " + std::to_string(state.raised) + " times";
+  for (const auto& [label, rounds] : planted_) {
+    for (const planted& one : rounds) {
+      if (one.observed == one.raised) continue;
+      std::string what = "swallowed: nobody observed it";
+      if (one.observed > one.raised || one.raised > 1) {
+        what = "reported " + std::to_string(one.observed) + " times";
+        if (one.raised > 1) what += ", raised " + std::to_string(one.raised) + " times";
+      }
+      blame(failure_kind::unobserved, "the exception '" + label + "' was " + what);
     }
-    blame(failure_kind::unobserved, "the exception '" + label + "' was " + what);
   }
 }
 

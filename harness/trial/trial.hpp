@@ -60,6 +60,14 @@ enum class failure_kind {
   testee  ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
 };
 
+/// How long a trial may go on without progress before that is a livelock (VCS-6). Progress is: an operation that is not in
+/// the background ends, the scenario's own wait ends, an item moves. A turn more or time alone is none, unless the scenario
+/// waits for a time, or the background alone works while an operation waits for a deadline.
+struct progress_limits {
+  std::uint64_t turns_at_instant = 100'000;
+  std::uint64_t advances = 100'000;  ///< of the clock
+};
+
 /// The settings that a trial was made with; part of its token.
 struct trial_settings {
   tier where = tier::sim;
@@ -70,9 +78,6 @@ struct trial_settings {
   /// A traced trial raises SIGTRAP when the event with this number, counted from 1, happens: for a debugger. 0: none;
   /// no part of a token.
   std::uint64_t break_at = 0;
-  std::uint64_t turns_max = 500'000;  ///< more is a livelock; no part of a token
-  std::uint64_t turns_per_instant_max =
-      100'000;                  ///< more at one instant is a livelock (VCS-6); no part of a token
   coverage* covered = nullptr;  ///< takes note of what the trial comes past, if not null; no part of a token
 };
 
@@ -173,6 +178,8 @@ class trial {
   nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
   /// Steps the wall clock alone (VCS-11, X-22).
   void step_wall_clock(nanoseconds by) noexcept { time_.step_wall(by); }
+  /// For a test whose subject does more at one instant, or polls for longer, than the defaults allow.
+  void limit_progress(progress_limits limits) noexcept;
 
   /// Every live task (VCS-13): the operations that have not ended, and the subject if anything of its own is
   /// ready or waits. In the order of their starts, the subject first. On tier `io_context` what is ready or
@@ -210,20 +217,23 @@ class trial {
   class item item(int id) { return items_.make(id); }
   item_ledger& items() noexcept { return items_; }
 
-  /// The order ledger: what happened before what.
+  /// The order ledger: what happened before what. What was marked before the latest subject was made belongs to an
+  /// earlier round, and is not looked at; but for what came before the first one.
   void mark(std::string label);
-  const std::vector<std::string>& marks() const noexcept { return marks_; }
+  std::span<const std::string> marks() const noexcept { return std::span(marks_).subspan(round_began_); }
   /// Fails unless `first` was marked before `second`; a label that never came fails as well.
   bool expect_before(std::string_view first, std::string_view second,
                      std::source_location where = std::source_location::current());
 
   /// The exception ledger: makes an exception that must be observed exactly once. Whoever reports
-  /// failures outside of an operation's outcome (an error hook) says so with `observe`.
+  /// failures outside of an operation's outcome (an error hook) says so with `observe`. Labels tell exceptions apart,
+  /// and may come again once another subject has been made.
   std::exception_ptr plant(std::string label);
   /// plant, and throw it.
   [[noreturn]] void raise(std::string label);
   void observe(const outcome& what);
   void observe(const std::exception_ptr& failure) { observe(describe(failure)); }
+  /// Of those with this label that were planted last.
   std::uint32_t times_observed(const std::string& label) const;
 
   // ---- what dependencies and environments use
@@ -237,6 +247,8 @@ class trial {
   /// One numbered call of a dependency: 0 if it is to behave, else the fault to show (1 to `faults`). Only
   /// scenarios marked `faulted` are offered faults.
   std::uint32_t fault_point(std::string_view call, std::uint32_t faults = 1);
+  /// A subject is made: what is tried with it is an account of its own, in the ledgers of order and of exceptions.
+  void next_round() noexcept;
   /// Switches fault points on; the campaign does so for scenarios marked `faulted`.
   void allow_faults() noexcept { faults_allowed_ = true; }
   /// What the subject is given from outside.
@@ -303,6 +315,9 @@ class trial {
   bool step();
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
+  void note_progress() noexcept;
+  void note_advance();
+  bool foreground_waits_for_deadline() const;
   void offer_cancel();
   void cover(event_kind kind, std::string_view detail);
   bool foreground_left() const noexcept;
@@ -344,12 +359,15 @@ class trial {
   std::uint64_t victim_turns_ = 0;
   std::uint32_t victim_cancels_ = 0;
   std::deque<gate*> gates_;
+  std::uint32_t rounds_ = 0;  // subjects that were made
   std::vector<std::string> marks_;
+  std::size_t round_began_ = 0;  // in marks_
   struct planted {
+    std::uint32_t round = 0;
     std::uint32_t raised = 0;
     std::uint32_t observed = 0;
   };
-  std::map<std::string, planted> planted_;
+  std::map<std::string, std::vector<planted>> planted_;  // of each label, by rounds
   std::vector<std::function<std::string()>> end_checks_;
   struct watched {
     std::uint32_t id = 0;
@@ -359,7 +377,10 @@ class trial {
   std::uint32_t next_watch_ = 0;
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
-  std::uint64_t turns_without_foreground_ = 0;
+  progress_limits limits_;
+  std::uint64_t advances_ = 0;      // of the clock, since the last progress
+  bool foreground_turned_ = false;  // meanwhile
+  bool idle_ = false;               // nothing but the background can go on, and nobody waits for a deadline
   std::uint32_t exceptions_ = 0;
   allocation_report memory_;
   bool unforeseen_ = false;     // an expectation was missed when memory was short

@@ -136,7 +136,7 @@ asio::awaitable<void> send_item(trial& t, item cargo) {
       // once more
     }
   }
-  if constexpr (!Wrong) t.items().dead_letter(cargo.id());
+  if constexpr (!Wrong) cargo.settled(item_state::dead_lettered);
 }
 
 template <bool Wrong>

@@ -88,8 +88,7 @@ class service {
   awaitable<void> work_on(const item& one);
   /// The item is given up, with a cause.
   static void give_up(const item& one) {
-    if (one.ledger() != nullptr && one.ledger()->state(one.id()) == item_state::given)
-      one.ledger()->dead_letter(one.id());
+    if (one.unsettled()) one.settled(item_state::dead_lettered);
   }
 
  private:
@@ -97,25 +96,15 @@ class service {
 };
 
 inline boost::asio::awaitable<void> service::submit(item one) {
-  item_ledger* const ledger = one.ledger();
-  const int id = one.id();
-  if (ledger != nullptr) ledger->give(one);
-  std::exception_ptr failure;
-  try {
-    co_await do_submit(std::move(one));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure) co_return;
-  if (ledger != nullptr) ledger->give_back(id);
-  std::rethrow_exception(failure);
+  handing_in account(one, this);
+  co_await do_submit(std::move(one));
+  account.taken();
 }
 
 inline std::vector<item> service::take_back() {
   std::vector<item> rest = do_take_back();
   for (const item& one : rest) {
-    if (one.ledger() != nullptr && one.ledger()->state(one.id()) == item_state::given)
-      one.ledger()->give_back(one.id());
+    if (one.unsettled()) one.given_back();
   }
   return rest;
 }

@@ -83,6 +83,7 @@ void alternative_queue::put(item one) {
     serve(poppers_, chosen, fate::served);
     return;
   }
+  if (wrong_.drops_what_fills_it && capacity_ > 1 && buffer_.size() + 1 == capacity_) return;
   buffer_.push_back(std::move(one));
   if (!wrong_.forgets_the_peak) peak_ = std::max(peak_, buffer_.size());
 }

@@ -55,6 +55,7 @@ struct queue_defects {
   bool looking_resets_the_peak = false;
   bool leaks_what_is_left = false;
   bool begins_although_cancelled = false;
+  bool drops_what_fills_it = false;  // where there is room for several
 };
 
 class alternative_queue final : public contract::bounded_queue {

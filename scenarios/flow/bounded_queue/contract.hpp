@@ -12,8 +12,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -55,15 +53,15 @@ class bounded_queue {
 
   /// Ends with a value once the item is in the queue; else the item is the caller's again. Outcomes: value,
   /// cancelled, closed.
-  awaitable<void> push(item one) { return hand_in(std::move(one), std::nullopt); }
+  awaitable<void> push(item one);
   /// Outcomes: the item, cancelled, closed (once the queue is closed and empty).
-  awaitable<item> pop() { return hand_out(std::nullopt); }
+  awaitable<item> pop();
   /// Buffered items.
   virtual std::size_t size() const = 0;
 
   /// `timed`: as push and pop, or timed_out once `patience` has passed without an effect.
-  awaitable<void> push_for(item one, nanoseconds patience) { return hand_in(std::move(one), patience); }
-  awaitable<item> pop_for(nanoseconds patience) { return hand_out(patience); }
+  awaitable<void> push_for(item one, nanoseconds patience);
+  awaitable<item> pop_for(nanoseconds patience);
 
   /// `try`: false leaves the item with the caller; throws closed_error after close.
   bool try_push(item& one);
@@ -105,84 +103,64 @@ class bounded_queue {
   virtual void do_requeue(item) { throw unclaimed_feature("requeue"); }
   /// The dropped item, or an empty one.
   virtual item do_drop_oldest() { throw unclaimed_feature("removal"); }
-
- private:
-  awaitable<void> hand_in(item one, std::optional<nanoseconds> patience);
-  awaitable<item> hand_out(std::optional<nanoseconds> patience);
 };
 
-inline boost::asio::awaitable<void> bounded_queue::hand_in(item one, std::optional<nanoseconds> patience) {
-  item_ledger* const ledger = one.ledger();
-  const int id = one.id();
-  if (ledger != nullptr) ledger->give(one);
-  std::exception_ptr failure;
-  try {
-    if (patience) {
-      co_await do_push_for(std::move(one), *patience);
-    } else {
-      co_await do_push(std::move(one));
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure) co_return;
-  if (ledger != nullptr) ledger->give_back(id);
-  std::rethrow_exception(failure);
+inline boost::asio::awaitable<void> bounded_queue::push(item one) {
+  handing_in account(one, this);
+  co_await do_push(std::move(one));
+  account.taken();
 }
 
-inline boost::asio::awaitable<item> bounded_queue::hand_out(std::optional<nanoseconds> patience) {
-  item got;
-  if (patience) {
-    got = co_await do_pop_for(*patience);
-  } else {
-    got = co_await do_pop();
-  }
-  if (got.ledger() != nullptr) got.ledger()->deliver(got);
+inline boost::asio::awaitable<void> bounded_queue::push_for(item one, nanoseconds patience) {
+  handing_in account(one, this);
+  co_await do_push_for(std::move(one), patience);
+  account.taken();
+}
+
+inline boost::asio::awaitable<item> bounded_queue::pop() {
+  item got = co_await do_pop();
+  got.delivered();
+  co_return got;
+}
+
+inline boost::asio::awaitable<item> bounded_queue::pop_for(nanoseconds patience) {
+  item got = co_await do_pop_for(patience);
+  got.delivered();
   co_return got;
 }
 
 inline bool bounded_queue::try_push(item& one) {
-  item_ledger* const ledger = one.ledger();
-  const int id = one.id();
-  if (ledger != nullptr) ledger->give(one);
-  bool taken = false;
-  try {
-    taken = do_try_push(one);
-  } catch (...) {
-    if (ledger != nullptr) ledger->give_back(id);
-    throw;
-  }
-  if (!taken && ledger != nullptr) ledger->give_back(id);
+  handing_in account(one, this);
+  const bool taken = do_try_push(one);
+  if (taken) account.taken();
   return taken;
 }
 
 inline item bounded_queue::try_pop() {
   item got = do_try_pop();
-  if (got.ledger() != nullptr) got.ledger()->deliver(got);
+  got.delivered();
   return got;
 }
 
 inline void bounded_queue::hand_back(item one) {
-  if (one.ledger() != nullptr) one.ledger()->give(one);
+  one.given_to(this);
   do_hand_back(std::move(one));
 }
 
 inline void bounded_queue::requeue(item one) {
-  if (one.ledger() != nullptr) one.ledger()->give(one);
+  one.given_to(this);
   do_requeue(std::move(one));
 }
 
 inline std::vector<item> bounded_queue::close_now() {
   std::vector<item> removed = do_close_now();
-  for (const item& one : removed) {
-    if (one.ledger() != nullptr) one.ledger()->give_back(one.id());
-  }
+  for (const item& one : removed) one.given_back();
   return removed;
 }
 
 inline bool bounded_queue::drop_oldest() {
   const item dropped = do_drop_oldest();
-  if (dropped.ledger() != nullptr) dropped.ledger()->drop(dropped.id());
+  dropped.settled(item_state::dropped);
   return static_cast<bool>(dropped);
 }
 

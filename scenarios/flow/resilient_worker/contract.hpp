@@ -103,44 +103,32 @@ class resilient_worker {
             const std::exception_ptr& unwritten);
 
  private:
-  /// The ledger takes an item's first fate. One that was processed may come again, and then has another: a
-  /// worker that could not say in time that it is done works at least once (RWK-7). Scenarios see that in
-  /// what was called.
-  static bool is_unsettled(const item_ledger* ledger, int id) {
-    return ledger != nullptr && ledger->state(id) == item_state::given;
-  }
-
   callbacks outside_;
 };
 
 inline boost::asio::awaitable<void> resilient_worker::submit(item one) {
-  item_ledger* const ledger = one.ledger();
-  const int id = one.id();
-  if (ledger != nullptr) ledger->give(one);
-  std::exception_ptr failure;
-  try {
-    co_await do_submit(std::move(one));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure) co_return;
-  if (ledger != nullptr) ledger->give_back(id);
-  std::rethrow_exception(failure);
+  handing_in account(one, this);
+  co_await do_submit(std::move(one));
+  account.taken();
 }
 
 inline std::vector<item> resilient_worker::take_back() {
   std::vector<item> remaining = do_take_back();
   for (const item& one : remaining) {
-    if (is_unsettled(one.ledger(), one.id())) one.ledger()->give_back(one.id());
+    if (one.unsettled()) one.given_back();
   }
   return remaining;
 }
+
+// The ledger takes an item's first fate. One that was processed may come again, and then has another: a worker that could
+// not say in time that it is done works at least once (RWK-7). Scenarios see that in what was called.
 
 inline boost::asio::awaitable<void> resilient_worker::process(const item& one, std::uint32_t attempt) {
   item_ledger* const ledger = one.ledger();
   const int id = one.id();
   co_await outside_.process(id, attempt);
-  if (is_unsettled(ledger, id)) ledger->settle(id, item_state::delivered);
+  // The subject may have let go of it meanwhile.
+  if (ledger != nullptr && ledger->state(id) == item_state::given) ledger->settle(id, item_state::delivered);
 }
 
 inline boost::asio::awaitable<void> resilient_worker::dead_letter(item& one, std::exception_ptr cause,
@@ -148,12 +136,12 @@ inline boost::asio::awaitable<void> resilient_worker::dead_letter(item& one, std
   given_up letter(one.id(), describe(cause), attempts);
   co_await outside_.dead_letter(std::move(letter));
   const item gone = std::move(one);
-  if (is_unsettled(gone.ledger(), gone.id())) gone.ledger()->dead_letter(gone.id());
+  if (gone.unsettled()) gone.settled(item_state::dead_lettered);
 }
 
 inline void resilient_worker::lost(item one, const std::exception_ptr& cause, std::uint32_t attempts,
                                    const std::exception_ptr& unwritten) {
-  if (is_unsettled(one.ledger(), one.id())) one.ledger()->drop(one.id());
+  if (one.unsettled()) one.settled(item_state::dropped);
   outside_.lost(given_up(one.id(), describe(cause), attempts), describe(unwritten));
 }
 

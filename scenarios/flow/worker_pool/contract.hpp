@@ -81,8 +81,8 @@ class worker_pool {
   /// Ends with a value once the pool has accepted the job; else the job is the caller's again and is never
   /// executed.
   /// Outcomes: value, cancelled, closed or rejected (full, or a drain has begun).
-  awaitable<void> submit(item job) { return hand_in(std::move(job), worker_pool_request(), 0); }
-  awaitable<void> submit(item job, worker_pool_request how) { return hand_in(std::move(job), how, 0); }
+  awaitable<void> submit(item job) { return submit(std::move(job), worker_pool_request()); }
+  awaitable<void> submit(item job, worker_pool_request how);
   /// Accepts no more jobs, and ends with a value when every accepted one has ended and the workers are gone.
   virtual awaitable<void> drain() = 0;
 
@@ -97,9 +97,7 @@ class worker_pool {
   /// executed.
   virtual awaitable<void> outcome(int) { throw unclaimed_feature("handles"); }
   /// `nested_submit`: submit, from within the running job `parent`.
-  awaitable<void> submit_from_job(int parent, item job) {
-    return hand_in(std::move(job), worker_pool_request(), parent);
-  }
+  awaitable<void> submit_from_job(int parent, item job);
   /// `nested_submit`: the declaration. True: such jobs are drained too; false: refused once a drain has
   /// begun.
   virtual bool drains_nested() const { throw unclaimed_feature("nested_submit"); }
@@ -125,51 +123,39 @@ class worker_pool {
   awaitable<void> execute(item job);
   /// Returns a job that will not be executed, where no return value can hold it (a cancelled drain that stops
   /// the pool).
-  void hand_back(const item& job) { give_back(job); }
+  void hand_back(const item& job) { job.given_back(); }
 
  private:
-  awaitable<void> hand_in(item job, worker_pool_request how, int parent);
-  static void give_back(const item& job) {
-    if (job.ledger() != nullptr) job.ledger()->give_back(job.id());
-  }
-
   callbacks outside_;
 };
 
-inline boost::asio::awaitable<void> worker_pool::hand_in(item job, worker_pool_request how, int parent) {
-  item_ledger* const ledger = job.ledger();
-  const int id = job.id();
-  if (ledger != nullptr) ledger->give(job);
-  std::exception_ptr failure;
-  try {
-    if (parent != 0) {
-      co_await do_submit_from_job(parent, std::move(job));
-    } else {
-      co_await do_submit(std::move(job), how);
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure) co_return;
-  if (ledger != nullptr) ledger->give_back(id);
-  std::rethrow_exception(failure);
+inline boost::asio::awaitable<void> worker_pool::submit(item job, worker_pool_request how) {
+  handing_in account(job, this);
+  co_await do_submit(std::move(job), how);
+  account.taken();
+}
+
+inline boost::asio::awaitable<void> worker_pool::submit_from_job(int parent, item job) {
+  handing_in account(job, this);
+  co_await do_submit_from_job(parent, std::move(job));
+  account.taken();
 }
 
 inline boost::asio::awaitable<std::vector<item>> worker_pool::stop_now() {
   std::vector<item> unstarted = co_await do_stop_now();
-  for (const item& job : unstarted) give_back(job);
+  for (const item& job : unstarted) job.given_back();
   co_return unstarted;
 }
 
 inline boost::asio::awaitable<worker_pool_report> worker_pool::drain_for(nanoseconds patience) {
   worker_pool_report report = co_await do_drain_for(patience);
-  for (const item& job : report.returned) give_back(job);
+  for (const item& job : report.returned) job.given_back();
   co_return report;
 }
 
 inline boost::asio::awaitable<void> worker_pool::execute(item job) {
   const int id = job.id();
-  if (job.ledger() != nullptr) job.ledger()->deliver(job);
+  job.delivered();
   co_await outside_.run(id);
 }
 

@@ -167,8 +167,6 @@ class graceful_shutdown {
   struct job {
     item one;
     handler work;
-    item_ledger* ledger = nullptr;
-    int id = 0;
   };
   static awaitable<void> serve(std::shared_ptr<job> self);
 
@@ -183,14 +181,12 @@ inline boost::asio::awaitable<void> graceful_shutdown::serve(std::shared_ptr<job
   } catch (...) {
     failure = std::current_exception();
   }
-  if (self->ledger != nullptr && self->one.id() == self->id) {
-    // A survivor may end after the report has called it unfinished; then its item is the caller's.
-    if (self->ledger->state(self->id) == item_state::given) {
-      if (!failure) {
-        self->ledger->deliver(self->one);
-      } else if (describe(failure).kind != outcome_kind::cancelled) {
-        self->ledger->dead_letter(self->id);
-      }
+  // A survivor may end after the report has called it unfinished; then its item is the caller's.
+  if (self->one.unsettled()) {
+    if (!failure) {
+      self->one.delivered();
+    } else if (describe(failure).kind != outcome_kind::cancelled) {
+      self->one.settled(item_state::dead_lettered);
     }
   }
   if (failure) std::rethrow_exception(failure);
@@ -198,19 +194,13 @@ inline boost::asio::awaitable<void> graceful_shutdown::serve(std::shared_ptr<job
 
 inline void graceful_shutdown::admit(item one, handler work) {
   const auto made = std::make_shared<job>();
-  made->ledger = one.ledger();
-  made->id = one.id();
   std::string name = "work " + std::to_string(one.id());
-  admitted_[name] = {made->ledger, made->id};
-  if (made->ledger != nullptr) made->ledger->give(one);
+  admitted_[name] = {one.ledger(), one.id()};
+  handing_in account(one, this);
   made->one = std::move(one);
   made->work = std::move(work);
-  try {
-    do_admit(std::move(name), [made] { return serve(made); });
-  } catch (...) {
-    if (made->ledger != nullptr) made->ledger->give_back(made->id);
-    throw;
-  }
+  do_admit(std::move(name), [made] { return serve(made); });
+  account.taken();
 }
 
 inline boost::asio::awaitable<shutdown_report> graceful_shutdown::run() {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -148,7 +149,7 @@ std::shared_ptr<seen> watch(trial& t, contract_type& shutdown) {
   return log;
 }
 
-bool has(const names& all, std::string_view one) {
+bool has(std::span<const std::string> all, std::string_view one) {
   return std::find(all.begin(), all.end(), one) != all.end();
 }
 bool marked(const trial& t, std::string_view label) { return has(t.marks(), label); }
