@@ -4,6 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -29,9 +30,14 @@ std::size_t checked_capacity(const contract::bounded_queue_config& config, const
 
 alternative_queue::alternative_queue(asio::any_io_executor executor,
                                      const contract::bounded_queue_config& config, queue_defects wrong)
-    : executor_(std::move(executor)), capacity_(checked_capacity(config, wrong)), wrong_(wrong) {}
+    : executor_(std::move(executor)),
+      watch_(executor_),
+      capacity_(checked_capacity(config, wrong)),
+      wrong_(wrong) {}
 
 alternative_queue::~alternative_queue() {
+  const bool in_use = !pushers_.empty() || !poppers_.empty() || !joiners_.empty();
+  if (wrong_.checks_destruction && in_use && !watch_.shutting_down()) std::abort();
   if (!wrong_.leaks_what_is_left) return;
   // The defect: nobody ever deletes these.
   for (item& one : buffer_) new item(std::move(one));  // NOLINT(bugprone-unhandled-exception-at-new)
@@ -293,9 +299,11 @@ const detail::registrar registered(std::make_unique<subject<contract::bounded_qu
     "hand_back_queue", subject_kind::alternative,
     subject_traits{.features = {"try", "timed", "hand_back", "close", "close_now", "join", "requeue",
                                 "removal", "reject_zero", "move_only", "statistics", "lifetime",
-                                "strict_entry", "posted_wakeups"}},
+                                "strict_entry", "posted_wakeups", "checked_destruction"}},
     [](environment& env, const contract::bounded_queue_config& config) {
-      return std::make_unique<alternative_queue>(env.executor(), config, queue_defects{});
+      queue_defects none;
+      none.checks_destruction = true;
+      return std::make_unique<alternative_queue>(env.executor(), config, none);
     }));
 
 }  // namespace

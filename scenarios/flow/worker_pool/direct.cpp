@@ -1,20 +1,17 @@
 // Pools that conform and have no queue at all: a job goes from its submitter straight to a worker, which is a task that
 // is started for this one job. They claim nothing. While every worker is busy one lets its submitters wait, and takes
 // whoever came last, the other refuses.
-#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "harness/campaign/catalogue.hpp"
 #include "scenarios/flow/worker_pool/contract.hpp"
+#include "scenarios/flow/worker_pool/waiting.hpp"
 
 ASSAY_PART(worker_pool_direct)
 
@@ -35,9 +32,9 @@ class direct_pool final : public contract::worker_pool {
 
   awaitable<void> drain() override {
     draining_ = true;
-    for (waiter* const one : submitters_) one->timer.cancel();  // each looks, and finds the pool closed
-    waiter self(executor_);
-    while (running_ > 0) co_await wait_in(drainers_, self);
+    wake_all(submitters_);  // each looks, and finds the pool closed
+    pool_waiter self(executor_);
+    while (running_ > 0) co_await wait_in(drainers_, self, for_ever);
   }
 
  protected:
@@ -48,11 +45,11 @@ class direct_pool final : public contract::worker_pool {
       co_return;
     }
     if (policy_ == when_busy::submitters_are_refused) throw contract::rejected_error("every worker is busy");
-    waiter self(executor_);
+    pool_waiter self(executor_);
     self.offered = std::move(job);
     std::exception_ptr cancellation;
     try {
-      co_await wait_in(submitters_, self);
+      co_await wait_in(submitters_, self, for_ever);
     } catch (...) {
       cancellation = std::current_exception();
     }
@@ -63,29 +60,7 @@ class direct_pool final : public contract::worker_pool {
   }
 
  private:
-  struct waiter {
-    explicit waiter(const asio::any_io_executor& executor)
-        : timer(executor, asio::steady_timer::time_point::max()) {}
-    asio::steady_timer timer;
-    item offered;
-    bool taken = false;
-  };
-
-  // Until somebody wakes or cancels it.
-  static awaitable<void> wait_in(std::vector<waiter*>& where, waiter& self) {
-    where.push_back(&self);
-    boost::system::error_code ended;
-    std::exception_ptr failure;
-    try {
-      co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    std::erase(where, &self);
-    if (failure) std::rethrow_exception(failure);
-    const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) contract::throw_cancelled();
-  }
+  static constexpr auto for_ever = asio::steady_timer::time_point::max();
 
   void begin(item job) {
     ++running_;
@@ -97,13 +72,13 @@ class direct_pool final : public contract::worker_pool {
     --running_;
     if (failure) env_.report_unhandled(failure);
     if (!draining_ && !submitters_.empty()) {
-      waiter& last = *submitters_.back();
+      pool_waiter& last = *submitters_.back();
       submitters_.pop_back();
       last.taken = true;
       begin(std::move(last.offered));
       last.timer.cancel();
     }
-    for (waiter* const one : drainers_) one->timer.cancel();
+    wake_all(drainers_);
   }
 
   environment& env_;
@@ -112,8 +87,8 @@ class direct_pool final : public contract::worker_pool {
   const std::size_t workers_;
   std::size_t running_ = 0;
   bool draining_ = false;
-  std::vector<waiter*> submitters_;
-  std::vector<waiter*> drainers_;
+  pool_waiters submitters_;
+  pool_waiters drainers_;
 };
 
 detail::registrar direct(const char* name, when_busy policy) {
