@@ -295,16 +295,26 @@ contract::bounded_queue_statistics alternative_queue::statistics() const {
 
 namespace {
 
-const detail::registrar registered(std::make_unique<subject<contract::bounded_queue>>(
-    "hand_back_queue", subject_kind::alternative,
-    subject_traits{.features = {"try", "timed", "hand_back", "close", "close_now", "join", "requeue",
-                                "removal", "reject_zero", "move_only", "statistics", "lifetime",
-                                "strict_entry", "posted_wakeups", "checked_destruction"}},
-    [](environment& env, const contract::bounded_queue_config& config) {
-      queue_defects none;
-      none.checks_destruction = true;
-      return std::make_unique<alternative_queue>(env.executor(), config, none);
-    }));
+const std::vector<std::string> features = {
+    "try",        "timed",    "hand_back",    "close",          "close_now",
+    "join",       "requeue",  "removal",      "reject_zero",    "move_only",
+    "statistics", "lifetime", "strict_entry", "posted_wakeups", "checked_destruction"};
+
+detail::registrar conforming(const char* name, bool fair) {
+  queue_defects none;
+  none.checks_destruction = true;
+  none.fair = fair;
+  subject_traits traits{.features = features};
+  if (fair) traits.features.emplace_back("fair");
+  return detail::registrar(std::make_unique<subject<contract::bounded_queue>>(
+      name, subject_kind::alternative, std::move(traits),
+      [none](environment& env, const contract::bounded_queue_config& config) {
+        return std::make_unique<alternative_queue>(env.executor(), config, none);
+      }));
+}
+
+const detail::registrar last_come = conforming("hand_back_queue", false);
+const detail::registrar first_come = conforming("fair_hand_back_queue", true);
 
 }  // namespace
 
