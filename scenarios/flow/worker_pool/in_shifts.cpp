@@ -29,11 +29,15 @@ namespace {
 namespace asio = boost::asio;
 using time_point = std::chrono::steady_clock::time_point;
 
+// Which of several that wait for room goes on.
+enum class admission { first_come, last_come };
+
 class pool_in_shifts final : public contract::worker_pool {
  public:
-  pool_in_shifts(environment& env, const contract::worker_pool_config& config)
+  pool_in_shifts(environment& env, const contract::worker_pool_config& config, admission who)
       : env_(env),
         executor_(env.executor()),
+        who_(who),
         workers_(static_cast<std::size_t>(config.workers)),
         capacity_(static_cast<std::size_t>(config.queue_capacity)),
         started_(config.started) {}
@@ -139,14 +143,15 @@ class pool_in_shifts final : public contract::worker_pool {
     move_on();
   }
 
-  // Lets in who waits, the first to come first, and calls workers in.
+  // Lets in who waits, and calls workers in.
   void move_on() {
     while (!closed_ && !submitters_.empty() && has_room()) {
-      pool_waiter& first = *submitters_.front();
-      submitters_.erase(submitters_.begin());
-      first.taken = true;
-      first.timer.cancel();
-      accept(std::move(first.offered), first.priority);
+      const auto next = who_ == admission::first_come ? submitters_.begin() : submitters_.end() - 1;
+      pool_waiter& chosen = **next;
+      submitters_.erase(next);
+      chosen.taken = true;
+      chosen.timer.cancel();
+      accept(std::move(chosen.offered), chosen.priority);
     }
     while (started_ && on_shift_ < workers_ && called_in_ < queue_.size()) {
       ++on_shift_;
@@ -234,6 +239,7 @@ class pool_in_shifts final : public contract::worker_pool {
 
   environment& env_;
   const asio::any_io_executor executor_;
+  const admission who_;
   const std::size_t workers_;
   const std::size_t capacity_;
   bool started_;
@@ -247,13 +253,19 @@ class pool_in_shifts final : public contract::worker_pool {
   pool_waiters drainers_;
 };
 
-const detail::registrar registered(std::make_unique<subject<contract::worker_pool>>(
-    "works_in_shifts", subject_kind::alternative,
-    subject_traits{.features = {"stop_now", "drain_deadline", "handles", "bounded", "fair", "restartable",
-                                "priorities"}},
-    [](environment& env, const contract::worker_pool_config& config) {
-      return std::make_unique<pool_in_shifts>(env, config);
-    }));
+detail::registrar in_shifts(const char* name, admission who) {
+  subject_traits traits;
+  traits.features = {"stop_now", "drain_deadline", "handles", "bounded", "restartable", "priorities"};
+  if (who == admission::first_come) traits.features.emplace_back("fair");
+  return detail::registrar(std::make_unique<subject<contract::worker_pool>>(
+      name, subject_kind::alternative, std::move(traits),
+      [who](environment& env, const contract::worker_pool_config& config) {
+        return std::make_unique<pool_in_shifts>(env, config, who);
+      }));
+}
+
+const detail::registrar fair = in_shifts("works_in_shifts", admission::first_come);
+const detail::registrar unfair = in_shifts("works_in_shifts_last_come_first", admission::last_come);
 
 }  // namespace
 }  // namespace assay
