@@ -47,6 +47,7 @@ struct command_line {
   bool fail_fast = false;
   bool trace = false;
   bool update_findings = false;
+  bool lint_features = false;
   std::string format = "text";
   std::string output;
   std::string report;

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "harness/campaign/lint.hpp"
 #include "harness/campaign/replay.hpp"
 #include "harness/campaign/runner.hpp"
 #include "harness/campaign/version.hpp"
@@ -155,6 +156,9 @@ int do_standard(const command_line& line) {
 int do_lint(const command_line& line) {
   const catalogue& all = catalogue::instance();
   std::vector<std::string> complaints = all.lint();
+  if (line.lint_features) {
+    for (std::string& one : lint_features(all)) complaints.push_back(std::move(one));
+  }
   if (!line.findings.empty()) {
     for (std::string& one : lint_findings(read_findings(line.findings))) complaints.push_back(std::move(one));
   }

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "harness/campaign/lint.hpp"
+
 namespace assay {
 namespace {
 
@@ -161,6 +163,27 @@ TEST_F(lint, a_mutant_may_fail_a_clause_that_nothing_checks) {
   add_mutant("it is wrong", {{"TH-1", ""}}, {"TH-8"});
   EXPECT_THAT(all.lint(),
               ElementsAre("the subject 'wrong' of thing names the clause 'TH-8', which nothing checks"));
+}
+
+TEST_F(lint, a_feature_is_claimed_by_the_reference_and_mutants_alone) {
+  const auto claim = [this](const char* name, subject_kind kind, std::vector<std::string> features) {
+    subject_traits traits;
+    traits.features = std::move(features);
+    all.add(std::make_unique<subject_base>(name, "thing", kind, std::move(traits)));
+  };
+  scenario_info needing = scenario("thing", "TH-1");
+  needing.variant = "with what nobody claims";
+  needing.traits.features = {"unclaimed"};
+  all.add(std::move(needing));
+  claim("reference", subject_kind::reference, {"fast", "small", "safe"});
+  claim("mutant", subject_kind::mutant, {"fast"});
+  claim("alternative", subject_kind::alternative, {"small"});
+  claim("library", subject_kind::third_party, {"safe"});
+  EXPECT_THAT(
+      lint_features(all),
+      ElementsAre("the feature 'fast' of thing is claimed by no subject but the reference and mutants",
+                  "the feature 'unclaimed' of thing is claimed by no subject but the reference and "
+                  "mutants"));
 }
 
 TEST_F(lint, a_subject_is_added_twice) {

@@ -35,12 +35,21 @@ ASSAY_REVISION("RWK-2", 2,
 ASSAY_REVISION("RWK-3", 2,
                "The core asks only that the worker goes on and the item is given up with its cause; the "
                "sink needs `dead_letter`, the number of attempts `attempts`.");
+ASSAY_REVISION("RWK-3", 3,
+               "Says when a failing item is given up: at the latest when its attempts are used up. A worker "
+               "may try it again before, and pause in between.");
 ASSAY_REVISION("RWK-4", 2, "Says when the worker ends: at the latest when the sink's patience is over.");
 ASSAY_REVISION("RWK-5", 2, "The patience is not cut short either; the worker goes on afterwards.");
 ASSAY_REVISION("RWK-7", 2, "Says when an item may come again, and how attempts are numbered (`attempts`).");
 ASSAY_REVISION("RWK-8", 2, "A lost item is finally settled too.");
+ASSAY_REVISION("WPL-1", 2,
+               "Says that a pool which does not claim `bounded` may accept a job only when a worker takes "
+               "it.");
 ASSAY_REVISION("WPL-5", 2,
                "Says which counts are reported: jobs that were cancelled, and jobs that had not begun.");
+ASSAY_REVISION("WPL-7", 2,
+               "Bounded means exactly the configured room: a pool with less accepts too late. Which of "
+               "several submits that wait goes on is no longer asked here; that is X-13 (`fair`).");
 ASSAY_REVISION("WPL-8", 2,
                "A drained pool that is started again (`restartable`) accepts and executes again.");
 ASSAY_REVISION("WPL-9", 2,
@@ -102,3 +111,9 @@ ASSAY_REVISION("LIF-9", 2,
 ASSAY_REVISION("INT-2", 2,
                "A drain ends when it is over or its budget is, so a force-cancel comes before the end of "
                "the drain that it forces.");
+ASSAY_REVISION("INT-2", 3,
+               "The end of a drain whose budget is over and the force-cancel may be told in either order; an "
+               "event that does not occur is not asked for.");
+ASSAY_REVISION("INT-7", 2,
+               "Says that a stop releases the submitters also of a service whose run was cancelled before it "
+               "began.");

@@ -2,7 +2,7 @@
 // stop takes it all down in order. The four headline guarantees together: item preservation, shutdown order,
 // backpressure, exception aggregation (INT-1 to INT-9).
 //
-// Features: grace (a pause between not-ready and stop-accepting), dead_letter.
+// Features: dead_letter (an item whose processing failed is given up with its cause).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -66,10 +66,13 @@ class service {
     outside_ = std::move(outside);
     connected();
   }
-  /// Accepts an item, or waits while there is no room. Outcomes: value, closed, cancelled.
+  /// Accepts an item, or waits while there is no room. Before the service is ready it waits or says closed; once the
+  /// service accepts no more it says closed. Outcomes: value, closed, cancelled.
   awaitable<void> submit(item one);
   /// The whole life: starts, serves, stops. Ends with a value also after a forced stop.
   virtual awaitable<service_report> run() = 0;
+  /// At any time, also when run has not begun, or was cancelled before it began: then nothing is started any more,
+  /// and whoever waits in submit ends as closed.
   virtual void request_stop() = 0;
   /// When run has ended: what was accepted and not processed, the oldest first.
   std::vector<item> take_back();

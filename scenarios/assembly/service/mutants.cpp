@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "scenarios/assembly/service/alternative.hpp"
 #include "scenarios/assembly/service/reference.hpp"
 
 ASSAY_PART(service_mutants)
@@ -106,6 +107,17 @@ struct mutations {
 };
 
 const mutations registered;
+
+// The reference lets nobody wait before it runs: this is the alternative's own.
+const detail::registrar early_stop(std::make_unique<subject<contract::service>>(
+    "an_early_stop_releases_nobody", subject_kind::mutant,
+    subject_traits{.features = {"dead_letter"},
+                   .defect = "a stop is an errand for the run, also if it never begins",
+                   .must_fail = {{"INT-7", "a stop releases whoever waits"}}},
+    [](environment& env, const contract::service_config& config) {
+      return std::make_unique<list_service>(env.executor(), config,
+                                            list_service_defect::early_stop_releases_nobody);
+    }));
 
 }  // namespace
 }  // namespace assay

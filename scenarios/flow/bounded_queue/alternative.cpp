@@ -4,6 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -29,9 +30,14 @@ std::size_t checked_capacity(const contract::bounded_queue_config& config, const
 
 alternative_queue::alternative_queue(asio::any_io_executor executor,
                                      const contract::bounded_queue_config& config, queue_defects wrong)
-    : executor_(std::move(executor)), capacity_(checked_capacity(config, wrong)), wrong_(wrong) {}
+    : executor_(std::move(executor)),
+      watch_(executor_),
+      capacity_(checked_capacity(config, wrong)),
+      wrong_(wrong) {}
 
 alternative_queue::~alternative_queue() {
+  const bool in_use = !pushers_.empty() || !poppers_.empty() || !joiners_.empty();
+  if (wrong_.checks_destruction && in_use && !watch_.shutting_down()) std::abort();
   if (!wrong_.leaks_what_is_left) return;
   // The defect: nobody ever deletes these.
   for (item& one : buffer_) new item(std::move(one));  // NOLINT(bugprone-unhandled-exception-at-new)
@@ -290,14 +296,26 @@ contract::bounded_queue_statistics alternative_queue::statistics() const {
 
 namespace {
 
-const detail::registrar registered(std::make_unique<subject<contract::bounded_queue>>(
-    "hand_back_queue", subject_kind::alternative,
-    subject_traits{.features = {"try", "timed", "hand_back", "close", "close_now", "join", "requeue",
-                                "removal", "reject_zero", "move_only", "statistics", "lifetime",
-                                "strict_entry", "posted_wakeups"}},
-    [](environment& env, const contract::bounded_queue_config& config) {
-      return std::make_unique<alternative_queue>(env.executor(), config, queue_defects{});
-    }));
+const std::vector<std::string> features = {
+    "try",        "timed",    "hand_back",    "close",          "close_now",
+    "join",       "requeue",  "removal",      "reject_zero",    "move_only",
+    "statistics", "lifetime", "strict_entry", "posted_wakeups", "checked_destruction"};
+
+detail::registrar conforming(const char* name, bool fair) {
+  queue_defects none;
+  none.checks_destruction = true;
+  none.fair = fair;
+  subject_traits traits{.features = features};
+  if (fair) traits.features.emplace_back("fair");
+  return detail::registrar(std::make_unique<subject<contract::bounded_queue>>(
+      name, subject_kind::alternative, std::move(traits),
+      [none](environment& env, const contract::bounded_queue_config& config) {
+        return std::make_unique<alternative_queue>(env.executor(), config, none);
+      }));
+}
+
+const detail::registrar last_come = conforming("hand_back_queue", false);
+const detail::registrar first_come = conforming("fair_hand_back_queue", true);
 
 }  // namespace
 

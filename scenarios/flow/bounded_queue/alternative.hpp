@@ -13,13 +13,15 @@
 #include <string>
 #include <vector>
 
+#include "reference/core/contract.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
 
 namespace assay {
 
 /// One rule each; all false is the conforming queue.
 struct queue_defects {
-  bool fair = false;  // no defect: first come, first served
+  bool fair = false;                // no defect: first come, first served
+  bool checks_destruction = false;  // no defect: ends the process if somebody still waits
   bool drops_what_a_cancelled_pop_holds = false;
   bool hands_back_to_the_tail = false;
   bool hand_back_needs_room = false;
@@ -110,6 +112,7 @@ class alternative_queue final : public contract::bounded_queue {
   static void unlink(waiters& parked, const waiter& gone);
 
   boost::asio::any_io_executor executor_;
+  reference::shutdown_watch watch_;
   std::size_t capacity_;
   queue_defects wrong_;
   std::deque<item> buffer_;

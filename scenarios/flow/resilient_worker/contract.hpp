@@ -6,7 +6,8 @@
 // another process.
 //
 // Features: requeue (a cancelled item goes back to the head of the queue), dead_letter, attempts (an item's
-// number of attempts is told), attempt_cap, join. A member that belongs to a feature is called only on
+// number of attempts is told), attempt_cap (of an item's attempts, also after a failure), join. An item that
+// failed may be tried again before it is given up, and a worker may pause in between. A member that belongs to a feature is called only on
 // subjects that claim it. A subject without `requeue` may finish what it has in hand before it ends, or keep
 // it for take_back.
 #pragma once
@@ -27,7 +28,7 @@
 namespace assay::contract {
 
 struct resilient_worker_config {
-  /// Items that the queue buffers at most; a submit beyond them waits. At least 1.
+  /// Items that the queue buffers; a submit beyond them waits. At least 1.
   std::int64_t capacity = 8;
   /// `attempt_cap`: how often processing an item may begin; 0 leaves it to the subject.
   std::int64_t attempts_max = 0;

@@ -43,6 +43,7 @@ enum class defect {
   requeues_after_a_pause,
   requeues_by_a_waiting_push,
   requeues_to_the_tail,
+  retries_once_too_often,
   settles_before_processing,
   unshielded_write_gives_up,
   unshielded_write_loses,
@@ -108,7 +109,8 @@ class bent_worker final : public contract::resilient_worker {
   /// Throws what ends the worker; then the job is to be put back.
   awaitable<void> handle(job& held) {
     reference::check_cancelled(co_await asio::this_coro::cancellation_state);
-    if (held.attempts >= attempts_max_) {
+    const std::uint32_t more = is(defect::retries_once_too_often) ? 1 : 0;
+    if (held.attempts >= attempts_max_ + more) {
       if (!held.failure) held.failure = std::make_exception_ptr(std::runtime_error("attempts exhausted"));
       co_await bury(held);
       co_return;
@@ -132,6 +134,10 @@ class bent_worker final : public contract::resilient_worker {
     if (cancelled && !is(defect::buries_what_was_cancelled)) std::rethrow_exception(failure);
     if (is(defect::dies_of_a_failure)) std::rethrow_exception(failure);
     held.failure = std::move(failure);
+    if (is(defect::retries_once_too_often) && held.attempts <= attempts_max_) {
+      jobs_.unpop(std::move(held));
+      co_return;
+    }
     co_await bury(held);
   }
 
@@ -296,6 +302,10 @@ const mutant requeues_after_a_pause(
 const mutant dies_of_a_failure(defect::dies_of_a_failure, "dies_of_a_failure",
                                "a failure of processing ends the worker", {{"RWK-3", "the worker lives on"}},
                                {"RWK-4", "RWK-5", "RWK-8", "X-17"});
+const mutant retries_once_too_often(
+    defect::retries_once_too_often, "retries_once_too_often",
+    "tries a failing item again, and compares its attempts with the cap by <=",
+    {{"RWK-3", "no more attempts than are configured"}}, {"RWK-9"});
 const mutant attempts_not_told(
     defect::attempts_not_told, "attempts_not_told", "says of every attempt that it is the first",
     {{"RWK-7", "a further attempt has a higher number"}, {"RWK-3", "number of attempts"}}, {"RWK-9"});

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -21,6 +22,8 @@ namespace assay::resilient_worker_world {
 
 using nanoseconds = std::chrono::nanoseconds;
 inline constexpr nanoseconds forever = nanoseconds::max();
+/// Of beginnings that fail: every one.
+inline constexpr std::uint32_t always = std::numeric_limits<std::uint32_t>::max();
 /// More than anything here takes that ends at all.
 inline constexpr nanoseconds long_enough = std::chrono::seconds(2);
 
@@ -110,6 +113,16 @@ inline boost::asio::awaitable<void> submit(contract::resilient_worker& worker, w
   one.failures = failures;
   item made = w.t.item(id);
   return worker.submit(std::move(made));
+}
+
+/// Waits until a write to the sink is under way: a worker may try an item several times first, and pause in between.
+inline boost::asio::awaitable<void> write_begun(world& w) {
+  co_await w.t.settle();
+  for (int waited = 0; w.writes == 0 && waited < 10'000; ++waited) {
+    co_await w.t.advance(std::chrono::milliseconds(1));
+    co_await w.t.settle();
+  }
+  w.t.expect(w.writes > 0, "an item that fails every time is given to the sink in the end");
 }
 
 /// Cancels a run, and gives it time: a subject may finish what it has in hand. How it ended is X-8's

@@ -5,10 +5,14 @@
 // that the pool may live in another process: the testee asks for a job to be run, is told how it ended, and
 // may ask for it to be cancelled.
 //
-// Features: stop_now, drain_deadline, handles (the outcome of a job can be awaited), nested_submit, bounded,
-// fair (parked submitters are admitted in the order in which they came), restartable, job_timeout, scaling,
-// priorities, lifetime. A member that belongs to a feature is called only on subjects that claim it. A
+// Features: stop_now, drain_deadline, handles (the outcome of a job can be awaited), nested_submit (which does
+// not wait for the worker of its own parent), bounded, fair (parked submitters are admitted in the order in
+// which they came), restartable, job_timeout, scaling, priorities (jobs are queued, and not taken straight from
+// their submitters), lifetime. A member that belongs to a feature is called only on subjects that claim it. A
 // failure that no handle tells goes to environment::report_unhandled.
+//
+// When a job is accepted is the pool's own choice: at once, or only when a worker takes it; while every worker is
+// busy a pool may also refuse. Who claims `bounded` has exactly the configured room, and uses it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -30,7 +34,8 @@ namespace assay::contract {
 struct worker_pool_config {
   /// Jobs that run at once at most; at least 1.
   std::int64_t workers = 1;
-  /// `bounded`: accepted jobs that wait for a worker at most; at least 1. Others may ignore it.
+  /// `bounded`: accepted jobs that wait for a worker at most, and while there are fewer a submit is accepted at
+  /// once; at least 1. Others may ignore it.
   std::int64_t queue_capacity = 64;
   /// `restartable`: false leaves jobs in the queue until start().
   bool started = true;

@@ -1,0 +1,16 @@
+// What is asked of the catalogue of a whole standard, beyond catalogue::lint: that its scenarios were tried on more than
+// the design that they were written beside.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/campaign/catalogue.hpp"
+
+namespace assay {
+
+/// One complaint for each feature, of those that scenarios need or subjects claim, that is claimed by nobody but the
+/// reference and the mutants: whether its scenarios fit more than one design, nobody has seen.
+std::vector<std::string> lint_features(const catalogue& all);
+
+}  // namespace assay
