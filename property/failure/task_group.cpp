@@ -9,6 +9,11 @@ bool holds(const char* subject) {
 }
 
 TEST(task_group_property, the_reference_tells_every_failure_once) { EXPECT_TRUE(holds("reference")); }
+TEST(task_group_property, so_do_the_alternatives) {
+  for (const char* const name :
+       {"alternative", "alternative_easy_going", "alternative_unhurried", "alternative_impatient"})
+    EXPECT_TRUE(holds(name)) << name;
+}
 
 // Wrong ones, which must be seen.
 TEST(task_group_property, a_lost_failure_is_seen) { EXPECT_FALSE(holds("keeps_only_the_first_failure")); }

@@ -12,6 +12,12 @@ TEST(graceful_shutdown_property, the_reference_agrees_with_the_model) { EXPECT_T
 TEST(graceful_shutdown_property, the_alternative_agrees_with_the_model) {
   EXPECT_TRUE(holds("plain_shutdown"));
 }
+TEST(graceful_shutdown_property, one_that_reports_work_only_agrees_with_the_model) {
+  EXPECT_TRUE(holds("reports_work"));
+}
+TEST(graceful_shutdown_property, one_that_reports_cleanup_only_agrees_with_the_model) {
+  EXPECT_TRUE(holds("reports_cleanup"));
+}
 
 // Wrong ones, which must be seen.
 TEST(graceful_shutdown_property, a_second_stop_is_seen) {

@@ -9,6 +9,10 @@ bool holds(const char* subject) {
 }
 
 TEST(lifespan_property, the_reference_stops_what_it_started) { EXPECT_TRUE(holds("reference")); }
+TEST(lifespan_property, so_do_the_alternatives) {
+  EXPECT_TRUE(holds("nested"));
+  EXPECT_TRUE(holds("managed"));
+}
 
 // Wrong ones, which must be seen.
 TEST(lifespan_property, the_wrong_order_is_seen) { EXPECT_FALSE(holds("closes_in_start_order")); }

@@ -82,12 +82,25 @@ ASSAY_REVISION("TG-9", 2,
 // ---- lifecycle
 
 ASSAY_REVISION("SHD-2", 2, "The way from a signal is SHD-15's, on a real process; escalation is SHD-10's.");
+ASSAY_REVISION("SHD-4", 2, "Work that is offered before the service runs is refused as well.");
+ASSAY_REVISION(
+    "SHD-7", 2,
+    "Says what a subject without `force` may do at the drain deadline: wait for the work that is left, or "
+    "leave it alone and name it.");
 ASSAY_REVISION("SHD-9", 2,
                "No longer says how the two kinds are told apart: only that the asynchronous ones are "
                "awaited can be seen.");
+ASSAY_REVISION(
+    "SHD-10", 2,
+    "Says what else escalates: a second stop signal, and with `cancel_escalates` a cancel of a run() that "
+    "is stopping. Without that feature a second cancel need not.");
 ASSAY_REVISION("SHD-11", 2,
                "Budgets that do not fit into the total may be refused; time spent before the request "
                "counts.");
+ASSAY_REVISION(
+    "SHD-12", 2,
+    "A stop that was requested before the start, and a start that fails, give the start up as well; the "
+    "step that is under way is asked to stop at once, and waited for.");
 ASSAY_REVISION("LIF-1", 2,
                "One after the other, in both directions: overlapping starts were not excluded before.");
 ASSAY_REVISION("LIF-2", 2,
@@ -101,10 +114,15 @@ ASSAY_REVISION("LIF-5", 2, "Ended means cleanup included; users' failures are re
 ASSAY_REVISION("LIF-6", 2, "A resource that started nevertheless is stopped as well.");
 ASSAY_REVISION("LIF-7", 2,
                "Says what bounded means: a stop limit, then a force limit, and neither cut short.");
+ASSAY_REVISION("LIF-7", 3, "Says how long a user has once it was asked to stop.");
 ASSAY_REVISION("LIF-8", 2, "A SHOULD, and asked only of those who claim `single_use`.");
 ASSAY_REVISION("LIF-9", 2,
                "Says when a registration that was not released is removed: before the resources that "
                "were started before it.");
+ASSAY_REVISION(
+    "LIF-9", 3,
+    "In any order among themselves; and with `shielded_stop` a request does not interrupt a removal that a "
+    "release has begun either.");
 
 // ---- the patterns assembled
 

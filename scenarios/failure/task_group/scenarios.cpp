@@ -225,6 +225,17 @@ child breaks_when_asked(trial& t, std::string name, nanoseconds cleanup) {
 child lingers(trial& t, std::string name, nanoseconds delay, nanoseconds cleanup) {
   return child(name, [&t, name, delay, cleanup] { return clean_up(t, name, delay, cleanup); });
 }
+// As a child of this temper where one that was asked to stop may take its time, else one that ends at once.
+child lingers_if_it_may(trial& t, const assay::maker<group_contract>& make, std::string name,
+                        nanoseconds cleanup) {
+  if (make.claims("cleanup")) return lingers(t, std::move(name), 1h, cleanup);
+  return works(t, std::move(name), 1h);
+}
+child fails_when_asked_if_it_may(trial& t, const assay::maker<group_contract>& make, std::string name,
+                                 nanoseconds cleanup) {
+  if (make.claims("cleanup")) return fails_when_asked(t, std::move(name), cleanup);
+  return works(t, std::move(name), 1h);
+}
 child counts_requests(trial& t, std::string name, nanoseconds cleanup) {
   return child(name, [&t, name, cleanup] { return count_requests(t, name, cleanup); });
 }
@@ -531,7 +542,7 @@ ASSAY_SCENARIO(task_group, "TG-3", "swept", .features = {"cleanup"}, .swept = tr
   expect_told(t, run, {"a", "b", "c", "d"});
 }
 
-ASSAY_SCENARIO(task_group, "TG-3", "order", .features = {"ordered_failures"}) {
+ASSAY_SCENARIO(task_group, "TG-3", "order", .features = {"ordered_failures", "cleanup"}) {
   auto group = make();
   auto run = t.start("run", group->run(all(breaks_when_asked(t, "a", 2s), breaks(t, "b", 1s),
                                            breaks_when_asked(t, "c", 1s), breaks_when_asked(t, "d", 3s))));
@@ -712,13 +723,15 @@ ASSAY_CLAUSE(task_group, "TG-8", must,
              .features = {"body_failure"}) {
   auto group = make();
   auto body = fails(t, "body", 1s);
-  auto run = t.start(
-      "run", group->run_with_body(all(works(t, "a", 1h), fails_when_asked(t, "b", 1s)), std::move(body.run)));
+  auto other = fails_when_asked_if_it_may(t, make, "b", 1s);
+  auto run =
+      t.start("run", group->run_with_body(all(works(t, "a", 1h), std::move(other)), std::move(body.run)));
   co_await t.settle();
   co_await t.advance(1s);
   co_await t.settle();
   t.expect(marked(t, "a is asked to stop"), "a failure of the body asks the children to stop");
-  t.expect(run.pending(), "the group waits for its children when the body has failed");
+  if (make.claims("cleanup"))
+    t.expect(run.pending(), "the group waits for its children when the body has failed");
   co_await t.advance(1s);
   co_await t.settle();
   t.expect(run.failed(), "the group fails with its body");
@@ -829,16 +842,19 @@ ASSAY_CLAUSE(task_group, "TG-12", must,
   for (const int status : {3, 70}) {
     const std::string suffix = " " + std::to_string(status);
     auto group = make();
-    auto run = t.start("run", look_at_end(t, group->run(all(exits(t, "a" + suffix, 1s, status),
-                                                            lingers(t, "b" + suffix, 1h, 2s)))));
+    auto other = lingers_if_it_may(t, make, "b" + suffix, 2s);
+    auto run =
+        t.start("run", look_at_end(t, group->run(all(exits(t, "a" + suffix, 1s, status), std::move(other)))));
     co_await t.settle();
     co_await t.advance(1s);
     co_await t.settle();
     t.expect(marked(t, "b" + suffix + " is asked to stop"), "an exit request asks the others to stop");
-    t.expect(run.pending(), "an exit request waits until all children have ended");
+    const bool cleans = make.claims("cleanup");
+    if (cleans) t.expect(run.pending(), "an exit request waits until all children have ended");
     co_await t.advance(2s);
     co_await t.settle();
-    t.expect(marked(t, "b" + suffix + " has cleaned up"), "an exit request lets the others clean up");
+    if (cleans)
+      t.expect(marked(t, "b" + suffix + " has cleaned up"), "an exit request lets the others clean up");
     t.expect(run.failed(), "the group ends with the exit request");
     const assay::outcome what = run.what();
     t.expect_eq(what.label, assay::contract::exit_request::label(status), "an exit request is told bare");
@@ -883,9 +899,9 @@ ASSAY_CLAUSE(task_group, "TG-13", should,
 
 ASSAY_SCENARIO(task_group, "TG-13", "cancelled", .features = {"collect"}) {
   auto group = make({.collect = true});
-  auto run = t.start(
-      "run",
-      look_at_end(t, group->run(all(works(t, "a", 1h), fails(t, "b", 1s), fails_when_asked(t, "c", 2s)))));
+  auto other = fails_when_asked_if_it_may(t, make, "c", 2s);
+  auto run =
+      t.start("run", look_at_end(t, group->run(all(works(t, "a", 1h), fails(t, "b", 1s), std::move(other)))));
   co_await t.settle();
   co_await t.advance(2s);
   run.cancel();
@@ -996,8 +1012,9 @@ ASSAY_SCENARIO(task_group, "X-15", "groups in groups", .features = {"cleanup"}) 
 
 ASSAY_SCENARIO(task_group, "X-15", "beside an exit request", .features = {"fatal_class"}) {
   auto group = make();
-  auto run = t.start("run", group->run(all(fails(t, "a", 1s), exits(t, "b", 1s, 3, account::kept),
-                                           fails_when_asked(t, "c", 2s))));
+  auto other = fails_when_asked_if_it_may(t, make, "c", 2s);
+  auto run = t.start(
+      "run", group->run(all(fails(t, "a", 1s), exits(t, "b", 1s, 3, account::kept), std::move(other))));
   co_await t.settle();
   co_await t.advance(2h);
   t.expect(run.failed(), "the group fails");

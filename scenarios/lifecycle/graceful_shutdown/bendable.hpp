@@ -1,6 +1,7 @@
 // A second coordinator, simpler than the reference and deliberately different where the standard leaves
-// freedom: it refuses late registrations, tells every failure at once instead of in the report, and leaves a
-// callback that does not listen without waiting for it. With one defect switched on it is a mutant.
+// freedom: it refuses late registrations, tells every failure at once instead of in the report, leaves a
+// callback that does not listen without waiting for it, and counts a busy connection as work in flight. With
+// another manner it makes use of more of that freedom; with one defect switched on it is a mutant.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,19 @@
 #include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
 
 namespace assay::adapters {
+
+/// What a coordinator does where the standard lets it choose.
+struct shutdown_manner {
+  /// At the drain deadline. Only who has `force` cancels, and only that one bounds the stop as a whole here.
+  enum class deadline { force, cancel_and_wait, wait, leave };
+  /// What the report holds; everything else that fails is told at once.
+  enum class reporting { nothing, work, cleanup };
+
+  deadline at_deadline = deadline::force;
+  reporting reports = reporting::nothing;
+  bool cancel_escalates = true;  ///< a cancel of a run() that is stopping
+  int turns = 1;                 ///< before a task begins, and before the coordinator goes on
+};
 
 enum class shutdown_defect {
   none,
@@ -86,14 +100,30 @@ enum class shutdown_defect {
 
 class bendable_shutdown : public contract::graceful_shutdown {
  public:
-  bendable_shutdown(environment& env, const config& wanted, shutdown_defect defect = shutdown_defect::none)
-      : executor_(env.executor()), config_(wanted), defect_(defect), change_(executor_) {
+  bendable_shutdown(environment& env, const config& wanted, shutdown_defect defect)
+      : bendable_shutdown(env, wanted, defect, shutdown_manner()) {}
+  bendable_shutdown(environment& env, const config& wanted, shutdown_manner manner)
+      : bendable_shutdown(env, wanted, shutdown_defect::none, manner) {}
+
+ private:
+  using way = shutdown_manner::deadline;
+  using reporting = shutdown_manner::reporting;
+
+  bendable_shutdown(environment& env, const config& wanted, shutdown_defect defect, shutdown_manner manner)
+      : executor_(env.executor()),
+        config_(wanted),
+        defect_(defect),
+        manner_(manner),
+        change_(executor_),
+        end_(executor_, never) {
+    if (!is_bounded()) return;
     nanoseconds sum = wanted.grace + wanted.drain + wanted.force + wanted.background + wanted.cleanup;
     if (!is(shutdown_defect::pre_stop_is_not_counted)) sum += wanted.pre_stop;
     if (sum > wanted.total && !is(shutdown_defect::budgets_are_not_added_up))
       throw contract::rejected_error("the budgets exceed the total");
   }
 
+ public:
   void observe(std::function<void(contract::shutdown_phase)> observer) override {
     observer_ = std::move(observer);
   }
@@ -130,8 +160,8 @@ class bendable_shutdown : public contract::graceful_shutdown {
   void request_stop() override {
     if (requested_ && !is(shutdown_defect::request_begins_the_stop_again)) return;
     if (requested_) again_ = true;
-    if (!requested_)
-      watchdog_ = is(shutdown_defect::no_watchdog) ? never : now() + config_.total - config_.pre_stop;
+    if (!requested_ && is_bounded() && !is(shutdown_defect::no_watchdog))
+      watchdog_ = now() + config_.total - config_.pre_stop;
     requested_ = true;
     if (!is(shutdown_defect::request_wakes_nobody)) changed();
     if (is(shutdown_defect::request_cancels_background)) cancel(background_);
@@ -155,6 +185,19 @@ class bendable_shutdown : public contract::graceful_shutdown {
     using contract::late_registration;
     return is(shutdown_defect::late_callback_escapes) ? late_registration::joins : late_registration::refused;
   }
+  int open_connection(std::function<void(contract::connection_close)> close) override {
+    if (!accepting_) throw contract::rejected_error("not accepting connections");
+    connections_.push_back(connection{std::move(close)});
+    return static_cast<int>(connections_.size()) - 1;
+  }
+  void set_busy(int which, bool busy) override {
+    connections_.at(static_cast<std::size_t>(which)).busy = busy;
+    changed();
+  }
+  void connection_closed(int which) override {
+    connections_.at(static_cast<std::size_t>(which)) = connection();
+    changed();
+  }
 
  protected:
   using phase = contract::shutdown_phase;
@@ -177,11 +220,38 @@ class bendable_shutdown : public contract::graceful_shutdown {
     bool over = false;
   };
   using tasks = std::vector<std::shared_ptr<task>>;
+  struct connection {
+    std::function<void(contract::connection_close)> close;  // null once it is closed
+    bool busy = false;
+  };
 
   bool is(shutdown_defect which) const noexcept { return defect_ == which; }
+  bool is_bounded() const noexcept { return manner_.at_deadline == way::force; }
 
+  // Whoever runs it only waits: what happens belongs to a coroutine of its own, which no cancel reaches.
   awaitable<contract::shutdown_report> do_run() override {
     co_await boost::asio::this_coro::throw_if_cancelled(false);
+    const auto requests = co_await boost::asio::this_coro::cancellation_state;
+    if (requests.cancelled() != boost::asio::cancellation_type::none) cancelled();
+    boost::asio::co_spawn(executor_, drive(), [this](std::exception_ptr error) {
+      broken_ = std::move(error);
+      driven_ = true;
+      end_.cancel();
+    });
+    while (!driven_) {
+      boost::system::error_code ignored;
+      co_await end_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+      if (!driven_) cancelled();
+    }
+    if (broken_) std::rethrow_exception(broken_);
+    co_return std::move(report_);
+  }
+  void cancelled() {
+    if (!requested_) return request_stop();
+    if (manner_.cancel_escalates && is_bounded()) escalate();
+  }
+
+  awaitable<void> drive() {
     co_await start_up();
     const bool served = !requested_;
     if (served) {
@@ -204,7 +274,6 @@ class bendable_shutdown : public contract::graceful_shutdown {
     }
     enter(phase::final_log);
     enter(phase::stopped);
-    co_return std::move(report_);
   }
 
   void do_admit(std::string name, async_function work) override {
@@ -247,9 +316,15 @@ class bendable_shutdown : public contract::graceful_shutdown {
     refuse_late();
     steps_.push_back(step{std::move(name), nullptr, std::move(callback), true, true});
   }
-  void tell(const std::string& name, const std::exception_ptr& error) const {
+  void tell(const std::string& name, const std::exception_ptr& error, reporting kind = reporting::nothing) {
     const bool real = !is_cancelled(error) || is(shutdown_defect::cancellation_is_told_as_failure);
-    if (error && real && failure_) failure_(name, error);
+    if (!error || !real) return;
+    const bool after_another = std::exchange(failed_, true);
+    if (kind != reporting::nothing && kind == manner_.reports) {
+      report_.failures.push_back({name, error, kind == reporting::cleanup && after_another});
+    } else if (failure_) {
+      failure_(name, error);
+    }
   }
   void tell_forced(const std::string& name) {
     report_.forced = true;
@@ -272,9 +347,10 @@ class bendable_shutdown : public contract::graceful_shutdown {
    private:
     std::shared_ptr<task> self_;
   };
-  static awaitable<void> run_task(std::shared_ptr<task> self, async_function work, nanoseconds delay) {
+  static awaitable<void> run_task(std::shared_ptr<task> self, async_function work, nanoseconds delay,
+                                  int turns) {
     self->begun = true;
-    co_await boost::asio::post(boost::asio::use_awaitable);
+    for (int i = 0; i < turns; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
     if (self->asked) contract::throw_cancelled();
     if (delay > nanoseconds(0)) {
       boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, delay);
@@ -293,7 +369,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
       if (!here.expired()) ended(error);
     };
     where.push_back(made);
-    boost::asio::co_spawn(executor_, run_task(made, std::move(work), delay), completion(made));
+    boost::asio::co_spawn(executor_, run_task(made, std::move(work), delay, manner_.turns), completion(made));
     return made;
   }
   static bool over(const tasks& all) {
@@ -324,6 +400,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
       change_.expires_at(deadline);
       co_await change_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
     }
+    for (int i = 1; i < manner_.turns; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
   }
 
   void start_work(std::string name, async_function work) {
@@ -337,7 +414,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
       const bool forced = phase_ == phase::force_cancel;
       if (forced && error && !is_cancelled(error) && !is(shutdown_defect::failing_when_cancelled_is_silent))
         tell_forced(name);
-      if (!forced || !is(shutdown_defect::forced_failures_are_dropped)) tell(name, error);
+      if (!forced || !is(shutdown_defect::forced_failures_are_dropped)) tell(name, error, reporting::work);
       changed();
     });
   }
@@ -427,6 +504,12 @@ class bendable_shutdown : public contract::graceful_shutdown {
 
   awaitable<void> drain() {
     enter(phase::drain);
+    // A copy, since being told may close a connection.
+    const std::vector<connection> open = connections_;
+    for (const connection& each : open) {
+      using contract::connection_close;
+      if (each.close) each.close(each.busy ? connection_close::after_response : connection_close::now);
+    }
     nanoseconds budget = config_.drain;
     if (is(shutdown_defect::cancels_at_once)) budget = nanoseconds(0);
     if (is(shutdown_defect::cuts_the_drain)) budget = std::min<nanoseconds>(budget, std::chrono::seconds(5));
@@ -434,15 +517,29 @@ class bendable_shutdown : public contract::graceful_shutdown {
       co_await drain_by_the_wall(std::chrono::system_clock::now() + budget);
     } else {
       const bool patient = is(shutdown_defect::drains_for_the_whole_budget);
-      co_await wait([this, patient] { return (over(work_) && !patient) || escalated_; }, limit(budget));
+      co_await wait([this, patient] { return (nothing_in_flight() && !patient) || escalated_; },
+                    limit(budget));
     }
     if (over(work_)) co_return;
+    if (manner_.at_deadline == way::leave) {
+      leave_alone(work_, true);
+      co_return;
+    }
+    if (manner_.at_deadline == way::cancel_and_wait) cancel(work_);
+    if (manner_.at_deadline != way::force) {
+      co_await wait([this] { return over(work_); }, never);
+      co_return;
+    }
     enter(phase::force_cancel);
     cancel(work_);
     const bool hasty = is(shutdown_defect::abandons_without_waiting) ||
                        (escalated_ && is(shutdown_defect::escalation_skips_force_wait));
     co_await wait([this] { return over(work_); }, limit(hasty ? nanoseconds(1) : config_.force));
     leave_alone(work_, true);
+  }
+  bool nothing_in_flight() const {
+    return over(work_) && std::none_of(connections_.begin(), connections_.end(),
+                                       [](const connection& each) { return each.busy; });
   }
   awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline) {
     while (!over(work_) && !escalated_ && std::chrono::system_clock::now() < deadline)
@@ -483,7 +580,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
     spawn(cleaning_, what.name, what.stop,
           [this, outcome, name = what.name](const std::exception_ptr& error) {
             *outcome = error;
-            if (!is(shutdown_defect::callback_failures_are_dropped)) tell(name, error);
+            if (!is(shutdown_defect::callback_failures_are_dropped)) tell(name, error, reporting::cleanup);
             changed();
           });
     const bool awaited = !is(shutdown_defect::awaits_nothing);
@@ -503,7 +600,9 @@ class bendable_shutdown : public contract::graceful_shutdown {
   const boost::asio::any_io_executor executor_;
   const config config_;
   const shutdown_defect defect_;
+  const shutdown_manner manner_;
   boost::asio::steady_timer change_;
+  boost::asio::steady_timer end_;  // of the drive
   std::function<void(phase)> observer_;
   std::function<void(std::string, std::exception_ptr)> failure_;
   std::function<void(std::string)> forced_;
@@ -514,11 +613,15 @@ class bendable_shutdown : public contract::graceful_shutdown {
   bool opened_ = false;
   bool again_ = false;
   bool gave_up_ = false;
+  bool failed_ = false;
+  bool driven_ = false;
+  std::exception_ptr broken_;
   time_point watchdog_ = never;
   contract::shutdown_report report_;
   std::vector<step> steps_;
   std::vector<std::pair<std::string, async_function>> waiting_background_;
   std::vector<std::pair<std::string, std::exception_ptr>> held_back_;
+  std::vector<connection> connections_;
   tasks work_;
   tasks background_;
   tasks cleaning_;

@@ -1,9 +1,14 @@
 // The contract of a graceful shutdown coordinator: it starts what a service consists of, admits work, and
 // stops everything in an order, each phase with a budget.
 //
-// Features: grace, force, callbacks, budgets, supervision (with restart and shut_down_on_failure),
-// late_registration, connections, stop_on_cancel (a cancelled run() stops gracefully and still reports),
-// signals. A member that belongs to a feature is called only on subjects that claim it.
+// Features: grace; force (what is left at the drain deadline is cancelled, and abandoned in the end);
+// callbacks; budgets; supervision (with restart and shut_down_on_failure); late_registration; connections;
+// stop_on_cancel (a cancelled run() stops gracefully and still reports, and no cancel reaches a step of the
+// cleanup); cancel_escalates (a cancel of a run() that is stopping is an escalation; needs stop_on_cancel and
+// force); signals. A member that belongs to a feature is called only on subjects that claim it.
+//
+// Without `force` the drain deadline leaves a choice: work that is left is waited for, asked to stop or not, or it
+// is left alone and named, in `unfinished` and in `survivors`, and makes the stop a `forced` one.
 #pragma once
 
 #include <algorithm>
@@ -61,8 +66,9 @@ struct graceful_shutdown_config {
 
   nanoseconds grace = std::chrono::seconds(0);   ///< `grace`: accepts this long after readiness turned false
   nanoseconds drain = std::chrono::seconds(10);  ///< for admitted work to end by itself
-  nanoseconds force =
-      std::chrono::seconds(2);  ///< `force`: for what was asked to stop, before it is abandoned
+  /// `force`: for what was asked to stop, before it is abandoned. `callbacks`: the most that one of them has once
+  /// it was asked to stop; a subject may leave it alone sooner.
+  nanoseconds force = std::chrono::seconds(2);
   nanoseconds background = std::chrono::seconds(2);  ///< for background tasks to end once asked
   nanoseconds callback =
       std::chrono::seconds(2);  ///< `callbacks`: for one of them, before it is asked to stop
@@ -82,13 +88,14 @@ struct shutdown_report {
   /// Admitted work that did not end by itself: it was cancelled, never begun, or has not ended.
   std::vector<std::string> unfinished;
   /// Work, background tasks, starts and callbacks that were asked to stop and had not ended when the budget
-  /// was spent.
+  /// was spent; and work that was left alone at the drain deadline.
   std::vector<std::string> survivors;
-  /// Failures that were told to nobody else, in the order in which they happened.
+  /// Failures that were told to nobody else, in the order in which they happened. Which are told at once and
+  /// which are held here is the subject's choice, but for those that SHD-13 is about.
   struct failure {
     std::string name;
     std::exception_ptr error;
-    bool secondary = false;  ///< happened while cleaning up after another failure
+    bool secondary = false;  ///< happened while cleaning up after another failure, told or held
   };
   std::vector<failure> failures;
   /// Something was ended by force or left alive.
@@ -116,38 +123,44 @@ class graceful_shutdown {
 
   /// Told of every phase as it is entered.
   virtual void observe(std::function<void(shutdown_phase)> observer) = 0;
-  /// Told of every failure that the report will not hold, when it happens.
+  /// Told of every failure that the report will not hold, when it happens. `supervision`: of every failure of a
+  /// background task while the service runs, unless that stops the service.
   virtual void on_failure(std::function<void(std::string name, std::exception_ptr)> hook) = 0;
-  /// Started by run() in this order, stopped in reverse order if its start ended with a value.
+  /// Started by run() in this order, one after the other, stopped in reverse order if its start ended with a
+  /// value.
   virtual void add_resource(std::string name, async_function start, async_function stop) = 0;
   /// Started once all resources are, asked to stop (cancelled) when no work is left.
   virtual void add_background(std::string name, async_function work) = 0;
   /// `callbacks`: run in the cleanup, in reverse order of registration, resources included.
   virtual void add_callback(std::string, function) { throw unclaimed_feature("callbacks"); }
   virtual void add_async_callback(std::string, async_function) { throw unclaimed_feature("callbacks"); }
-  /// told of every forced action (cancelled, abandoned or skipped), by name; a `force` subject has it.
+  /// told of whatever was forced (cancelled, abandoned or skipped), once for each name, also of work that
+  /// failed when it was cancelled; a `force` subject has it.
   virtual void on_forced(std::function<void(std::string name)>) { throw unclaimed_feature("force"); }
 
   // ---- The whole life of the service
 
-  /// Starts, serves until a stop is requested, stops. Ends with the report, whatever failed.
+  /// Starts, serves until a stop is requested, stops. Ends with the report, whatever failed. A start that fails
+  /// is a request to stop.
   awaitable<shutdown_report> run();
   virtual void request_stop() = 0;
-  /// `force`: stop waiting for work; see SHD-10.
+  /// `force`: stop waiting for work; see SHD-10. It is no request to stop.
   virtual void escalate() { throw unclaimed_feature("force"); }
-  /// `signals`: what arrives at the process, one stop signal.
+  /// `signals`: what arrives at the process, one stop signal. The first requests a stop; with `force` a further
+  /// one escalates.
   virtual void signal() { throw unclaimed_feature("signals"); }
-  /// The readiness probe's answer.
+  /// The readiness probe's answer: yes from the phase `running` until a stop is requested.
   virtual bool ready() const = 0;
-  /// Admits work on `one`, named "work ID". Throws rejected_error or closed_error when it is refused; the
-  /// item is the caller's again then.
+  /// Admits work on `one`, named "work ID". It begins at this instant, in this turn or a later one, beside other
+  /// work. Throws rejected_error or closed_error when it is refused, as before the phase `running` and from
+  /// `stop_accepting` on; the item is the caller's again then.
   void admit(item one, handler work);
 
   // ---- `late_registration`: what this subject does about add_background and add_callback in the drain. A
   // refusal throws rejected_error or closed_error.
   virtual late_registration late_policy() const { throw unclaimed_feature("late_registration"); }
 
-  // ---- `connections`
+  // ---- `connections`. A busy one may count as work in flight (SHD-5), or not.
 
   /// `close` is called at most once. Throws as admit when it is refused.
   virtual int open_connection(std::function<void(connection_close)>) {

@@ -241,7 +241,7 @@ class report_lost_on_cancel : public adapters::reference_shutdown {
 const detail::registrar report_lost_registrar(adapted<report_lost_on_cancel>(
     "report_is_lost_on_cancel",
     "a cancelled run() ends as cancelled after the whole stop, and its report is gone",
-    {{"SHD-1", "has not begun"}}, {"SHD-6", "SHD-7", "SHD-8", "SHD-16", "X-7"}));
+    {{"SHD-1", "has not begun"}}, {"SHD-6", "SHD-7", "SHD-8", "SHD-10", "SHD-16", "X-7"}));
 
 class cancel_is_an_escalation : public adapters::reference_shutdown {
  public:

@@ -27,7 +27,8 @@ inline std::vector<std::string> every_shutdown_feature() {
           "shut_down_on_failure",
           "late_registration",
           "connections",
-          "stop_on_cancel"};
+          "stop_on_cancel",
+          "cancel_escalates"};
 }
 
 /// Where signals come from in a trial: as asio::signal_set, it keeps those that nobody waits for yet.

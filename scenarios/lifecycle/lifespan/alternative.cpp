@@ -1,4 +1,4 @@
-// A lifespan of another make, that conforms to the core: one level of recursion per resource, as nested
+// Lifespans of other makes. The first conforms to the core: one level of recursion per resource, as nested
 // `async with` blocks would have it. A request interrupts whatever step is under way, a stop as well, and is
 // spent with that; only the first failure is the outcome, those of stops beside it go to the hook for
 // unhandled ones.
@@ -11,6 +11,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "scenarios/lifecycle/lifespan/contract.hpp"
+#include "scenarios/lifecycle/lifespan/managed_lifespan.hpp"
 
 ASSAY_PART(lifespan_alternative)
 
@@ -77,6 +78,15 @@ const detail::registrar registered(
                                                   [](environment& env, const contract::lifespan_config&) {
                                                     return std::make_unique<nested_lifespan>(env);
                                                   }));
+
+const detail::registrar managed(std::make_unique<subject<contract::lifespan>>(
+    "managed", subject_kind::alternative,
+    subject_traits{.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop",
+                                "attached_failures", "level_triggered", "strict_entry",
+                                "checked_destruction"}},
+    [](environment& env, const contract::lifespan_config& limits) {
+      return std::make_unique<managed_lifespan>(env, limits);
+    }));
 
 }  // namespace
 }  // namespace assay

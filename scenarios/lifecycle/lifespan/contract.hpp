@@ -1,8 +1,8 @@
 // The contract of a lifespan: resources that are started in order, used by a body, and stopped in reverse
 // order whatever happens between.
 //
-// Features: users, bounded_stop, single_use, transient; shielded_stop (a request does not interrupt what is
-// being stopped), attached_failures (the outcome of run() holds every failure, the primary one first),
+// Features: users, bounded_stop, single_use, transient; shielded_stop (a request interrupts neither what is
+// being stopped nor a removal that `release` has begun), attached_failures (the outcome of run() holds every failure, the primary one first),
 // level_triggered (a request that a step ignored is not forgotten), strict_entry. A member that belongs to a
 // feature is called only on subjects that claim it.
 #pragma once
@@ -24,7 +24,8 @@ namespace assay::contract {
 struct lifespan_config {
   using nanoseconds = std::chrono::nanoseconds;
 
-  /// `bounded_stop`: how long one stop may take before it is asked to stop (cancelled).
+  /// `bounded_stop`: how long one stop may take before it is asked to stop (cancelled). A user has as long to end
+  /// once it was asked.
   nanoseconds stop_limit = std::chrono::seconds(10);
   /// `bounded_stop`: how long it may take after that before the next resource is stopped nevertheless. A
   /// subject without such a limit goes on sooner.

@@ -627,6 +627,7 @@ MODELS = {
             "late_registration",
             "connections",
             "stop_on_cancel",
+            "cancel_escalates",
             "signals",
         ],
     ),
