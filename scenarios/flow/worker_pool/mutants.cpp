@@ -1,4 +1,5 @@
 // Worker pools that are wrong in one way each: the reference behind its adapter, bent at one place.
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -391,7 +392,8 @@ class deadline_abandons final : public reference_pool {
   awaitable<worker_pool_report> do_drain_for(nanoseconds patience) override {
     pool().close();
     const auto deadline = reference::deadline_after(patience);
-    while (!pool().has_ended() && std::chrono::steady_clock::now() < deadline) co_await sleep(1ms);
+    const nanoseconds pause = std::clamp<nanoseconds>(patience / 1000, 1ms, 1h);
+    while (!pool().has_ended() && std::chrono::steady_clock::now() < deadline) co_await sleep(pause);
     worker_pool_report report;
     report.cancelled = pool().running();
     report.returned = items_of(pool().stop_now());

@@ -444,7 +444,8 @@ class bendable_shutdown : public contract::graceful_shutdown {
     if (is(shutdown_defect::cuts_the_drain)) budget = std::min<nanoseconds>(budget, std::chrono::seconds(5));
     if (is(shutdown_defect::wall_clock_drain)) {
       budget = std::min<nanoseconds>(budget, std::chrono::hours(24 * 365));
-      co_await drain_by_the_wall(std::chrono::system_clock::now() + budget);
+      const nanoseconds pause = std::max<nanoseconds>(std::chrono::milliseconds(100), budget / 1000);
+      co_await drain_by_the_wall(std::chrono::system_clock::now() + budget, pause);
     } else {
       const bool patient = is(shutdown_defect::drains_for_the_whole_budget);
       co_await wait([this, patient] { return (over(work_) && !patient) || escalated_; }, limit(budget));
@@ -457,10 +458,9 @@ class bendable_shutdown : public contract::graceful_shutdown {
     co_await wait([this] { return over(work_); }, limit(hasty ? nanoseconds(1) : config_.force));
     leave_alone(work_, true);
   }
-  awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline) {
+  awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline, nanoseconds pause) {
     while (!over(work_) && !escalated_ && std::chrono::system_clock::now() < deadline)
-      co_await wait([this] { return over(work_) || escalated_; },
-                    deadline_after(std::chrono::milliseconds(100)));
+      co_await wait([this] { return over(work_) || escalated_; }, deadline_after(pause));
   }
 
   awaitable<void> stop_background() {

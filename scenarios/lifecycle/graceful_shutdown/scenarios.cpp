@@ -935,8 +935,8 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "used_up", .features = {"budgets", "
 }
 
 /// Whether these budgets were refused, as negative ones may be, and as what has no limit may be beside others.
-std::unique_ptr<contract_type> made_or_refused(const assay::maker<contract_type>& make,
-                                               const assay::contract::graceful_shutdown_config& config) {
+auto made_or_refused(const assay::maker<contract_type>& make,
+                     const assay::contract::graceful_shutdown_config& config) -> decltype(make(config)) {
   try {
     return make(config);
   } catch (const assay::contract::rejected_error&) {
