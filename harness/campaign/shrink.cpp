@@ -90,24 +90,69 @@ class shrinker {
     return steps;
   }
 
-  // Takes whole steps out of a random program: a verb and its two arguments, many at once first.
+  // Where the steps of a random program may lie: choices of one kind, whose arities repeat with every step.
+  struct steps {
+    std::size_t first;    // the first step's first answer
+    std::size_t end;      // behind the program's last answer
+    std::size_t answers;  // of one step
+  };
+
+  // The programs of a trial, once for each size of a step that their choices allow. A step is a verb and its arguments,
+  // and an argument of one value is not asked for (see program.hpp). Before the first there may be the program's shape,
+  // and behind the last the answer that there is no more.
+  std::vector<steps> find_steps() const {
+    std::vector<steps> found;
+    std::size_t begin = 0;
+    while (begin < best_.size()) {
+      std::size_t end = begin;
+      while (end < best_.size() && best_[end].kind == choice_kind::program) ++end;
+      for (const std::size_t answers : {3U, 2U, 1U}) {
+        for (const std::size_t first : {begin, begin + 1}) {
+          if (first + answers <= end && repeats(first, end, answers)) found.push_back({first, end, answers});
+        }
+      }
+      begin = end + 1;
+    }
+    return found;
+  }
+  bool repeats(std::size_t first, std::size_t end, std::size_t answers) const {
+    for (std::size_t i = first; i + answers < end; ++i) {
+      if (best_[i].arity != best_[i + answers].arity) return false;
+    }
+    return true;
+  }
+
+  // Takes whole steps out of random programs, many at once first.
   bool drop_steps() {
-    constexpr std::size_t answers_per_step = 3;
     bool any = false;
     for (std::size_t count = 8; count > 0 && left_ > 0; count /= 2) {
-      std::size_t begin = 0;
-      while (left_ > 0) {
-        while (begin < best_.size() && best_[begin].kind != choice_kind::program) ++begin;
-        const std::size_t end = begin + count * answers_per_step;
-        if (end > best_.size() || best_[end - 1].kind != choice_kind::program) break;
-        std::vector<std::uint32_t> answers = answers_of(best_);
-        answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(begin),
-                      answers.begin() + static_cast<std::ptrdiff_t>(end));
-        if (accept(std::move(answers))) {
-          any = true;
-        } else {
-          ++begin;
-        }
+      for (std::size_t which = 0; which < find_steps().size() && left_ > 0; ++which)
+        if (drop_steps(which, count)) any = true;
+    }
+    return any;
+  }
+  bool drop_steps(std::size_t which, std::size_t count) {
+    bool any = false;
+    std::size_t step = 0;
+    while (left_ > 0) {
+      const std::vector<steps> all = find_steps();
+      if (which >= all.size()) break;
+      const steps& here = all[which];
+      const std::size_t begin = here.first + step * here.answers;
+      const std::size_t end = begin + count * here.answers;
+      if (end > here.end) break;
+      const auto place = [](std::vector<std::uint32_t>& answers, std::size_t at) {
+        return answers.begin() + static_cast<std::ptrdiff_t>(at);
+      };
+      std::vector<std::uint32_t> answers = answers_of(best_);
+      // A program that was as long as it may be has no answer that there is no more: without it, the answers behind the
+      // program would be taken for steps.
+      if ((here.end - here.first) % here.answers == 0) answers.insert(place(answers, here.end), 0);
+      answers.erase(place(answers, begin), place(answers, end));
+      if (accept(std::move(answers))) {
+        any = true;
+      } else {
+        ++step;
       }
     }
     return any;

@@ -110,7 +110,7 @@ class reply {
   reply after(std::chrono::nanoseconds delay) && {
     if (plan_.ends == detail::call_plan::ending::never) return std::move(*this);
     plan_.ends = detail::call_plan::ending::delayed;
-    plan_.delay += delay;
+    plan_.delay = detail::saturated_sum(plan_.delay, delay);
     return std::move(*this);
   }
   /// Ends inside the call, without a suspension.

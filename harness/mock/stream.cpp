@@ -1,5 +1,7 @@
 #include "harness/mock/stream.hpp"
 
+#include "harness/sim/deadline.hpp"
+
 namespace assay::detail {
 
 namespace asio = boost::asio;
@@ -34,7 +36,9 @@ void stream_direction::put(const std::string& bytes) {
   std::uint64_t bandwidth = options_.bytes_per_second;
   if (options_.choices != nullptr) {
     if (options_.jitter > std::chrono::nanoseconds::zero()) {
-      delay += options_.jitter * options_.choices->pick(choice_kind::stream, 5) / 4;
+      const std::int64_t quarters = options_.choices->pick(choice_kind::stream, 5);
+      const auto jitter = options_.jitter / 4 * quarters + options_.jitter % 4 * quarters / 4;
+      delay = saturated_sum(delay, jitter);
     }
     if (options_.throttle && bandwidth > 0 && options_.choices->pick(choice_kind::stream, 2) == 1) {
       bandwidth = std::max<std::uint64_t>(bandwidth / 10, 1);
@@ -44,7 +48,7 @@ void stream_direction::put(const std::string& bytes) {
   if (bandwidth > 0) line_free_ += std::chrono::nanoseconds(bytes.size() * 1'000'000'000 / bandwidth);
   segment one;
   one.bytes = bytes;
-  one.arrives = line_free_ + delay;
+  one.arrives = deadline_after(line_free_, delay);
   // Jitter delays what follows too: bytes do not overtake each other.
   if (!segments_.empty()) one.arrives = std::max(one.arrives, segments_.back().arrives);
   segments_.push_back(std::move(one));

@@ -190,12 +190,9 @@ class timer_queue {
     std::uint32_t at = free_;
     if (at == none) {
       at = static_cast<std::uint32_t>(buckets_.size());
-      if (buckets_.size() == buckets_.capacity()) {
-        const std::size_t room = at == 0 ? 16 : 2 * buckets_.size();
-        heap_.reserve(room);
-        buckets_.reserve(room);
-      }
-      buckets_.push_back({due, 0, nullptr, nullptr, 0, none});
+      if (buckets_.size() == buckets_.capacity()) buckets_.reserve(at == 0 ? 16 : 2 * buckets_.size());
+      if (heap_.capacity() < buckets_.capacity()) heap_.reserve(buckets_.capacity());
+      buckets_.push_back({due, 0, nullptr, nullptr, 0, none});  // from here on nothing throws
     } else {
       free_ = buckets_[at].place;
     }
@@ -394,6 +391,7 @@ class virtual_time : public boost::asio::execution_context::service {
   std::uint64_t& current_past() noexcept { return pasts_[current_chain_]; }
 
   // What follows is for the timer services below.
+  /// If it throws, the wait is not armed, and still the caller's.
   void arm(detail::timer_op* op, detail::timer_op*& list) {
     op->task = current_task_;
     op->chain = next_chain();
@@ -667,16 +665,19 @@ class timer_service_core {
     op->parked = impl.expiry == (time_type::max)();
     op->due = std::chrono::duration_cast<nanoseconds>(impl.expiry.time_since_epoch());
     op->service = virtual_;
-    // As in Asio's own service, the wait goes with its handler if the slot has no memory for it.
+    // As in Asio's own service, the wait goes with its handler if there is no memory for the slot, or for its place among
+    // the others.
     struct dropping {
       ~dropping() {
-        if (made != nullptr) made->run(made, false);
+        if (made == nullptr) return;
+        if (made->canceller != nullptr) made->canceller->op = nullptr;
+        made->run(made, false);
       }
       timer_op* made;
     } guard{op};
     if (slot.is_connected()) slot.template emplace<wait_canceller>(*virtual_, op);
-    guard.made = nullptr;
     virtual_->arm(op, impl.waits);
+    guard.made = nullptr;
   }
 
  private:

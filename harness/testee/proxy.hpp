@@ -9,11 +9,13 @@
 //   const testee::registrar<queue_in_testee> registered;
 #pragma once
 
+#include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <boost/mp11/algorithm.hpp>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,10 +29,16 @@
 
 namespace assay::testee {
 
+/// The largest number that the protocol has: what every language can hold. As a time it is 104 days.
+inline constexpr std::int64_t number_max = (std::int64_t{1} << 53) - 1;
+
+/// A number; one that the protocol does not have becomes the nearest that it has.
+inline boost::json::value write_number(std::int64_t one) { return std::clamp(one, -number_max, number_max); }
+
 /// A duration in nanoseconds, or null if it is without limit.
 inline boost::json::value write_duration(std::chrono::nanoseconds one) {
   if (one == std::chrono::nanoseconds::max()) return nullptr;
-  return one.count();
+  return write_number(one.count());
 }
 
 /// A member of a described struct.
@@ -40,6 +48,8 @@ boost::json::value write_member(const T& one) {
     return write_duration(one);
   } else if constexpr (std::is_enum_v<T>) {
     return boost::describe::enum_to_string(one, "");
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return write_number(one);
   } else {
     return boost::json::value_from(one);
   }
@@ -89,6 +99,9 @@ class proxy : protected receiver {
   /// The items that the ledger counts as inside.
   std::vector<int> given() const;
 
+  /// Expires with the subject: for callbacks, which may be suspended meanwhile (see receiver::called).
+  std::weak_ptr<const proxy> presence() const noexcept { return here_; }
+
   /// For callbacks of another name.
   [[noreturn]] static void no_such(const std::string& name);
   boost::asio::awaitable<void> called(std::string name, boost::json::object args) override;
@@ -124,6 +137,7 @@ class proxy : protected receiver {
 
   std::shared_ptr<session> session_;
   std::map<int, item> items_;
+  const std::shared_ptr<const proxy> here_{this, [](const proxy*) {}};
   std::int64_t object_;
 };
 

@@ -303,8 +303,7 @@ void session::arm(std::optional<std::chrono::nanoseconds> deadline) {
     timer_.cancel();
     return;
   }
-  timer_.expires_at(asio::steady_timer::time_point(
-      std::chrono::duration_cast<asio::steady_timer::duration>(virtual_time::epoch + *deadline)));
+  timer_.expires_at(asio::steady_timer::time_point(detail::saturated_sum(virtual_time::epoch, *deadline)));
   timer_.async_wait(
       asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code error) {
         if (!error) self->run_instant();
@@ -379,21 +378,24 @@ void session::start_callback(event one) {
     return;
   }
   callback& mine = callbacks_[one.id];
-  asio::co_spawn(executor_, run_callback(one.id, *to, std::move(one.name), std::move(one.args)),
-                 asio::bind_cancellation_slot(mine.signal.slot(),
-                                              [self = shared_from_this(), id = one.id](std::exception_ptr) {
-                                                // Its signal may be what ended it, and is let go of later.
-                                                self->callbacks_[id].gone = true;
-                                              }));
+  const std::int64_t id = one.id;
+  asio::co_spawn(
+      executor_, run_callback(std::move(one)),
+      asio::bind_cancellation_slot(mine.signal.slot(), [self = shared_from_this(), id](std::exception_ptr) {
+        // Its signal may be what ended it, and is let go of later.
+        self->callbacks_[id].gone = true;
+      }));
 }
 
 // The reply is on its way in the turn in which the callback ends. A callback that does not exist is the testee's fault,
 // and no outcome.
-asio::awaitable<void> session::run_callback(std::int64_t id, receiver& to, std::string name,
-                                            json::object args) {
+asio::awaitable<void> session::run_callback(event one) {
+  const std::int64_t id = one.id;
   std::exception_ptr failure;
   try {
-    co_await to.called(std::move(name), std::move(args));
+    receiver* const to = receiver_of(one);  // asked for here: it may have gone since
+    if (to == nullptr) contract::throw_cancelled();
+    co_await to->called(std::move(one.name), std::move(one.args));
   } catch (const protocol_error& why) {
     broke(why);
   } catch (...) {

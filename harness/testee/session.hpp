@@ -40,6 +40,7 @@ class receiver {
   receiver& operator=(const receiver&) = delete;
   virtual ~receiver() = default;
   /// Does what the subject calls; what it throws is the outcome. Throws protocol_error for a callback that there is not.
+  /// The receiver may be destroyed while this is suspended: what follows a suspension must not touch it unasked.
   virtual boost::asio::awaitable<void> called(std::string name, boost::json::object args) = 0;
   /// The same where no reply is wanted.
   virtual void told(const std::string& name, const boost::json::object& args) = 0;
@@ -114,8 +115,7 @@ class session : public std::enable_shared_from_this<session> {
   void apply_all();
   void apply(event one);
   void start_callback(event one);
-  boost::asio::awaitable<void> run_callback(std::int64_t id, receiver& to, std::string name,
-                                            boost::json::object args);
+  boost::asio::awaitable<void> run_callback(event one);
   void cancel_callback(std::int64_t id);
   void reply(std::int64_t id, const std::exception_ptr& failure);
   receiver* receiver_of(const event& one);

@@ -14,6 +14,7 @@
 
 #include "harness/campaign/shrink.hpp"
 #include "harness/choice/token.hpp"
+#include "harness/trial/program.hpp"
 
 namespace assay {
 namespace {
@@ -336,6 +337,62 @@ TEST(shrinker, runs_no_more_trials_than_it_may) {
   EXPECT_EQ(least.trials, 13u);
   EXPECT_EQ(shrink_where(answers(5, 1), 0, [](const answers&) { return true; }).trials, 0u);
 }
+// A run that draws a program, and makes one choice after it.
+struct program_run {
+  program drawn;
+  std::uint32_t after = 0;
+  std::vector<choice> made;
+};
+program_run run_program(answers recorded, const grammar& rules) {
+  lenient_source source(std::move(recorded));
+  choice_stream stream(source);
+  program_run seen;
+  seen.drawn = draw(stream, rules);
+  seen.after = stream.pick(choice_kind::ready, 10);
+  seen.made.assign(stream.made().begin(), stream.made().end());
+  return seen;
+}
+// It fails if the program has a step of the third verb, and the choice after it is the last one.
+bool run_fails(const program_run& seen) {
+  return seen.after == 9 && std::any_of(seen.drawn.steps.begin(), seen.drawn.steps.end(),
+                                        [](const program_step& step) { return step.verb == 2; });
+}
+program shrunk_program(const grammar& rules, std::size_t steps) {
+  program failing;
+  failing.steps.assign(steps - 1, {1, 1, 1});
+  failing.steps.push_back({2, 1, 1});
+  answers recorded = answers_for(failing, rules);
+  recorded.push_back(9);
+  const program_run first = run_program(std::move(recorded), rules);
+  EXPECT_TRUE(run_fails(first));
+  const shrunk least = shrink(first.made, 400, [&](answers candidate) -> std::optional<std::vector<choice>> {
+    program_run again = run_program(std::move(candidate), rules);
+    if (!run_fails(again)) return std::nullopt;
+    return std::move(again.made);
+  });
+  return run_program(answers_of(least), rules).drawn;
+}
+
+// An argument that has one value only is not asked for, so a step is one, two or three answers.
+TEST(shrinker, takes_whole_steps_out_of_a_program_whatever_its_grammar) {
+  for (const std::uint32_t shapes : {1U, 5U}) {
+    for (const std::uint32_t a_values : {1U, 4U, 6U}) {
+      for (const std::uint32_t b_values : {1U, 2U, 4U}) {
+        for (const std::size_t steps : {2U, 3U, 5U, 6U, 12U}) {
+          grammar rules;
+          rules.shapes = shapes;
+          rules.verbs = {"one", "two", "three"};
+          rules.a_values = a_values;
+          rules.b_values = b_values;
+          rules.steps_max = 12;  // the longest program has no answer that there is no more
+          EXPECT_EQ(to_text(shrunk_program(rules, steps), rules), "shape 0: three 0 0;")
+              << shapes << " shapes, " << a_values << " and " << b_values << " values, " << steps << " steps";
+        }
+      }
+    }
+  }
+}
+
 TEST(shrinker, ends_where_no_single_deviation_can_go_and_still_fails) {
   check([](const std::vector<std::uint8_t>& raw, std::uint64_t seed) {
     answers failing;

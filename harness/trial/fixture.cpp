@@ -1,5 +1,6 @@
 #include "harness/trial/fixture.hpp"
 
+#include "harness/sim/deadline.hpp"
 #include "reference/core/cancellation.hpp"
 
 namespace assay {
@@ -89,7 +90,7 @@ asio::awaitable<void> teardown::run(trial& t) {
     std::exception_ptr failure;
     try {
       // FIX-3
-      const auto deadline = std::chrono::steady_clock::now() + last.limit;
+      const auto deadline = deadline_after(last.limit);
       co_await reference::shield(last.undo(), deadline);
     } catch (...) {
       failure = std::current_exception();

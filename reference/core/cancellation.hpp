@@ -23,7 +23,7 @@
 //         failure = std::current_exception();   // nothing can be awaited in here
 //       }
 //       co_await hold_requests;                 // without it the next line throws when a request is there
-//       co_await shield(s.close(), std::chrono::steady_clock::now() + 5s);
+//       co_await shield(s.close(), deadline_after(5s));
 //       if (failure) std::rethrow_exception(failure);
 //     }
 //
@@ -41,7 +41,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -50,6 +49,7 @@
 #include <utility>
 #include <variant>
 
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 #include "reference/core/exception_group.hpp"
 #include "reference/core/parked_waiter.hpp"

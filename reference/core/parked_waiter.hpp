@@ -4,7 +4,7 @@
 // `waiter_list` of them. The node lives in the frame of the waiting coroutine: parking allocates no node, and
 // whichever way the frame ends, the node has left the list. In the waiting coroutine:
 //
-//     popper self(co_await asio::this_coro::executor, deadline);
+//     popper self(co_await asio::this_coro::executor, deadline);   // see deadline.hpp
 //     const park_result result = co_await park(poppers_, self);
 //
 // and in the primitive, at the commit point: write the outcome into `poppers_.front()`, then `wake()` it.
@@ -29,18 +29,13 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 
 #include "reference/core/contract.hpp"
+#include "reference/core/deadline.hpp"
 
 namespace assay::reference {
-
-using time_point = std::chrono::steady_clock::time_point;
-
-/// The deadline of a wait that has none.
-inline constexpr time_point no_deadline = time_point::max();
 
 enum class park_result {
   woken,      ///< The primitive decided; the outcome stands in the node.

@@ -43,9 +43,9 @@
 
 #include "reference/core/cancellation.hpp"
 #include "reference/core/contract.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 #include "reference/core/exception_group.hpp"
-#include "reference/core/parked_waiter.hpp"
 #include "reference/flow/bounded_queue.hpp"
 
 namespace assay::reference {
@@ -83,7 +83,8 @@ class resilient_worker {
     std::function<void(job, std::exception_ptr)> lost;
     /// Beginnings that a job may have; at least 1.
     std::size_t attempts_max = 5;
-    std::chrono::nanoseconds dead_letter_patience = std::chrono::seconds(5);
+    /// How long a write may take; one that has no time is asked to stop as it begins.
+    duration dead_letter_patience = std::chrono::seconds(5);
   };
 
   /// The queue outlives the worker. Throws std::invalid_argument if a function is missing or attempts_max is
@@ -190,7 +191,7 @@ class resilient_worker {
   boost::asio::awaitable<void> bury(in_hand& held) {
     std::exception_ptr unwritten;
     try {
-      co_await shield(how_.dead_letter(*held), write_deadline());  // RWK-4
+      co_await shield(how_.dead_letter(*held), deadline_after(how_.dead_letter_patience));  // RWK-4
     } catch (...) {
       unwritten = std::current_exception();
     }
@@ -201,11 +202,6 @@ class resilient_worker {
     } else {
       how_.lost(held.settle(), std::move(unwritten));  // RWK-5
     }
-  }
-
-  time_point write_deadline() const {
-    const time_point now = std::chrono::steady_clock::now();
-    return how_.dead_letter_patience < no_deadline - now ? now + how_.dead_letter_patience : no_deadline;
   }
 
   queue& jobs_;

@@ -57,6 +57,7 @@
 
 #include "reference/core/cancellation.hpp"
 #include "reference/core/contract.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 #include "reference/core/exception_group.hpp"
 #include "reference/core/parked_waiter.hpp"
@@ -83,8 +84,9 @@ struct job_options {
   std::string name = "job";
   /// The larger, the more urgent (WPL-12).
   int priority = 0;
-  /// How long it may run, counted from when it begins; then it is asked to stop (WPL-10).
-  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
+  /// How long it may run, counted from when it begins; then it is asked to stop (WPL-10). One that has no time is asked
+  /// as it begins.
+  duration timeout = no_limit;
 };
 
 struct worker_pool_options {
@@ -287,7 +289,7 @@ class worker_pool {
     if (result != park_result::woken) throw_cancelled();
   }
 
-  /// As drain, until `deadline`, a point in time of the monotonic clock. When it passes, the drain becomes
+  /// As drain, until `deadline`, a point in time of the monotonic clock (see deadline.hpp). When it passes, the drain becomes
   /// stop_now, and waits for the jobs that were asked to stop (WPL-5).
   ///
   /// Outcomes: the report; or cancelled, and then nothing was stopped. A request that arrives after the
@@ -313,17 +315,20 @@ class worker_pool {
   [[nodiscard]] std::vector<unstarted_job> stop_now() {
     std::vector<unstarted_job> unstarted;
     unstarted.reserve(running_.size() + queue_.size());
+    // A copy: what a job waits for may end within the request, and the job with it.
+    std::vector<job_pointer> asked;
+    asked.reserve(running_.size());
     state_ = state_ == state::ended ? state::ended : state::draining;
     while (!submitters_.empty()) submitters_.front().wake();
     for (auto& [priority, job] : running_) {
       if (job->work) unstarted.push_back(take_back(*job));  // it has a worker, but has not begun
+      job->stopped = true;
+      if (job->begun) asked.push_back(job);
     }
     for (auto& [priority, job] : queue_) unstarted.push_back(take_back(*job));
     queue_.clear();
-    for (auto& [priority, job] : running_) {
-      job->stopped = true;
-      if (job->begun) job->signal.emit(boost::asio::cancellation_type::terminal);
-    }
+    for (const job_pointer& job : asked)
+      if (!job->ended) job->signal.emit(boost::asio::cancellation_type::terminal);
     move_on();
     return unstarted;
   }
@@ -401,8 +406,8 @@ class worker_pool {
   }
 
   static void set_limit(boost::asio::steady_timer& limit, const job_pointer& job) {
-    if (job->options.timeout == std::chrono::nanoseconds::max()) return;
-    limit.expires_after(job->options.timeout);
+    if (job->options.timeout == no_limit) return;
+    limit.expires_at(deadline_after(job->options.timeout));
     // The callback shares the job, since it may be queued already when the job ends.
     limit.async_wait([job](boost::system::error_code error) {
       if (error || job->ended || job->stopped) return;

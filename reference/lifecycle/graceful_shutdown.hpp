@@ -35,6 +35,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -60,6 +61,7 @@
 
 #include "reference/core/cancellation.hpp"
 #include "reference/core/contract.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 #include "reference/core/exception_group.hpp"
 #include "reference/core/parked_waiter.hpp"
@@ -93,10 +95,8 @@ struct shutdown_too_far : error {
   shutdown_too_far() : error("the shutdown is too far on") {}
 };
 
-/// How long each phase may take. They must fit into the total together (SHD-11).
+/// How long each phase may take, or no_limit. They must fit into the total together (SHD-11).
 struct shutdown_budgets {
-  using duration = std::chrono::steady_clock::duration;
-
   duration grace{0};  ///< Goes on accepting this long after readiness turned false (SHD-3).
   duration drain{std::chrono::seconds(10)};  ///< For admitted work to end by itself.
   duration force{std::chrono::seconds(2)};   ///< For what was asked to stop, to end, before it is abandoned.
@@ -146,7 +146,7 @@ struct shutdown_report {
 struct graceful_shutdown_options {
   shutdown_budgets budgets;
   background_failure on_background_failure = background_failure::report;
-  std::chrono::steady_clock::duration restart_delay{std::chrono::seconds(1)};
+  duration restart_delay{std::chrono::seconds(1)};
   // All of these are called on the executor and must not throw.
   std::function<void(shutdown_phase)> on_phase;           ///< A phase was entered (SHD-1).
   std::function<void(const forced_action&)> on_forced;    ///< Once per forced action (X-29).
@@ -180,7 +180,7 @@ class watched_tasks {
     try {
       boost::asio::co_spawn(executor_, run_scope(run(self, std::move(work))), completion(self));
     } catch (...) {
-      live_.erase(self->position);
+      remove(*self);
       throw;
     }
   }
@@ -191,7 +191,10 @@ class watched_tasks {
   /// Asks every task to stop, with one terminal request each. One that has not begun will not begin. Never
   /// called from within a task's own turn.
   void request_cancel() {
-    for (const std::shared_ptr<task>& each : live_) {
+    // What a task waits for may end within the request, and any of the tasks with it.
+    asking_ = live_.begin();
+    while (asking_ != live_.end()) {
+      const std::shared_ptr<task> each = *asking_++;
       if (std::exchange(each->asked, true)) continue;
       if (each->begun) each->signal.emit(boost::asio::cancellation_type::terminal);
     }
@@ -211,6 +214,7 @@ class watched_tasks {
       };
     }
     live_.clear();
+    asking_ = live_.end();
     return names;
   }
 
@@ -239,7 +243,7 @@ class watched_tasks {
     cancellation_slot_type get_cancellation_slot() const noexcept { return self_->signal.slot(); }
     void operator()(std::exception_ptr error, std::monostate) const {
       const std::shared_ptr<task> self = self_;
-      if (self->owner) self->owner->live_.erase(self->position);
+      if (self->owner) self->owner->remove(*self);
       self->owner = nullptr;
       const ended_function ended = std::move(self->ended);
       if (ended) ended(std::move(error));
@@ -248,6 +252,11 @@ class watched_tasks {
    private:
     std::shared_ptr<task> self_;
   };
+
+  void remove(const task& ended) noexcept {
+    if (asking_ == ended.position) ++asking_;
+    live_.erase(ended.position);
+  }
 
   static boost::asio::awaitable<void> run(std::shared_ptr<task> self, boost::asio::awaitable<void> work) {
     // Only now may a request be emitted: before its first turn, co_spawn would let it escape from the event
@@ -259,7 +268,8 @@ class watched_tasks {
   }
 
   const boost::asio::any_io_executor executor_;
-  std::list<std::shared_ptr<task>> live_;  // in the order of starting
+  std::list<std::shared_ptr<task>> live_;                            // in the order of starting
+  std::list<std::shared_ptr<task>>::iterator asking_ = live_.end();  // whom request_cancel asks next
 };
 
 /// Connections that want to hear of the drain. Shared with their handles, which may outlive the coordinator.
@@ -267,6 +277,7 @@ struct connection_list {
   struct entry {
     std::function<void(connection_close)> close;
     bool busy = false;
+    bool is_gone = false;
   };
   std::list<std::shared_ptr<entry>> entries;
   bool open = false;
@@ -276,7 +287,6 @@ struct connection_list {
 
 class graceful_shutdown {
  public:
-  using duration = std::chrono::steady_clock::duration;
   using task_function = std::function<boost::asio::awaitable<void>()>;
 
   /// Everything will run on `executor`. Throws std::invalid_argument if a budget is negative or together they
@@ -362,7 +372,10 @@ class graceful_shutdown {
     }
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
-    ~connection() { list_->entries.erase(position_); }
+    ~connection() {
+      (*position_)->is_gone = true;
+      list_->entries.erase(position_);
+    }
 
     /// Busy: a request is under way, so closing waits for its response. Connections begin idle.
     void set_busy(bool busy) noexcept { (*position_)->busy = busy; }
@@ -397,7 +410,7 @@ class graceful_shutdown {
     if (stop_requested_) return;
     stop_requested_ = true;
     const budgets_type& budgets = options_.budgets;
-    watchdog_ = std::chrono::steady_clock::now() + (budgets.total - budgets.pre_stop);
+    watchdog_ = deadline_after(what_is_left(budgets.total, budgets.pre_stop));
     changed();
   }
 
@@ -466,7 +479,7 @@ class graceful_shutdown {
     for (const duration each : {budgets.pre_stop, budgets.grace, budgets.drain, budgets.force,
                                 budgets.background, budgets.cleanup}) {
       if (each > left) throw std::invalid_argument("graceful_shutdown: the budgets exceed the total");
-      left -= each;
+      left = what_is_left(left, each);
     }
   }
 
@@ -531,10 +544,12 @@ class graceful_shutdown {
 
   boost::asio::awaitable<void> drain() {
     enter(shutdown_phase::drain);
-    // SHD-17; a copy, since being told may end a connection.
+    // SHD-17; a copy, since being told may end a connection, also another one.
     const auto connections = connections_->entries;
-    for (const auto& each : connections)
+    for (const auto& each : connections) {
+      if (each->is_gone) continue;
       each->close(each->busy ? connection_close::after_response : connection_close::now);
+    }
     co_await wait_until([this] { return work_.empty() || escalated_; },
                         limit(options_.budgets.drain));  // SHD-5, SHD-10
     if (work_.empty()) co_return;
@@ -597,10 +612,7 @@ class graceful_shutdown {
   }
 
   // SHD-11: a budget from now on, but never beyond the watchdog.
-  time_point limit(duration budget) const {
-    const time_point now = std::chrono::steady_clock::now();
-    return watchdog_ - now < budget ? watchdog_ : now + budget;
-  }
+  time_point limit(duration budget) const { return std::min(watchdog_, deadline_after(budget)); }
 
   void enter(shutdown_phase phase) {
     phase_ = phase;

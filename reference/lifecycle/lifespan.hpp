@@ -45,6 +45,7 @@
 
 #include "reference/core/cancellation.hpp"
 #include "reference/core/contract.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 #include "reference/core/exception_group.hpp"
 #include "reference/core/parked_waiter.hpp"
@@ -52,15 +53,12 @@
 
 namespace assay::reference {
 
-/// The limit of a stop that has none.
-inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
-
 struct lifespan_options {
-  /// How long one thing may take to stop before it is asked to hurry, by a cancellation request (LIF-7). A
-  /// user is asked to stop at once, and has this long to end.
-  std::chrono::nanoseconds stop_limit = std::chrono::seconds(5);
+  /// How long one thing may take to stop before it is asked to hurry, by a cancellation request (LIF-7); or no_limit.
+  /// A user is asked to stop at once, and has this long to end.
+  duration stop_limit = std::chrono::seconds(5);
   /// How long a stop may take after that request before the next thing is stopped nevertheless.
-  std::chrono::nanoseconds force_limit = std::chrono::seconds(1);
+  duration force_limit = std::chrono::seconds(1);
   /// Told of each failure that cannot be thrown: those beside an exit_request. It must not throw.
   std::function<void(const task_failure&)> unhandled = print_unhandled;
 };
@@ -300,8 +298,7 @@ class lifespan {
   }
 
   /// Waits until `what` has ended or the limit has passed; true if it has ended. To be called in a shield.
-  static boost::asio::awaitable<bool> ends_within(std::shared_ptr<activity> what,
-                                                  std::chrono::nanoseconds limit) {
+  static boost::asio::awaitable<bool> ends_within(std::shared_ptr<activity> what, duration limit) {
     if (what->ended) co_return true;
     waiter self(co_await boost::asio::this_coro::executor, deadline_after(limit));
     co_await park(what->waiting, self);
@@ -309,11 +306,6 @@ class lifespan {
   }
 
   static boost::asio::awaitable<void> call(step work) { co_await work(); }
-
-  static time_point deadline_after(std::chrono::nanoseconds limit) {
-    const time_point now = std::chrono::steady_clock::now();
-    return limit < no_deadline - now ? now + limit : no_deadline;
-  }
 
   void note(const std::string& name, std::uint64_t id, std::exception_ptr error) {
     if (!error) return;

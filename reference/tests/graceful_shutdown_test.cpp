@@ -371,6 +371,52 @@ TEST_F(graceful_shutdown_test, what_is_registered_late_joins_its_phase_or_is_ref
   EXPECT_THROW(shutdown.add_resource("too late", nullptr, nullptr), shutdown_too_far);
 }
 
+TEST_F(graceful_shutdown_test, budgets_without_limit_skip_no_callback) {  // SHD-8, SHD-11
+  graceful_shutdown_options options = patient();
+  options.budgets.pre_stop = 1h;
+  options.budgets.drain = options.budgets.callback = options.budgets.total = no_limit;
+  graceful_shutdown shutdown(context.get_executor(), watched(options));
+  shutdown.add_callback("flush", [this] { return visit(b, log, "flush"); });
+  operation<shutdown_report> run(context, shutdown.run());
+  shutdown.admit("request", visit(a, log, "request"));
+  shutdown.request_stop();
+  settle(context);
+  a.open();
+  settle(context);
+  b.open();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(log, (trail{"request done", "flush done"}));
+  EXPECT_FALSE(run.value().forced());
+}
+
+TEST_F(graceful_shutdown_test, work_may_end_inside_the_request_to_stop) {  // SHD-6
+  graceful_shutdown_options options = patient();
+  options.budgets.drain = 0s;
+  graceful_shutdown shutdown(context.get_executor(), watched(options));
+  operation<shutdown_report> run(context, shutdown.run());
+  for (const char* const name : {"a", "b", "c"}) shutdown.admit(name, end_inside_the_request());
+  settle(context);
+  shutdown.request_stop();
+  shutdown.escalate();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(run.value().cancelled, (trail{"a", "b", "c"}));
+}
+
+TEST_F(graceful_shutdown_test, a_connection_that_another_one_ends_is_not_told) {  // SHD-17
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  operation<shutdown_report> run(context, shutdown.run());
+  std::unique_ptr<graceful_shutdown::connection> second;
+  graceful_shutdown::connection first(shutdown, [&](connection_close) { second.reset(); });
+  second = std::make_unique<graceful_shutdown::connection>(
+      shutdown, [this](connection_close) { log.push_back("told although it is gone"); });
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(log, trail());
+}
+
 TEST_F(graceful_shutdown_test, connections_are_closed_when_idle_and_told_when_busy) {
   graceful_shutdown shutdown(context.get_executor(), watched());
   const auto tell = [this](const std::string& name) {

@@ -1,6 +1,8 @@
 // One coroutine in flight on a stock io_context: started, cancelled by hand, looked at afterwards.
 #pragma once
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,6 +31,20 @@ inline void settle(asio::io_context& context) {
 
 /// Lets everything else that is ready run once.
 inline asio::awaitable<void> yield() { co_await asio::post(asio::use_awaitable); }
+
+/// Ends when it is asked to, inside the request: Asio does not forbid an operation to do so.
+inline asio::awaitable<void> end_inside_the_request() {
+  auto initiation = [](auto handler) {
+    auto held = std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
+    asio::get_associated_cancellation_slot(**held).assign([held](asio::cancellation_type) {
+      auto taken = std::move(**held);
+      held->reset();
+      std::move(taken)(asio::error::operation_aborted);
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
+      std::move(initiation), asio::use_awaitable);
+}
 
 template <class T>
 class operation {

@@ -311,20 +311,6 @@ TEST_F(task_group_test, ends_normally_when_a_task_asks_the_group_to_stop) {  // 
   EXPECT_EQ(log, (trail{"waits cancelled"}));
 }
 
-// Ends when it is asked to, inside the request: Asio does not forbid an operation to do so.
-asio::awaitable<void> end_inside_the_request() {
-  auto initiation = [](auto handler) {
-    auto held = std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
-    asio::get_associated_cancellation_slot(**held).assign([held](asio::cancellation_type) {
-      auto taken = std::move(**held);
-      held->reset();
-      std::move(taken)(asio::error::operation_aborted);
-    });
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
-      std::move(initiation), asio::use_awaitable);
-}
-
 TEST_F(task_group_test, survives_tasks_that_end_inside_the_request) {  // TG-2, TG-11
   for (const char* const name : {"one", "two", "three"})
     EXPECT_TRUE(group.spawn(name, end_inside_the_request()));

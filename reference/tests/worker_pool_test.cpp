@@ -83,6 +83,28 @@ TEST_F(worker_pool_test, executes_what_was_accepted_before_the_drain_and_refuses
   EXPECT_EQ(log, trail({"a", "a done", "b", "b done"}));
 }
 
+TEST_F(worker_pool_test, survives_jobs_that_end_inside_the_request_to_stop) {  // WPL-4
+  worker_pool pool(context.get_executor(), options(3));
+  for (const char* name : {"a", "b", "c"}) put(pool, end_inside_the_request(), name);
+  put(pool, "queued");
+  std::size_t unstarted = 0;
+  asio::post(context, [&] { unstarted = pool.stop_now().size(); });
+  settle(context);
+  EXPECT_EQ(unstarted, 1u);
+  EXPECT_TRUE(pool.has_ended());
+  EXPECT_TRUE(hook.empty());
+}
+
+TEST_F(worker_pool_test, takes_the_longest_deadline_for_none) {  // WPL-5
+  worker_pool pool(context.get_executor(), options(1));
+  put(pool, "a");
+  operation drain(context, pool.drain_until(deadline_after(no_limit)));
+  EXPECT_TRUE(drain.pending());
+  open("a");
+  ASSERT_TRUE(drain.succeeded());
+  EXPECT_FALSE(drain.value().expired);
+}
+
 TEST_F(worker_pool_test, runs_as_many_jobs_as_it_has_workers) {  // WPL-2
   worker_pool pool(context.get_executor(), options(2));
   for (const char* name : {"a", "b", "c"}) put(pool, name);

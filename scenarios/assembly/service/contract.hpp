@@ -61,7 +61,7 @@ class service {
   service& operator=(const service&) = delete;
   virtual ~service() = default;
 
-  /// Before anything else, once.
+  /// Before anything else, once. Throws rejected_error for budgets that make no sense, as negative ones.
   void connect(callbacks outside) {
     outside_ = std::move(outside);
     connected();
@@ -115,8 +115,10 @@ inline std::vector<item> service::take_back() {
 inline boost::asio::awaitable<void> service::work_on(const item& one) {
   item_ledger* const ledger = one.ledger();
   const int id = one.id();
+  // A copy: a subject in a testee may be destroyed while its item is processed here.
+  const auto deliver = outside_.deliver;
   co_await outside_.process(id);
-  co_await outside_.deliver(id);
+  co_await deliver(id);
   if (ledger != nullptr && ledger->state(id) == item_state::given) ledger->settle(id, item_state::delivered);
 }
 

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <exception>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
 #include "reference/core/errors.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 
 ASSAY_PART(service_reference)
 
@@ -32,19 +34,24 @@ reference_service::inner_service::options reference_service::options_for(
   auto& budgets = how.shutdown.budgets;
   using std::chrono::nanoseconds;
   budgets.drain = nanoseconds(config.drain_ns);
+  if (wrong_.drain_overflows) budgets.drain = overflowing_limit(budgets.drain);
   budgets.force =
       wrong_.waits_for_the_deaf ? nanoseconds(std::chrono::hours(1)) : nanoseconds(config.force_ns);
   if (wrong_.abandons_at_once) budgets.force = nanoseconds(0);
   budgets.background = nanoseconds(0);
   budgets.cleanup = nanoseconds(config.cleanup_ns);
   budgets.callback = nanoseconds(config.cleanup_ns / 2);
-  budgets.total = budgets.drain + budgets.force + budgets.cleanup;
+  budgets.total = detail::saturated_sum(budgets.drain, detail::saturated_sum(budgets.force, budgets.cleanup));
   how.shutdown.on_phase = [this](shutdown_phase phase) { phase_entered(phase); };
   return how;
 }
 
 void reference_service::connected() {
-  inner_.emplace(executor_, options_for(config_));
+  try {
+    inner_.emplace(executor_, options_for(config_));
+  } catch (const std::invalid_argument& refusal) {
+    throw contract::rejected_error(refusal.what());
+  }
   auto& shutdown = inner().shutdown();
   const auto& around = outside();
   if (wrong_.closes_in_order_of_opening) {

@@ -24,6 +24,7 @@ struct service_defects {
   bool reports_the_first_failure_only = false;
   bool ignores_an_early_stop = false;
   bool waits_for_the_deaf = false;
+  bool drain_overflows = false;
   bool does_not_name_the_deaf = false;
   bool accepts_while_it_drains = false;
   bool keeps_the_item_of_a_cancelled_submit = false;

@@ -15,6 +15,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "scenarios/assembly/service/contract.hpp"
 #include "scenarios/assembly/service/program.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 
 ASSAY_PART(service_scenarios)
 
@@ -379,6 +380,45 @@ ASSAY_CLAUSE(
     run.cancel();
     co_await t.settle();
     t.expect(run.done(), "the service has stopped");
+  }
+}
+
+ASSAY_SCENARIO(service, "INT-6", "extreme durations", .sim_only = true) {
+  int id = 0;
+  for (const std::chrono::nanoseconds drain : extreme_durations) {
+    const std::string time = format_duration(drain);
+    const bool endless = is_endless(drain);
+    surroundings s{t};
+    s.processing = long_time;
+    auto subject = make({.drain_ns = drain.count()});
+    bool refused = false;
+    try {
+      subject->connect(around(s));
+    } catch (const contract::rejected_error&) {
+      refused = true;
+    }
+    t.expect(!refused || drain < 0ns, "a budget that is not negative is accepted: " + time);
+    if (refused) continue;
+    auto run = t.start("run with " + time, subject->run());
+    co_await t.advance(5ms);
+    const int first = ++id;
+    const int second = ++id;
+    auto source = t.start("source", feed(t, *subject, first, second, 0ns));
+    co_await t.settle();
+    subject->request_stop();
+    co_await t.settle();
+    if (!has_passed(drain)) {
+      t.expect(run.pending(), "the drain has its whole budget: " + time);
+      co_await t.advance(endless ? long_time : soon);
+    }
+    co_await t.advance(10ms);
+    t.expect(run.done(), "the stop takes no longer than its budgets: " + time);
+    t.expect_eq(s.delivered.size(), endless ? 2U : 0U,
+                "what the drain has time for is processed, and nothing else: " + time);
+    t.expect(source.done(), "the source is not left waiting");
+    account(t, *subject);
+    run.cancel();
+    co_await t.settle();
   }
 }
 

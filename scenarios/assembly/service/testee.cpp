@@ -51,6 +51,7 @@ class service_in_testee final : public contract::service, private testee::proxy 
   awaitable<void> called(std::string name, object args) override {
     if (name == "work") {
       item one = take(testee::number_in(args, "item"));
+      const auto here = presence();
       std::exception_ptr failure;
       try {
         co_await work_on(one);
@@ -58,7 +59,7 @@ class service_in_testee final : public contract::service, private testee::proxy 
         failure = std::current_exception();
       }
       if (!failure) co_return;
-      put(std::move(one));  // it is inside again: to be handed back, or given up
+      if (!here.expired()) put(std::move(one));  // it is inside again: to be handed back, or given up
       std::rethrow_exception(failure);
     } else if (name == "open_sink") {
       co_await outside().open_sink();

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/sim/deadline.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 
 ASSAY_PART(bounded_queue_alternative)
 
@@ -137,7 +139,8 @@ alternative_queue::clock::time_point alternative_queue::deadline_after(nanosecon
   if (wrong_.times_out_early) patience /= 2;
   if (wrong_.ignores_a_deadline_that_has_passed && patience <= nanoseconds::zero())
     return clock::time_point::max();
-  return clock::now() + patience;
+  if (wrong_.deadlines_overflow) return overflowing_deadline(patience);
+  return assay::deadline_after(patience);
 }
 
 asio::awaitable<void> alternative_queue::do_push(item one) {

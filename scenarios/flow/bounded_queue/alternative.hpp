@@ -37,6 +37,7 @@ struct queue_defects {
   bool races_the_deadline = false;
   bool times_out_early = false;
   bool ignores_a_deadline_that_has_passed = false;
+  bool deadlines_overflow = false;
   bool puts_what_timed_out = false;
   bool treats_zero_as_one = false;
   bool accepts_negative = false;

@@ -1,10 +1,10 @@
 #include "scenarios/flow/bounded_queue/reference.hpp"
 
-#include <chrono>
 #include <iterator>
 #include <stdexcept>
 
 #include "harness/campaign/catalogue.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 
 ASSAY_PART(bounded_queue_reference)
@@ -28,10 +28,6 @@ auto translated(Function&& function) {
 [[noreturn]] void rethrow_translated(const std::exception_ptr& failure) {
   translated([&] { std::rethrow_exception(failure); });
   std::terminate();  // not reached: the line above throws
-}
-
-std::chrono::steady_clock::time_point deadline_after(std::chrono::nanoseconds patience) {
-  return std::chrono::steady_clock::now() + patience;
 }
 
 // A negative capacity is the reference's own complaint, in the contract's words.
@@ -90,7 +86,7 @@ boost::asio::awaitable<item> reference_queue::do_pop() {
 boost::asio::awaitable<void> reference_queue::do_push_for(item one, nanoseconds patience) {
   std::exception_ptr failure;
   try {
-    co_await queue_.push_until(one, deadline_after(patience));
+    co_await queue_.push_until(one, reference::deadline_after(patience));
   } catch (...) {
     failure = std::current_exception();
   }
@@ -101,7 +97,7 @@ boost::asio::awaitable<item> reference_queue::do_pop_for(nanoseconds patience) {
   std::exception_ptr failure;
   item got;
   try {
-    got = co_await queue_.pop_until(deadline_after(patience));
+    got = co_await queue_.pop_until(reference::deadline_after(patience));
   } catch (...) {
     failure = std::current_exception();
   }

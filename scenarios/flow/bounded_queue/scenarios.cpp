@@ -14,6 +14,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/trial/trial.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
 
 ASSAY_PART(bounded_queue_scenarios)
@@ -1052,6 +1053,34 @@ ASSAY_SCENARIO(bounded_queue, "X-25", "", .features = {"timed"}) {
     t.expect(pop.timed_out(), "a deadline that has passed ends the wait at this instant");
     t.expect_eq(t.elapsed(), 0ns, "no time has passed");
     pop.cancel();
+    co_await t.settle();
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-23", "extreme durations", .features = {"timed"}) {
+  int id = 0;
+  for (const auto patience : assay::extreme_durations) {
+    const std::string time = assay::format_duration(patience);
+    auto empty = make({.capacity = 1});
+    auto full = make({.capacity = 1});
+    co_await push_all(t, *full, ++id);
+    auto pop = t.start("pop for " + time, empty->pop_for(patience));
+    auto push = t.start("push for " + time, full->push_for(t.item(++id), patience));
+    co_await t.settle();
+    if (!assay::has_passed(patience)) {
+      t.expect(pop.pending() && push.pending(), "a timer never fires before its deadline: " + time);
+      co_await t.advance(assay::is_endless(patience) ? assay::long_time : assay::soon);
+      co_await t.settle();
+    }
+    if (assay::is_endless(patience)) {
+      t.expect(pop.pending() && push.pending(), "a wait without limit goes on: " + time);
+      co_await push_all(t, *empty, ++id);
+    } else {
+      t.expect(pop.timed_out() && push.timed_out(), "it is due when its deadline is reached: " + time);
+    }
+    (void)co_await pop_what_is_there(t, *full);
+    pop.cancel();
+    push.cancel();
     co_await t.settle();
   }
 }

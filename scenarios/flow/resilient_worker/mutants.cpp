@@ -12,6 +12,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "reference/core/cancellation.hpp"
 #include "reference/flow/bounded_queue.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
 
 ASSAY_PART(resilient_worker_mutants)
@@ -37,6 +38,7 @@ enum class defect {
   hand_gap,
   loses_what_it_was_cancelled_at,
   patience_of_twenty_ms,
+  patience_overflows,
   patience_without_end,
   processes_again,
   pushes_or_loses_then_counts_off,
@@ -231,7 +233,8 @@ class bent_worker final : public contract::resilient_worker {
 
   reference::time_point deadline() const {
     if (is(defect::patience_without_end)) return reference::no_deadline;
-    return std::chrono::steady_clock::now() + patience_;
+    if (is(defect::patience_overflows)) return overflowing_deadline(patience_);
+    return reference::deadline_after(patience_);
   }
 
   void settle(job& held) {
@@ -324,6 +327,10 @@ const mutant patience_without_end(defect::patience_without_end, "patience_withou
                                   {{"RWK-5", "goes on when the sink"},
                                    {"RWK-4", "within the sink's patience"}},
                                   {"RWK-1"});
+const mutant patience_overflows(
+    defect::patience_overflows, "patience_overflows",
+    "the deadline of a write is the time and the patience added up, wherever that comes to",
+    {{"RWK-5", "the worker waits for the sink"}});
 const mutant patience_of_twenty_ms(defect::patience_of_twenty_ms, "patience_of_twenty_ms",
                                    "the sink's patience is a constant, whatever was configured",
                                    {{"RWK-5", "is not given up"}});

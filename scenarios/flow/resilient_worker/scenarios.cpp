@@ -1,4 +1,5 @@
 // The clauses of resilient_worker, each beside the scenario that checks it.
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
 
 #include <algorithm>
@@ -323,6 +324,36 @@ ASSAY_CLAUSE(
   co_await try_bad_sink(t, make, 20ms, false, 21);
   co_await try_slow_sink(t, make, 20ms, 31);
   co_await try_slow_sink(t, make, 70ms, 41);
+}
+
+ASSAY_SCENARIO(resilient_worker, "RWK-5", "extreme durations", .features = {"dead_letter"}) {
+  int id = 0;
+  for (const nanoseconds patience : assay::extreme_durations) {
+    const std::string time = assay::format_duration(patience);
+    const bool endless = assay::is_endless(patience);
+    world w(t);
+    w.writes_hanging = endless ? 0 : 1;
+    if (endless) w.write_takes = assay::long_time;
+    auto worker = make({.dead_letter_patience_ns = patience.count()});
+    connect(*worker, w);
+    const int bad = ++id;
+    const int good = ++id;
+    co_await submit(*worker, w, bad, 0ms, 1);
+    co_await submit(*worker, w, good);
+    auto run = t.start("run with " + time, worker->run());
+    co_await t.settle();
+    if (!assay::has_passed(patience)) {
+      t.expect(!w.was_processed(good), "the worker waits for the sink: " + time);
+      co_await t.advance(endless ? assay::long_time : assay::soon);
+      co_await t.settle();
+    }
+    t.expect(run.pending(), "the worker lives on: " + time);
+    t.expect(w.was_processed(good), "the worker goes on when the sink's patience is over: " + time);
+    if (endless)
+      t.expect_eq(w.letters_of(bad), 1U, "a write within the sink's patience is not given up: " + time);
+    co_await stop(w, run);
+    account(*worker, w);
+  }
 }
 
 ASSAY_SCENARIO(resilient_worker, "RWK-5", "swept", .features = {"dead_letter"}, .swept = true,

@@ -33,6 +33,7 @@ class worker_in_testee final : public contract::resilient_worker, private testee
       co_await process(one, attempts_in(args, "attempt"));
     } else if (name == "dead_letter") {
       item one = take(id);
+      const auto here = presence();
       std::exception_ptr failure;
       try {
         co_await dead_letter(one, cause_in(args, "cause"), attempts_in(args, "attempts"));
@@ -40,7 +41,7 @@ class worker_in_testee final : public contract::resilient_worker, private testee
         failure = std::current_exception();
       }
       if (!failure) co_return;
-      put(std::move(one));  // it was not written
+      if (!here.expired()) put(std::move(one));  // it was not written
       std::rethrow_exception(failure);
     } else {
       no_such(name);

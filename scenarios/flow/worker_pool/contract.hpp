@@ -46,7 +46,8 @@ BOOST_DESCRIBE_STRUCT(worker_pool_config, (), (workers, queue_capacity, started)
 struct worker_pool_request {
   /// `priorities`: the larger, the more urgent.
   std::int64_t priority = 0;
-  /// `job_timeout`: how long it may run, in nanoseconds, counted from when it begins; 0 is for ever.
+  /// `job_timeout`: how long it may run, in nanoseconds, counted from when it begins; 0 is for ever. One that is negative
+  /// has passed when the job begins.
   std::int64_t timeout_ns = 0;
 };
 BOOST_DESCRIBE_STRUCT(worker_pool_request, (), (priority, timeout_ns))

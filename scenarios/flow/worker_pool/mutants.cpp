@@ -1,4 +1,5 @@
 // Worker pools that are wrong in one way each: the reference behind its adapter, bent at one place.
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +16,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "reference/core/cancellation.hpp"
 #include "reference/core/parked_waiter.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/worker_pool/reference.hpp"
 
 ASSAY_PART(worker_pool_mutants)
@@ -368,6 +370,20 @@ const auto m18 =
     mutant<deadline_is_scaled<150>>("drain_gives_up_late", "half as much again as the patience is used",
                                     {{"WPL-5", "at the deadline the running jobs are cancelled"}});
 
+class deadline_overflows final : public reference_pool {
+ public:
+  using reference_pool::reference_pool;
+
+ protected:
+  awaitable<worker_pool_report> do_drain_for(nanoseconds patience) override {
+    return reference_pool::do_drain_for(overflowing_limit(patience));
+  }
+};
+const auto m_deadline_overflows = mutant<deadline_overflows>(
+    "drain_deadline_overflows",
+    "the deadline of a drain is the time and the patience added up, wherever that comes to",
+    {{"WPL-5", "before its deadline the drain waits for the jobs"}});
+
 class deadline_abandons final : public reference_pool {
  public:
   using reference_pool::reference_pool;
@@ -375,8 +391,9 @@ class deadline_abandons final : public reference_pool {
  protected:
   awaitable<worker_pool_report> do_drain_for(nanoseconds patience) override {
     pool().close();
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!pool().has_ended() && std::chrono::steady_clock::now() < deadline) co_await sleep(1ms);
+    const auto deadline = reference::deadline_after(patience);
+    const nanoseconds pause = std::clamp<nanoseconds>(patience / 1000, 1ms, 1h);
+    while (!pool().has_ended() && std::chrono::steady_clock::now() < deadline) co_await sleep(pause);
     worker_pool_report report;
     report.cancelled = pool().running();
     report.returned = items_of(pool().stop_now());
@@ -690,6 +707,36 @@ const auto m36 = mutant<timeout_is_scaled<50>>("jobs_time_out_early", "half of t
 const auto m37 =
     mutant<timeout_is_scaled<150>>("jobs_time_out_late", "half as much again as the timeout is used",
                                    {{"WPL-10", "at its timeout the job is cancelled, and no other"}});
+
+class timeout_overflows final : public reference_pool {
+ public:
+  using reference_pool::reference_pool;
+
+ protected:
+  awaitable<void> do_submit(item job, worker_pool_request how) override {
+    const nanoseconds limit = overflowing_limit(nanoseconds(how.timeout_ns));
+    if (how.timeout_ns > 0) how.timeout_ns = limit > nanoseconds::zero() ? limit.count() : -1;
+    return reference_pool::do_submit(std::move(job), how);
+  }
+};
+const auto m_timeout_overflows = mutant<timeout_overflows>(
+    "job_timeouts_overflow", "a timeout that is longer than the clock has passed when the job begins",
+    {{"WPL-10", "before its timeout a job is left alone"}});
+
+class timeout_that_has_passed_is_none final : public reference_pool {
+ public:
+  using reference_pool::reference_pool;
+
+ protected:
+  awaitable<void> do_submit(item job, worker_pool_request how) override {
+    if (how.timeout_ns < 0) how.timeout_ns = 0;
+    return reference_pool::do_submit(std::move(job), how);
+  }
+};
+const auto m_timeout_passed = mutant<timeout_that_has_passed_is_none>(
+    "a_timeout_that_has_passed_is_none",
+    "what is left of a timeout, and is less than nothing, counts as no timeout",
+    {{"WPL-10", "at its timeout the job is cancelled, and not before"}});
 
 class timeout_keeps_worker final : public reference_pool {
  public:

@@ -1,10 +1,10 @@
 #include "scenarios/flow/worker_pool/reference.hpp"
 
-#include <chrono>
 #include <stdexcept>
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
+#include "reference/core/deadline.hpp"
 #include "reference/core/errors.hpp"
 
 ASSAY_PART(worker_pool_reference)
@@ -94,7 +94,7 @@ reference::job_options reference_pool::options_for(int id, const contract::worke
   reference::job_options options;
   options.name = std::to_string(id);
   options.priority = static_cast<int>(how.priority);
-  if (how.timeout_ns > 0) options.timeout = nanoseconds(how.timeout_ns);
+  if (how.timeout_ns != 0) options.timeout = nanoseconds(how.timeout_ns);
   return options;
 }
 
@@ -161,8 +161,7 @@ boost::asio::awaitable<std::vector<item>> reference_pool::do_stop_now() {
 }
 
 boost::asio::awaitable<contract::worker_pool_report> reference_pool::do_drain_for(nanoseconds patience) {
-  const reference::drain_report stopped =
-      co_await pool_->drain_until(std::chrono::steady_clock::now() + patience);
+  const reference::drain_report stopped = co_await pool_->drain_until(reference::deadline_after(patience));
   contract::worker_pool_report report;
   report.cancelled = stopped.cancelled;
   report.unstarted = stopped.unstarted.size();

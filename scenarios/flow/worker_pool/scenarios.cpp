@@ -13,6 +13,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "harness/trial/trial.hpp"
 #include "reference/core/cancellation.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/worker_pool/contract.hpp"
 
 ASSAY_PART(worker_pool_scenarios)
@@ -808,6 +809,40 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "swept", .features = {"drain_deadline"}, .s
   expect_accounted(t, *shop, accepted);
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-5", "extreme durations", .features = {"drain_deadline"}) {
+  int id = 0;
+  for (const nanoseconds patience : assay::extreme_durations) {
+    const std::string time = assay::format_duration(patience);
+    const int running = ++id;
+    const int queued = ++id;
+    auto shop = workshop::open(t);
+    shop->hold(running);
+    auto pool = make({.workers = 1});
+    shop->serve(*pool);
+    co_await submit_range(t, *pool, running, queued);
+    co_await t.settle();
+    auto drain = t.start("drain for " + time, pool->drain_for(patience));
+    co_await t.settle();
+    if (!assay::has_passed(patience)) {
+      t.expect(drain.pending(), "before its deadline the drain waits for the jobs: " + time);
+      co_await t.advance(assay::is_endless(patience) ? assay::long_time : assay::soon);
+      co_await t.settle();
+    }
+    const bool endless = assay::is_endless(patience);
+    if (endless) t.expect(drain.pending(), "a drain without limit waits for the jobs");
+    t.expect_eq(shop->cancelled(), endless ? ids() : ids({running}),
+                "jobs are cancelled at the deadline, and not before: " + time);
+    shop->release_all();
+    co_await t.settle();
+    if (t.expect(drain.done(), "the drain ends: " + time)) {
+      t.expect_eq(drain.value().cancelled, endless ? 0U : 1U, "the report counts the cancelled jobs");
+      t.expect_eq(drain.value().unstarted, endless ? 0U : 1U,
+                  "the report counts the jobs that had not begun");
+    }
+    co_await drain_to_the_end(t, *pool, *shop);
+  }
+}
+
 // ---- jobs that hand in jobs
 
 ASSAY_CLAUSE(worker_pool, "WPL-6", must,
@@ -1165,6 +1200,36 @@ ASSAY_SCENARIO(worker_pool, "WPL-10", "swept", .features = {"job_timeout"}, .swe
   t.expect(has_ended_well(second) && has_ended_well(third), "a submit ends");
   t.expect_eq(third.done(), shop->has_begun(3), "a submit is accepted if and only if its job is executed");
   co_await drain_to_the_end(t, *pool, *shop);
+}
+
+ASSAY_SCENARIO(worker_pool, "WPL-10", "extreme durations", .features = {"job_timeout"}) {
+  int id = 0;
+  for (const nanoseconds timeout : assay::extreme_durations) {
+    const std::string time = assay::format_duration(timeout);
+    const bool endless = assay::is_endless(timeout) || timeout == 0ns;  // 0 is for ever
+    auto shop = workshop::open(t);
+    shop->hold(++id);
+    auto pool = make({.workers = 1});
+    shop->serve(*pool);
+    worker_pool_request limited;
+    limited.timeout_ns = timeout.count();
+    co_await pool->submit(t.item(id), limited);
+    co_await t.settle();
+    t.expect_eq(shop->begun(), ids({id}), "a job begins, whatever its timeout: " + time);
+    if (endless || !assay::has_passed(timeout)) {
+      t.expect_eq(shop->cancelled(), ids(), "before its timeout a job is left alone: " + time);
+      co_await t.advance(endless ? assay::long_time : assay::soon);
+      co_await t.settle();
+    }
+    t.expect_eq(shop->cancelled(), endless ? ids() : ids({id}),
+                "at its timeout the job is cancelled, and not before: " + time);
+    co_await drain_to_the_end(t, *pool, *shop);
+    if (make.claims("handles")) {
+      const assay::outcome end = co_await outcome_of(t, *pool, id);
+      t.expect(end.kind == (endless ? outcome_kind::value : outcome_kind::timed_out),
+               "the job ends as timed out if its timeout has passed: " + time);
+    }
+  }
 }
 
 // ---- more workers, fewer workers

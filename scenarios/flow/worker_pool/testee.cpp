@@ -32,7 +32,7 @@ class pool_in_testee final : public contract::worker_pool, private testee::proxy
     object args;
     args["job"] = put(std::move(job));
     args["priority"] = how.priority;
-    args["timeout_ns"] = how.timeout_ns;
+    args["timeout_ns"] = testee::write_number(how.timeout_ns);
     co_await call("submit", std::move(args));
   }
   awaitable<void> do_submit_from_job(int parent, item job) override {

@@ -21,8 +21,10 @@
 #include <utility>
 #include <vector>
 
+#include "harness/sim/deadline.hpp"
 #include "harness/trial/environment.hpp"
 #include "harness/trial/outcome.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
 
 namespace assay::adapters {
@@ -83,6 +85,8 @@ enum class shutdown_defect {
   budgets_are_not_added_up,
   pre_stop_is_not_counted,
   no_watchdog,
+  watchdog_overflows,
+  drain_overflows,
   start_goes_on,
   forgets_a_start_that_committed,
   failed_start_is_cleaned,
@@ -117,8 +121,10 @@ class bendable_shutdown : public contract::graceful_shutdown {
         change_(executor_),
         end_(executor_, never) {
     if (!is_bounded()) return;
-    nanoseconds sum = wanted.grace + wanted.drain + wanted.force + wanted.background + wanted.cleanup;
-    if (!is(shutdown_defect::pre_stop_is_not_counted)) sum += wanted.pre_stop;
+    nanoseconds sum = is(shutdown_defect::pre_stop_is_not_counted) ? nanoseconds(0) : wanted.pre_stop;
+    for (const nanoseconds each :
+         {wanted.grace, wanted.drain, wanted.force, wanted.background, wanted.cleanup})
+      sum = assay::detail::saturated_sum(sum, each);
     if (sum > wanted.total && !is(shutdown_defect::budgets_are_not_added_up))
       throw contract::rejected_error("the budgets exceed the total");
   }
@@ -160,8 +166,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
   void request_stop() override {
     if (requested_ && !is(shutdown_defect::request_begins_the_stop_again)) return;
     if (requested_) again_ = true;
-    if (!requested_ && is_bounded() && !is(shutdown_defect::no_watchdog))
-      watchdog_ = now() + config_.total - config_.pre_stop;
+    if (!requested_ && is_bounded() && !is(shutdown_defect::no_watchdog)) watchdog_ = total_spent();
     requested_ = true;
     if (!is(shutdown_defect::request_wakes_nobody)) changed();
     if (is(shutdown_defect::request_cancels_background)) cancel(background_);
@@ -304,7 +309,13 @@ class bendable_shutdown : public contract::graceful_shutdown {
   }
   time_point limit(nanoseconds budget) const {
     if (is(shutdown_defect::waits_for_ever)) return never;
-    return watchdog_ == never ? now() + budget : std::min(watchdog_, now() + budget);
+    return std::min(watchdog_, deadline_after(budget));
+  }
+  time_point total_spent() const {
+    const time_point begun = deadline_after(now(), assay::detail::saturated_difference({}, config_.pre_stop));
+    if (is(shutdown_defect::watchdog_overflows) && overflowing_limit(config_.total) == nanoseconds(0))
+      return begun;
+    return deadline_after(begun, config_.total);
   }
   void changed() { change_.cancel(); }
   void enter(phase next) {
@@ -512,9 +523,12 @@ class bendable_shutdown : public contract::graceful_shutdown {
     }
     nanoseconds budget = config_.drain;
     if (is(shutdown_defect::cancels_at_once)) budget = nanoseconds(0);
+    if (is(shutdown_defect::drain_overflows)) budget = overflowing_limit(budget);
     if (is(shutdown_defect::cuts_the_drain)) budget = std::min<nanoseconds>(budget, std::chrono::seconds(5));
     if (is(shutdown_defect::wall_clock_drain)) {
-      co_await drain_by_the_wall(std::chrono::system_clock::now() + budget);
+      budget = std::min<nanoseconds>(budget, std::chrono::hours(24 * 365));
+      const nanoseconds pause = std::max<nanoseconds>(std::chrono::milliseconds(100), budget / 1000);
+      co_await drain_by_the_wall(std::chrono::system_clock::now() + budget, pause);
     } else {
       const bool patient = is(shutdown_defect::drains_for_the_whole_budget);
       co_await wait([this, patient] { return (nothing_in_flight() && !patient) || escalated_; },
@@ -541,9 +555,9 @@ class bendable_shutdown : public contract::graceful_shutdown {
     return over(work_) && std::none_of(connections_.begin(), connections_.end(),
                                        [](const connection& each) { return each.busy; });
   }
-  awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline) {
+  awaitable<void> drain_by_the_wall(std::chrono::system_clock::time_point deadline, nanoseconds pause) {
     while (!over(work_) && !escalated_ && std::chrono::system_clock::now() < deadline)
-      co_await wait([this] { return over(work_) || escalated_; }, now() + std::chrono::milliseconds(100));
+      co_await wait([this] { return over(work_) || escalated_; }, deadline_after(pause));
   }
 
   awaitable<void> stop_background() {

@@ -176,6 +176,11 @@ SHUTDOWN_MUTANT(pre_stop_is_not_counted, "what was spent before the request is f
                 {{"SHD-11", "budgets that exceed the total are refused"}});
 SHUTDOWN_MUTANT(no_watchdog, "nothing bounds the phases together",
                 {{"SHD-11", "run() ends when the total is spent"}});
+SHUTDOWN_MUTANT(watchdog_overflows,
+                "a total without limit is added to the time, and the watchdog lies in the past",
+                {{"SHD-11", "no callback is skipped or cut short"}});
+SHUTDOWN_MUTANT(drain_overflows, "a budget without limit is added to the time, and is spent at once",
+                {{"SHD-11", "the drain has its whole budget"}});
 // ---- Start, supervision
 SHUTDOWN_MUTANT(start_goes_on, "a request during the start is noticed afterwards", {{"SHD-12", ""}},
                 {"SHD-1"});

@@ -17,6 +17,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "harness/trial/trial.hpp"
 #include "reference/core/cancellation.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 
 ASSAY_PART(graceful_shutdown_scenarios)
 
@@ -968,6 +969,86 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "used_up", .features = {"budgets", "
   t.expect(run.value().survivors.empty(), "nobody is left alone who ends within the budget");
   t.expect(marked(t, "work 1 ends") && marked(t, "feed ends") && marked(t, "a ends"),
            "and nobody is cut short");
+}
+
+/// Whether these budgets were refused, as negative ones may be, and as what has no limit may be beside others.
+auto made_or_refused(const assay::maker<contract_type>& make,
+                     const assay::contract::graceful_shutdown_config& config) -> decltype(make(config)) {
+  try {
+    return make(config);
+  } catch (const assay::contract::rejected_error&) {
+    return nullptr;
+  }
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "extreme totals", .features = {"budgets", "force", "callbacks"},
+               .why = "A total without limit is no reason to skip what the shutdown is there for.") {
+  for (const nanoseconds pre_stop : {0s, 3s}) {
+    for (const nanoseconds total : assay::extreme_durations) {
+      const std::string name = assay::format_duration(total) + " less " + assay::format_duration(pre_stop);
+      const bool fits = total >= pre_stop;
+      auto shutdown = made_or_refused(make, {.drain = 0s,
+                                             .force = 0s,
+                                             .background = 0s,
+                                             .callback = 1s,
+                                             .cleanup = 0s,
+                                             .pre_stop = pre_stop,
+                                             .total = total});
+      t.expect((shutdown != nullptr) == fits || total < 0s,
+               "budgets are accepted if they fit into the total " + name);
+      if (shutdown == nullptr) continue;
+      const auto log = watch(t, *shutdown);
+      shutdown->add_async_callback("flush", doing(t, "flush of " + name, 500ms));
+      auto run = t.start("run with " + name, shutdown->run());
+      co_await t.settle();
+      shutdown->request_stop();
+      co_await t.advance(600ms);
+      co_await t.settle();
+      co_await finish(t, run);
+      if (assay::is_endless(total)) {
+        t.expect(marked(t, "flush of " + name + " ends"), "no callback is skipped or cut short: " + name);
+        t.expect(!run.value().forced, "nothing is forced while there is time: " + name);
+      }
+      expect_phases(t, *log);
+    }
+  }
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "extreme durations",
+               .features = {"budgets", "force", "callbacks"}) {
+  int id = 0;
+  for (const nanoseconds drain : assay::extreme_durations) {
+    const std::string name = assay::format_duration(drain);
+    const bool endless = assay::is_endless(drain);
+    auto shutdown = made_or_refused(make, {.drain = drain,
+                                           .force = endless ? 0s : 1s,
+                                           .background = 0s,
+                                           .callback = 1s,
+                                           .cleanup = 0s,
+                                           .total = nanoseconds::max()});
+    t.expect(shutdown != nullptr || drain < 0s, "budgets that fit into the total are accepted: " + name);
+    if (shutdown == nullptr) continue;
+    const auto log = watch(t, *shutdown);
+    shutdown->add_callback("flush", [&t, name] { t.mark("flush after " + name); });
+    auto run = t.start("run with " + name, shutdown->run());
+    co_await t.settle();
+    const std::string work = "work " + std::to_string(++id);
+    shutdown->admit(t.item(id), taking(t, assay::long_time));
+    co_await t.settle();
+    shutdown->request_stop();
+    co_await t.settle();
+    if (!assay::has_passed(drain)) {
+      t.expect(run.pending() && !marked(t, work + " cancelled"), "the drain has its whole budget: " + name);
+      co_await t.advance(endless ? assay::long_time : assay::soon);
+      co_await t.settle();
+    }
+    t.expect(marked(t, work + (endless ? " ends" : " cancelled")),
+             "work is cancelled when the budget is spent, and not before: " + name);
+    co_await finish(t, run);
+    t.expect_eq(run.value().forced, !endless, "something is forced if a budget is spent: " + name);
+    t.expect(marked(t, "flush after " + name), "the cleanup is not skipped: " + name);
+    expect_phases(t, *log);
+  }
 }
 
 // ---- Start

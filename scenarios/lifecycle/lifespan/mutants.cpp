@@ -19,6 +19,7 @@
 #include "harness/campaign/catalogue.hpp"
 #include "reference/core/cancellation.hpp"
 #include "reference/failure/task_group.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/lifecycle/lifespan/contract.hpp"
 #include "scenarios/lifecycle/lifespan/reference.hpp"
 
@@ -355,6 +356,7 @@ void add_bent(const char* name, defect wrong, subject_traits traits) {
 enum class limit_defect {
   stop_is_not_bounded,
   limit_is_a_constant,
+  limits_overflow,
   waits_for_whoever_ignores_it,
   stop_is_not_asked,
   timeouts_are_not_reported,
@@ -385,6 +387,10 @@ class misbounded_lifespan final : public reference_lifespan {
   static contract::lifespan_config bent(contract::lifespan_config limits, limit_defect wrong) {
     if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = reference::no_limit;
     if (wrong == limit_defect::limit_is_a_constant) limits.stop_limit = std::chrono::milliseconds(10);
+    if (wrong == limit_defect::limits_overflow) {
+      limits.stop_limit = overflowing_limit(limits.stop_limit);
+      limits.force_limit = overflowing_limit(limits.force_limit);
+    }
     if (wrong == limit_defect::waits_for_whoever_ignores_it) limits.force_limit = reference::no_limit;
     return limits;
   }
@@ -552,6 +558,9 @@ void add_wrong_limits() {
                  {.defect = "the stop limit is 10 ms, whatever is configured",
                   .must_fail = {{"LIF-7", "is not interrupted before its limit"}},
                   .may_fail = {"LIF-5"}});
+  add_misbounded("limits_overflow", limit_defect::limits_overflow,
+                 {.defect = "a limit that is none is added to the time, and has passed",
+                  .must_fail = {{"LIF-7", "and not before"}}});
   add_misbounded("waits_for_whoever_ignores_it", limit_defect::waits_for_whoever_ignores_it,
                  {.defect = "a stop that ignores its request delays the others for ever",
                   .must_fail = {{"LIF-7", "although a stop ignores its request"}}});

@@ -16,6 +16,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/trial/trial.hpp"
+#include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/lifecycle/lifespan/contract.hpp"
 
 ASSAY_PART(lifespan_scenarios)
@@ -698,6 +699,54 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "in time", .features = {"bounded_stop"}) {
     t.expect(run.done(), "the run has ended well");
     t.expect_eq(life->stop_timeouts(), words(), "what stops in time is not reported");
     t.expect_eq(w.those("stop ", ": cancelled"), words(), "what stops in time is not interrupted");
+  }
+}
+
+ASSAY_SCENARIO(lifespan, "LIF-7", "extreme durations", .features = {"bounded_stop"}) {
+  for (const nanoseconds limit : assay::extreme_durations) {
+    const std::string time = assay::format_duration(limit);
+    const bool endless = assay::is_endless(limit);
+    world w(t);
+    w.plans["stop b"].pause = assay::long_time;
+    assay::contract::lifespan_config limits;
+    limits.stop_limit = limit;
+    limits.force_limit = 5ms;
+    auto life = make(limits);
+    add_each(w, *life, three());
+    auto run = t.start("run with " + time, life->run(step_of(w, "body")));
+    co_await t.advance(20ms);
+    t.expect_eq(w.happened("stop b: cancelled"), !endless,
+                "a stop is asked to stop at its limit, and not before: " + time);
+    t.expect_eq(w.happened("stop a"), !endless,
+                "the next resource waits for the limit, and no longer: " + time);
+    if (endless) co_await t.advance(assay::long_time);
+    co_await t.advance(20ms);
+    co_await expect_ended(t, run);
+    (void)run.what();
+    expect_stopped(t, w, "every resource is stopped, whatever the limit: " + time);
+    t.expect_eq(contains(life->stop_timeouts(), "b"), !endless, "the stack reports what timed out: " + time);
+  }
+}
+
+ASSAY_SCENARIO(lifespan, "LIF-7", "extreme force limits", .features = {"bounded_stop"}) {
+  for (const nanoseconds limit : assay::extreme_durations) {
+    const std::string time = assay::format_duration(limit);
+    const bool endless = assay::is_endless(limit);
+    world w(t);
+    w.plans["stop b"] = {conduct::stubborn, assay::long_time};
+    assay::contract::lifespan_config limits;
+    limits.stop_limit = 10ms;
+    limits.force_limit = limit;
+    auto life = make(limits);
+    add_each(w, *life, three());
+    auto run = t.start("run with " + time, life->run(step_of(w, "body")));
+    co_await t.advance(30ms);
+    t.expect_eq(w.happened("stop a"), !endless,
+                "the next resource waits for the limit, and no longer: " + time);
+    co_await t.advance(assay::long_time);
+    co_await expect_ended(t, run);
+    (void)run.what();
+    expect_stopped(t, w, "every resource is stopped, whatever the limit: " + time);
   }
 }
 

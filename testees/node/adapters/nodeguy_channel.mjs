@@ -1,5 +1,5 @@
 // @nodeguy/channel: Go's channels.
-import { Closed, Rejected, TimedOut } from '../lib/testee.mjs';
+import { Closed, Rejected, TimedOut, after } from '../lib/testee.mjs';
 import Channel from '@nodeguy/channel';
 
 class Queue {
@@ -75,14 +75,14 @@ function outcome(promise, cancel, signal, expired) {
 // The recipe for a timeout in API.md, with the promise of the push or shift instead of `value()`.
 async function within(patience, operation, signal) {
   const timeout = Channel();
-  const timer = setTimeout(timeout.close, Math.ceil(patience / 1e6));
+  const forget = after(patience, timeout.close);
   const expired = timeout.shift();
   const select = Channel.select([operation, expired]);
   select.catch(() => {}); // seen through `operation`
   try {
     return await outcome(operation, () => select.cancel(), signal, expired);
   } finally {
-    clearTimeout(timer);
+    forget();
   }
 }
 

@@ -21,6 +21,7 @@ export {
   TimedOut,
 } from './outcomes.mjs';
 export { abortable } from './abortable.mjs';
+export { after } from './after.mjs';
 
 const protocol = 1;
 const words = /^[A-Za-z0-9_-]+$/;

@@ -13,6 +13,27 @@ const failed = (label) => ({ kind: 'error', label });
 const asked = (events) => events.filter((event) => event.name === 'run').map((event) => event.args.job);
 const ended = (events, call) => events.find((event) => event.done === call.call)?.outcome.kind;
 
+test('nodeguy_channel: a patience may be none at all, longer than a timer, or without limit', async () => {
+  const days = (count) => count * 24 * 3_600 * 1e9;
+  const { testee, on } = await started('../../node_testee.mjs', 'nodeguy_channel', { capacity: 1 });
+  const pop = (patience) => testee.call(on, 'pop_for', { patience });
+  for (const patience of [-(2 ** 53 - 1), -1, 0]) {
+    const passed = pop(patience);
+    assert.equal(ended((await testee.run(0, passed)).events, passed), 'timed_out', `${patience} ns`);
+  }
+  const unlimited = pop(null);
+  assert.deepEqual(await testee.run(0, unlimited), { trial: 1, number: 5, events: [], deadline: null });
+  const long = pop(days(60));
+  let said = await testee.run(0, long);
+  while (said.deadline !== null) {
+    const due = said.deadline;
+    said = await testee.run(due);
+    assert.equal(ended(said.events, long), due === days(60) ? 'timed_out' : undefined, `at ${due} ns`);
+  }
+  assert.equal(ended((await testee.run(days(60), { cancel: unlimited.call })).events, unlimited), 'cancelled');
+  await testee.close();
+});
+
 const all = ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq'];
 const with_handles = ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck'];
 

@@ -104,7 +104,7 @@ impl Subject for Adapter {
             "size" => Answer::value(shelf.len()),
             "push_for" => {
                 let item = args.int("item")?;
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(async move {
                     match env.timeout(patience, shelf.put(item)).await {
                         Ok(()) => Outcome::done(),
@@ -113,7 +113,7 @@ impl Subject for Adapter {
                 })
             }
             "pop_for" => {
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(async move {
                     env.timeout(patience, shelf.take()).await.map_or(Outcome::TimedOut, Outcome::value)
                 })

@@ -144,24 +144,31 @@ impl Env {
     ///
     /// Tokio does not tell when its next timer is due, and time moves only to where the harness moves it. So each
     /// timer has to be known: this is for the library's own, [`Env::timeout`] and [`Env::sleep`] are for the adapter's.
-    /// A timer that nobody knows of fires late, at the next instant that the harness has for another reason.
-    pub fn watch<F: Future>(&self, after: Duration, future: F) -> Watched<F> {
-        let due = round_up(self.now() + after);
+    /// A timer that nobody knows of fires late, at the next instant that the harness has for another reason. Without a
+    /// limit there is none to know of.
+    pub fn watch<F: Future>(&self, after: impl Into<Option<Duration>>, future: F) -> Watched<F> {
+        let timer = after.into().map(|after| self.set_timer(after));
+        Watched { timer, future: Box::pin(future) }
+    }
+
+    fn set_timer(&self, after: Duration) -> Entry {
+        let due = round_up(self.now().saturating_add(after));
         let mut books = self.trial.books();
         books.entries += 1;
         let number = books.entries;
         books.timers.insert(number, due);
         drop(books);
-        Watched { timer: Some(Entry { trial: self.trial.clone(), number }), future: Box::pin(future) }
+        Entry { trial: self.trial.clone(), number }
     }
 
-    /// [`tokio::time::timeout`], of which the harness knows.
+    /// [`tokio::time::timeout`], of which the harness knows; none is no limit, as [`Args::duration`](crate::Args) has it.
     pub fn timeout<F: Future>(
         &self,
-        after: Duration,
+        after: impl Into<Option<Duration>>,
         future: F,
     ) -> impl Future<Output = Result<F::Output, Elapsed>> {
-        self.watch(after, tokio::time::timeout(after, future))
+        let after = after.into();
+        self.watch(after, tokio::time::timeout(after.unwrap_or(Duration::MAX), future))
     }
 
     /// [`tokio::time::sleep`], of which the harness knows.
@@ -170,13 +177,17 @@ impl Env {
     }
 }
 
+/// The latest time that the protocol has, in nanoseconds. A deadline may be told too early.
+const LATEST: u64 = (1 << 53) - 1;
+
 /// Tokio's timers fire at whole milliseconds since the clock began, the first not before the deadline.
 fn round_up(due: Duration) -> u64 {
     let nanoseconds = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
-    match nanoseconds % 1_000_000 {
+    let rounded = match nanoseconds % 1_000_000 {
         0 => nanoseconds,
         over => nanoseconds.saturating_add(1_000_000 - over),
-    }
+    };
+    rounded.min(LATEST)
 }
 
 /// Takes a task or a timer off the books when it goes.

@@ -86,6 +86,21 @@ fn no_time_at_all_is_over_at_once_also_when_it_is_negative() {
     );
 }
 
+/// No limit is no deadline, and what is longer than the protocol's time is told as its end.
+#[test]
+fn a_timeout_without_limit_is_none_and_the_longest_is_within_the_protocol() {
+    expect(
+        r#"
+    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"time_out","args":{"for":null}}]}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":null}}
+    > {"instant":{"trial":1,"number":3,"now":3000000,"run":true,"commands":[{"call":3,"on":1,"method":"time_out","args":{"for":9007199254740991}}]}}
+    < {"instant":{"trial":1,"number":3,"events":[],"deadline":9007199254740991}}
+    > {"instant":{"trial":1,"number":4,"now":9000000000000000,"run":true,"commands":[{"cancel":2},{"cancel":3}]}}
+    < {"instant":{"trial":1,"number":4,"events":[{"done":2,"outcome":{"kind":"cancelled"}},{"done":3,"outcome":{"kind":"cancelled"}}],"deadline":null}}
+"#,
+    );
+}
+
 #[test]
 fn commands_come_before_what_is_due() {
     expect(

@@ -54,13 +54,13 @@ impl Subject for Channel {
             "size" => Answer::value(receiver.len()),
             "push_for" => {
                 let item = args.int("item")?;
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(async move {
                     env.timeout(patience, sender.send(item)).await.map_or(Outcome::TimedOut, sent)
                 })
             }
             "pop_for" => {
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(async move {
                     env.timeout(patience, receiver.recv()).await.map_or(Outcome::TimedOut, received)
                 })

@@ -61,14 +61,14 @@ impl Subject for Channel {
             "size" => Answer::value(receiver.len()),
             "push_for" => {
                 let item = args.int("item")?;
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 let sending = self.sender()?.into_send_async(item);
                 Answer::later(
                     async move { env.timeout(patience, sending).await.map_or(Outcome::TimedOut, sent) },
                 )
             }
             "pop_for" => {
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(async move {
                     env.timeout(patience, receiver.recv_async()).await.map_or(Outcome::TimedOut, received)
                 })

@@ -102,14 +102,14 @@ impl Subject for Channel {
             "size" => Answer::value(self.size()),
             "push_for" => {
                 let pushing = push(self.sender()?, args.int("item")?, buffered);
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(
                     async move { env.timeout(patience, pushing).await.unwrap_or(Outcome::TimedOut) },
                 )
             }
             "pop_for" => {
                 let popping = pop(receiver, buffered);
-                let patience = args.duration("patience")?.unwrap_or_default();
+                let patience = args.duration("patience")?;
                 Answer::later(
                     async move { env.timeout(patience, popping).await.unwrap_or(Outcome::TimedOut) },
                 )

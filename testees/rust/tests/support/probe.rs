@@ -97,7 +97,7 @@ impl Subject for Probe {
                 })
             }
             "time_out" => {
-                let patience = args.duration("for")?.unwrap_or_default();
+                let patience = args.duration("for")?;
                 Answer::later(async move {
                     env.timeout(patience, future::pending()).await.unwrap_or(Outcome::TimedOut)
                 })
