@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <unordered_set>
+#include <utility>
 
 #include "harness/allocation/counter.hpp"
 #include "harness/campaign/replay.hpp"
@@ -65,8 +66,28 @@ void take_stock(const allocation_counter& allocations, trial_result& result) {
 
 }  // namespace
 
+namespace {
+
+// While it lives, this subject is the one under test on this thread.
+class under_test {
+ public:
+  explicit under_test(const subject_base& chosen)
+      : here_{&chosen, {}}, outer_(std::exchange(detail::current_subject(), &here_)) {}
+  under_test(const under_test&) = delete;
+  under_test& operator=(const under_test&) = delete;
+  ~under_test() { detail::current_subject() = outer_; }
+  const std::string& unusable() const noexcept { return here_.unusable; }
+
+ private:
+  detail::trial_subject here_;
+  detail::trial_subject* outer_;
+};
+
+}  // namespace
+
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced, const campaign_observer* observer) {
+  const under_test current(chosen);
   if (observer != nullptr && observer->trial_begins) observer->trial_begins(settings);
   choice_stream choices(source, observer != nullptr ? observer->mirror : nullptr);
   std::shared_ptr<const allocation_counter> allocations;
@@ -78,6 +99,11 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     result = t.run([&] { return scenario.begin(t, chosen); });
   }
   if (allocations != nullptr) take_stock(*allocations, result);
+  if (!current.unusable().empty()) {  // whatever else the scenario saw of it
+    result.kind = failure_kind::escaped;
+    result.message = current.unusable();
+    result.failures.assign(1, result.message);
+  }
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <tuple>
@@ -62,6 +63,83 @@ void catalogue::add(std::unique_ptr<subject_base> info) {
   }
   subjects_.push_back(std::move(info));
 }
+
+void catalogue::add_or_complain(std::unique_ptr<subject_base> info) {
+  try {
+    add(std::move(info));
+  } catch (const std::invalid_argument& taken) {
+    complaints_.emplace_back(taken.what());
+  }
+}
+void catalogue::offer(std::unique_ptr<subject_base> info) { offered_.push_back(std::move(info)); }
+void catalogue::add_offered() {
+  for (std::unique_ptr<subject_base>& one : offered_) add_or_complain(std::move(one));
+  offered_.clear();
+}
+
+namespace detail {
+
+trial_subject*& current_subject() noexcept {
+  thread_local trial_subject* current = nullptr;
+  return current;
+}
+
+void rethrow_from_factory(const subject_base& chosen) {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const contract::operation_error&) {
+    throw;  // its label is followed
+  } catch (const std::exception& failure) {
+    if (describe(std::current_exception()).kind != outcome_kind::error) throw;
+    throw std::runtime_error(std::string(failure.what()) + " (thrown by the factory of " + chosen.name() +
+                             "; to refuse a configuration, let it throw assay::contract::rejected_error)");
+  }
+}
+
+std::string null_factory(const subject_base& chosen) {
+  return "the factory of '" + chosen.name() + "' (" + chosen.contract() +
+         ") returned null: let it return an object, or throw assay::contract::rejected_error for a "
+         "configuration "
+         "that it refuses";
+}
+
+void refuse_null(const subject_base& chosen) {
+  const std::string what = null_factory(chosen);
+  if (trial_subject* const current = current_subject()) current->unusable = what;
+  throw std::logic_error(what);
+}
+
+}  // namespace detail
+
+namespace {
+
+// "close" of "virtual void assay::contract::bounded_queue::close()".
+std::string_view member_of(std::string_view function) noexcept {
+  function = function.substr(0, function.find('('));
+  const std::size_t before = function.find_last_of(": ");
+  return before == std::string_view::npos ? function : function.substr(before + 1);
+}
+
+std::string explain_missing(std::string_view feature, std::string_view function) {
+  const detail::trial_subject* const current = detail::current_subject();
+  const std::string who = current == nullptr ? "the subject" : "'" + current->chosen->name() + "'";
+  const std::string of_feature = "the feature '" + std::string(feature) + "'";
+  const std::string member = std::string(member_of(function)) + "()";
+  if (current != nullptr && !current->chosen->claims(feature))
+    return "the scenario calls " + member + " of " + of_feature + ", which " + who + " does not claim";
+  return who + " claims " + of_feature + ", but does not override its member " + member;
+}
+
+}  // namespace
+
+namespace contract {
+
+unclaimed_feature::unclaimed_feature(std::string_view feature, const std::source_location& member)
+    : std::logic_error(explain_missing(feature, member.function_name())) {}
+
+}  // namespace contract
 
 namespace {
 
@@ -139,6 +217,28 @@ void catalogue::sort() {
   });
 }
 
+std::vector<std::string> catalogue::check_subjects() const {
+  std::vector<std::string> complaints = complaints_;
+  for (const auto& one : subjects_) {
+    const std::string& name = one->name();
+    const std::string who = "the subject '" + name + "' of " + one->contract();
+    // Names are words of a command line, of tokens and of lists; a glob in one would select others.
+    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+      return c > ' ' && c != 127 && std::string_view("*?[").find(c) == std::string_view::npos;
+    });
+    if (name.empty() || !plain)
+      complaints.push_back(who + " needs another name: one word, without * ? and [");
+    if (!one->has_factory()) complaints.push_back(who + " was added with an empty factory");
+    if (find_contract(one->contract()) == nullptr) {
+      complaints.push_back(who + " has no contract in this program: " +
+                           (contracts_.empty() ? "let main call assay::parts::standard(), which brings the "
+                                                 "standard's contracts, or declare it with ASSAY_CONTRACT"
+                                               : "declare it with ASSAY_CONTRACT"));
+    }
+  }
+  return complaints;
+}
+
 std::vector<std::string> catalogue::lint() const {
   std::vector<std::string> complaints;
   std::set<std::string> ids;
@@ -186,10 +286,9 @@ std::vector<std::string> catalogue::lint() const {
       complaints.push_back("the scenario '" + one.name() + "' belongs to no contract that exists");
     }
   }
+  for (std::string& one : check_subjects()) complaints.push_back(std::move(one));
   for (const auto& one : subjects_) {
     const std::string who = "'" + one->name() + "' of " + one->contract();
-    if (find_contract(one->contract()) == nullptr)
-      complaints.push_back("the subject " + who + " has no contract");
     const subject_traits& traits = one->traits();
     if (one->kind() == subject_kind::mutant && (traits.must_fail.empty() || traits.defect.empty())) {
       complaints.push_back("the mutant " + who + " must name its defect and a clause that it fails");

@@ -22,6 +22,8 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "harness/trial/environment.hpp"
@@ -114,6 +116,8 @@ class subject_base {
   subject_base& operator=(const subject_base&) = delete;
   virtual ~subject_base() = default;
 
+  /// False if there is nothing to call.
+  virtual bool has_factory() const noexcept { return true; }
   const std::string& name() const noexcept { return name_; }
   const std::string& contract() const noexcept { return contract_; }
   subject_kind kind() const noexcept { return kind_; }
@@ -127,6 +131,24 @@ class subject_base {
   subject_traits traits_;
 };
 
+namespace detail {
+
+/// What run_trial has under test on this thread, and what the factory did that leaves nothing to be tested.
+struct trial_subject {
+  const subject_base* chosen = nullptr;
+  std::string unusable;
+};
+trial_subject*& current_subject() noexcept;
+
+/// In the handler of what a factory threw: the outcomes of a contract go on as they are, with anything else goes a hint at
+/// how a configuration is refused.
+[[noreturn]] void rethrow_from_factory(const subject_base& chosen);
+/// What is said of a factory that returned null: there is nothing to be tested then.
+std::string null_factory(const subject_base& chosen);
+[[noreturn]] void refuse_null(const subject_base& chosen);
+
+}  // namespace detail
+
 /// A subject of this contract, with its factory.
 template <class Contract>
 class subject final : public subject_base {
@@ -139,6 +161,7 @@ class subject final : public subject_base {
   std::unique_ptr<Contract> make(environment& env, const config& configuration) const {
     return make_(env, configuration);
   }
+  bool has_factory() const noexcept override { return static_cast<bool>(make_); }
 
  private:
   factory make_;
@@ -170,7 +193,13 @@ class maker {
   /// Throws what the subject's own constructor throws (contract::rejected_error for an impossible
   /// configuration).
   made_subject<Contract> operator()(config configuration = {}) const {
-    std::unique_ptr<Contract> made = make_counted(configuration);
+    std::unique_ptr<Contract> made;
+    try {
+      made = make_counted(configuration);
+    } catch (...) {
+      detail::rethrow_from_factory(*subject_);
+    }
+    if (made == nullptr) detail::refuse_null(*subject_);
     trial_->next_round();
     return made_subject<Contract>(made.release(), subject_deleter{trial_});
   }
@@ -185,7 +214,8 @@ class maker {
   const subject<Contract>* subject_;
 };
 
-/// The one catalogue of a process. Filled before main by the macros below and by suite::add; read afterwards.
+/// The one catalogue of a process. Filled before main by the macros below, by suite::add and parts::subjects(); read
+/// afterwards.
 class catalogue {
  public:
   static catalogue& instance();
@@ -195,7 +225,14 @@ class catalogue {
   void add(revision_info info);
   void add(dispute_info info);
   void add(scenario_info info);
+  /// Throws std::invalid_argument for a name that is taken.
   void add(std::unique_ptr<subject_base> info);
+  /// The same, and a name that is taken is a complaint of check_subjects.
+  void add_or_complain(std::unique_ptr<subject_base> info);
+  /// A subject that is in the catalogue once add_offered has been called: the project's own, which come along with every
+  /// adapter that somebody links for a use of his own.
+  void offer(std::unique_ptr<subject_base> info);
+  void add_offered();
 
   const std::deque<contract_info>& contracts() const noexcept { return contracts_; }
   const std::deque<clause_info>& clauses() const noexcept { return clauses_; }
@@ -218,6 +255,8 @@ class catalogue {
   /// Everything that is wrong with the catalogue itself, in words: clauses without a scenario or a reason,
   /// ids that come twice, scenarios, revisions, disputes and mutants that name what does not exist.
   std::vector<std::string> lint() const;
+  /// What is wrong with the subjects themselves, so that nothing may be run.
+  std::vector<std::string> check_subjects() const;
 
   /// Orders contracts by family and name, clauses by id, scenarios by contract and clause. Called once, by
   /// suite.
@@ -230,6 +269,8 @@ class catalogue {
   std::deque<dispute_info> disputes_;
   std::deque<scenario_info> scenarios_;
   std::deque<std::unique_ptr<subject_base>> subjects_;
+  std::deque<std::unique_ptr<subject_base>> offered_;
+  std::vector<std::string> complaints_;
 };
 
 /// "BQ-6" before "BQ-10"; "BQ" before "X".
@@ -240,7 +281,11 @@ namespace detail {
 struct registrar {
   template <class Info>
   explicit registrar(Info info) {
-    catalogue::instance().add(std::move(info));
+    if constexpr (std::is_convertible_v<Info, std::unique_ptr<subject_base>>) {
+      catalogue::instance().offer(std::move(info));
+    } else {
+      catalogue::instance().add(std::move(info));
+    }
   }
 };
 

@@ -4,12 +4,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <optional>
 #include <random>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/campaign/bare_subject.hpp"
@@ -18,6 +21,7 @@
 #include "harness/campaign/replay.hpp"
 #include "harness/campaign/story.hpp"
 #include "harness/campaign/version.hpp"
+#include "harness/report/names.hpp"
 
 namespace assay::detail {
 
@@ -56,12 +60,15 @@ Number parse(std::string_view name, std::string_view text) {
 arguments read_arguments() {
   arguments result;
   if (const char* const folder = std::getenv("ASSAY_REPORT_DIR")) result.report = folder;
+  std::set<std::string> seen;
   constexpr std::string_view prefix = "--assay_";
   for (const std::string& word : command_line()) {
     if (!word.starts_with(prefix)) continue;
     const std::string_view rest = std::string_view(word).substr(prefix.size());
     const std::string_view name = rest.substr(0, rest.find('='));
     const std::string_view value = rest.substr(std::min(rest.size(), name.size() + 1));
+    if (!seen.insert(std::string(name)).second)
+      throw std::invalid_argument("--assay_" + std::string(name) + " is given twice");
     if (name == "schedules") {
       result.schedules = parse<std::uint32_t>(name, value);
     } else if (name == "seed" && value == "random") {
@@ -70,6 +77,8 @@ arguments read_arguments() {
     } else if (name == "seed") {
       result.seed = parse<std::uint64_t>(name, value);
     } else if (name == "replay") {
+      // As a word of its own the token would be nobody's, and the test would explore instead.
+      if (value.empty()) throw std::invalid_argument("--assay_replay needs its token: --assay_replay=TOKEN");
       result.replay = value;
     } else if (name == "break_at") {
       result.break_at = parse<std::uint64_t>(name, value);
@@ -105,17 +114,47 @@ void write_files(const std::filesystem::path& folder, const campaign_result& see
 
 std::string filter_of(const scenario_info& scenario) { return scenario.contract + "." + scenario.clause; }
 
+// What every token of an ASSAY_TEST names as its subject.
+constexpr const char* own_name = "own";
+
+// "suite/test" as GoogleTest writes it.
+std::string gtest_name(std::string scenario) {
+  if (const std::size_t slash = scenario.find('/'); slash != std::string::npos) scenario[slash] = '.';
+  return scenario;
+}
+
+// Whether a test has done what the arguments ask for, or has said that it could not.
+bool answered = false;
+
 own_test_report replay_one(const own_test& test, const subject_base& own, const arguments& given) {
   const replay_token token = read_token(given.replay);
-  if (token.scenario != test.scenario.name())
-    return {};  // another test's token; the filter should have said so
-  replay_plan plan{&own, &test.scenario, settings_of(token), token.plan, token.build != build_id()};
-  plan.settings.break_at = given.break_at;
-  const trial_result seen = replay(plan);
   own_test_report report;
+  if (token.scenario != test.scenario.name() || token.subject != own_name) {
+    report.skipped = true;
+    report.text = "--assay_replay is of " + gtest_name(token.scenario);
+    return report;
+  }
+  answered = true;
+  replay_plan plan;
+  plan.chosen = &own;
+  plan.scenario = &test.scenario;
+  plan.settings = settings_of(token);
+  plan.settings.break_at = given.break_at;
+  plan.plan = token.plan;
+  plan.cut = was_cut(token);
+  if (plan.cut)
+    std::cerr << "The token recorded a crash. If it comes again, it ends this process:" << std::endl;
+  const trial_result seen = replay(plan);
   report.passed = seen.passed();
-  report.text =
-      seen.message + "\n" + joined(tell(*seen.events)) + "trace " + format_hash(seen.events->hash()) + "\n";
+  const std::string other = token.build == build_id() ? std::string()
+                                                      : "Another build made the token (" + token.build +
+                                                            "); this one is " + build_id() + ".\n";
+  const std::string hash = "trace " + format_hash(seen.events->hash()) + "\n";
+  if (report.passed) {
+    report.text = other + "The replayed trial of " + filter_of(test.scenario) + " passes: " + hash;
+  } else {
+    report.text = seen.message + "\n" + other + joined(tell(*seen.events)) + hash;
+  }
   return report;
 }
 
@@ -141,15 +180,51 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   return report;
 }
 
+// Why no test has done the replay.
+std::string explain_unanswered(const replay_token& token, const std::vector<known_test>& all) {
+  const std::string wanted = gtest_name(token.scenario);
+  const std::string nothing = "Nothing was replayed: the token is of " + wanted;
+  if (token.subject != own_name) {
+    return nothing + " with the subject '" + token.subject +
+           "', and that is no ASSAY_TEST; the program that made it has the verb `replay`";
+  }
+  std::vector<std::string> names;
+  for (const known_test& one : all) {
+    names.push_back(one.suite + "." + one.name);
+    if (names.back() != wanted) continue;
+    if (one.runs) return nothing + ", which has run, but is no ASSAY_TEST any more";
+    if (one.in_another_shard) return nothing + ", which GTEST_TOTAL_SHARDS leaves to another shard; unset it";
+    constexpr std::string_view disabled = "DISABLED_";
+    if (one.suite.starts_with(disabled) || one.name.starts_with(disabled))
+      return nothing + ", which is disabled; add --gtest_also_run_disabled_tests";
+    return nothing + ", which the filter leaves out; add --gtest_filter=" + wanted;
+  }
+  return nothing + ", which this program does not have" + suggestion(wanted, names);
+}
+
 }  // namespace
 
+std::string complain_at_end(const std::vector<known_test>& all) {
+  if (std::exchange(answered, false)) return {};
+  try {
+    const arguments given = read_arguments();
+    return given.replay.empty() ? std::string() : explain_unanswered(read_token(given.replay), all);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
 own_test_report run_own_test(const own_test& test) {
-  const bare_subject own("own", test.scenario.contract);
+  const bare_subject own(own_name, test.scenario.contract);
   try {
     const arguments given = read_arguments();
     return given.replay.empty() ? explore(test, own, given) : replay_one(test, own, given);
   } catch (const std::exception& error) {
-    return {false, error.what()};
+    answered = true;
+    own_test_report report;
+    report.passed = false;
+    report.text = error.what();
+    return report;
   }
 }
 

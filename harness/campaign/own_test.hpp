@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "harness/campaign/catalogue.hpp"
 
@@ -14,11 +16,24 @@ struct own_test {
 
 struct own_test_report {
   bool passed = true;
-  std::string text;  ///< message, story, replay line
+  bool skipped = false;  ///< a replay is asked for, of another test
+  std::string text;      ///< message, story, replay line; of a replay that passed, what was replayed
 };
 
 /// Runs the campaign, or the one trial that --assay_replay names. Bad arguments fail the test with a text that says
 /// what was wrong.
 own_test_report run_own_test(const own_test& test);
+
+/// A test of the program, whether its own or not.
+struct known_test {
+  std::string suite;
+  std::string name;
+  bool runs = false;              ///< neither a filter nor a shard leaves it out, nor is it disabled
+  bool in_another_shard = false;  ///< that is what leaves it out
+};
+
+/// To be asked when all tests have run: why they are worth nothing, in words; empty if nothing is wrong. A replay is to be
+/// done by the test that its token is of, and arguments that no test has read are still to be right.
+std::string complain_at_end(const std::vector<known_test>& all);
 
 }  // namespace assay::detail

@@ -47,6 +47,10 @@ trial_settings settings_of(const replay_token& token) {
   return settings;
 }
 
+bool was_cut(const replay_token& token) {
+  return ("," + token.settings + ",").find(",end=cut,") != std::string::npos;
+}
+
 replay_plan plan_replay(const replay_token& token) {
   const catalogue& all = catalogue::instance();
   replay_plan plan;
@@ -65,7 +69,11 @@ replay_plan plan_replay(const replay_token& token) {
                                                           "' is started with --testee COMMAND"));
   }
   plan.settings = settings_of(token);
-  plan.cut = token.settings.find("end=cut") != std::string::npos;
+  if (const auto why = reason_to_skip(*plan.chosen, *plan.scenario, plan.settings.where)) {
+    throw malformed_token("there is nothing to replay: the token is of '" + token.subject + "' and " +
+                          token.scenario + ", and this subject or scenario " + *why);
+  }
+  plan.cut = was_cut(token);
   plan.plan = token.plan;
   plan.other_build = token.build != build_id();
   return plan;
@@ -83,7 +91,13 @@ bool debugger_attached() {
 trial_result replay(const replay_plan& plan, bool traced, const campaign_observer* observer) {
   replay_source source(plan.plan, plan.cut);
   trial_result result = run_trial(*plan.chosen, *plan.scenario, source, plan.settings, traced, observer);
-  if (const auto why = source.finish()) {
+  std::optional<std::string> why = source.finish();
+  if (plan.cut && !plan.scenario->traits.expects_termination) {
+    std::string ended = "the token recorded a run that never ended (a crash or a hang), and this one ended: ";
+    ended += why ? *why : result.passed() ? std::string("it passed") : "with '" + result.message + "'";
+    why = std::move(ended);
+  }
+  if (why) {
     result.kind = failure_kind::diverged;
     result.message = "diverged: " + *why;
     result.failures.insert(result.failures.begin(), result.message);

@@ -17,6 +17,8 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
 
 /// The trial settings that a token names. Throws malformed_token for one that is not known.
 trial_settings settings_of(const replay_token& token);
+/// Whether the token's run never ended: see run_end.
+bool was_cut(const replay_token& token);
 
 /// What a token asks for, looked up in the catalogue.
 struct replay_plan {
@@ -27,12 +29,13 @@ struct replay_plan {
   bool other_build = false;
   bool cut = false;  ///< made by a run that never ended
 };
-/// Throws malformed_token, also when the token names what this program does not have.
+/// Throws malformed_token, also when the token names what this program does not have, or a scenario that the subject no
+/// longer claims the features for.
 replay_plan plan_replay(const replay_token& token);
 /// Whether this process runs under a debugger: then trial_settings::break_at may be set, which would end it else.
 bool debugger_attached();
 
-/// Runs it strictly; a divergence is a result of kind `diverged`.
+/// Runs it strictly; a divergence is a result of kind `diverged`. One is also that a run which never ended ends now.
 trial_result replay(const replay_plan& plan, bool traced = true, const campaign_observer* observer = nullptr);
 
 }  // namespace assay

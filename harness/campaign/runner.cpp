@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "harness/campaign/worker.hpp"
 
@@ -87,9 +88,14 @@ class runner {
   bool going_on() const noexcept { return !stopped_ && !interruption::wished(); }
 
   void finish(std::size_t index, campaign_result result) {
+    const subject_base& chosen = *jobs_[index].chosen;
+    // It would say the same of every clause.
+    if (result.message == detail::null_factory(chosen) && unusable_.insert(&chosen).second)
+      outcome_.problems.push_back(result.message + "; no other clause is tried");
     if (listener_ && !listener_(index, result)) stopped_ = true;
     outcome_.results[index] = std::move(result);
   }
+  bool is_unusable(const job& asked) const { return unusable_.contains(asked.chosen); }
 
   void run_here() {
     campaign_observer observer;
@@ -97,7 +103,7 @@ class runner {
       if (interruption::wished()) throw interrupted();
     };
     for (std::size_t i = 0; i < jobs_.size() && going_on(); ++i) {
-      if (is_isolated(jobs_[i], settings_.isolate)) continue;
+      if (is_isolated(jobs_[i], settings_.isolate) || is_unusable(jobs_[i])) continue;
       std::optional<campaign_result> result;
       try {
         const stdout_guard quiet;
@@ -140,7 +146,7 @@ class runner {
         if (busy(one) || waiting.empty()) continue;
         one.current = std::move(waiting.front());
         waiting.pop_front();
-        if (give_up(one.current)) continue;
+        if (is_unusable(one.current.asked) || give_up(one.current)) continue;
         if (one.worker && one.worker->ended()) one.worker.reset();
         if (!one.worker) one.worker = std::make_unique<worker_process>();
         one.worker->begin(one.current.asked);
@@ -215,6 +221,7 @@ class runner {
   const result_listener& listener_;
   run_outcome outcome_;
   std::map<std::string, std::uint32_t, std::less<>> testee_failures_;
+  std::set<const subject_base*> unusable_;
   bool stopped_ = false;
 };
 

@@ -19,16 +19,18 @@ namespace assay {
 
 class suite {
  public:
-  /// Begins with everything that is linked into the program: the standard's clauses, and its subjects if they
-  /// are linked.
+  /// Begins with what the program asked for: the standard's clauses by parts::standard(), the project's own subjects by
+  /// parts::subjects().
   suite() = default;
 
   /// Adds an implementation of yours. `make` is called with the environment and the contract's configuration,
-  /// once for every subject that a scenario needs. Throws std::invalid_argument for a name that is taken.
+  /// once for every subject that a scenario needs; it throws contract::rejected_error for a configuration that it refuses,
+  /// and never returns null. What is wrong with a subject (its name is taken, it claims a feature that does not exist) is
+  /// said by `run`, which then runs nothing.
   template <class Contract>
   void add(std::string name, subject_traits traits, typename subject<Contract>::factory make,
            subject_kind kind = subject_kind::third_party) {
-    catalogue::instance().add(
+    catalogue::instance().add_or_complain(
         std::make_unique<subject<Contract>>(std::move(name), kind, std::move(traits), std::move(make)));
   }
 

@@ -233,7 +233,12 @@ replay_token read_token(std::string_view text) {
   std::string line;
   if (!file || !std::getline(file, line))
     throw malformed_token("cannot read a token from the file '" + path + "'");
-  return decode_token(line);
+  const replay_token token = decode_token(line);
+  while (std::getline(file, line)) {  // a second token would not be replayed, and nobody would see that
+    if (line.find_first_not_of(" \t\r") != std::string::npos)
+      throw malformed_token("the file '" + path + "' holds more than one line; a token is one");
+  }
+  return token;
 }
 
 }  // namespace assay

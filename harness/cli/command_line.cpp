@@ -167,8 +167,7 @@ class reader {
 
   void globs(CLI::App* verb, const std::string& name, std::vector<std::string>& into,
              const std::string& about, std::function<std::vector<std::string>()> known = nullptr) {
-    CLI::Option* const option =
-        verb->add_option(name, into, about)->type_name("GLOB")->allow_extra_args(false);
+    CLI::Option* const option = verb->add_option(name, into, about)->type_name("GLOB");
     if (known) values_[option] = std::move(known);
   }
 
@@ -183,16 +182,19 @@ class reader {
     globs(verb, "--clause", line_.wanted.clauses, "Only these clauses",
           [this] { return clause_names(all_); });
     CLI::Option* const kinds = verb->add_option("--kind", line_.wanted.kinds, "Only subjects of these kinds")
-                                   ->type_name("reference|third-party|mutant|alternative")
-                                   ->allow_extra_args(false);
+                                   ->type_name("reference|third-party|mutant|alternative");
     values_[kinds] = subject_kinds;
   }
 
   void testee_options(CLI::App* verb) {
+    // One at a time: behind it may stand a token.
     verb->add_option(
             "--testee", line_.testees.chosen,
-            "Subjects in a program of another language: its name in the file of testees, or a command")
+            "Subjects in a program of another language: its name in the file of testees, or a command; "
+            "again for another")
         ->type_name("NAME|COMMAND")
+        ->expected(1)
+        ->take_all()
         ->allow_extra_args(false);
     text_option(verb, "--testees", std::string("The file of testees (") + usual_testees_file + ")", "FILE",
                 [this](const std::string& text) { line_.testees.file = text; });
@@ -461,6 +463,16 @@ class reader {
     })->required();
   }
 
+  // The option that the last of the words may be a value of: the word before it, or further back one that takes many.
+  static const CLI::Option* option_before_last(const CLI::App* verb, const std::vector<std::string>& words) {
+    std::size_t at = words.size() - 2;
+    while (at > 0 && !words[at].starts_with("-")) --at;
+    const CLI::Option* const found = verb->get_option_no_throw(words[at]);
+    if (found == nullptr || found->get_expected_max() == 0) return nullptr;
+    const bool many = found->get_expected_max() > 1;
+    return many || at == words.size() - 2 ? found : nullptr;
+  }
+
   // What the last of the words may become: the shell throws away what does not begin as it does.
   std::vector<std::string> completions(const std::vector<std::string>& words) const {
     std::vector<std::string> possible;
@@ -472,15 +484,16 @@ class reader {
     }
     if (words.size() < 2) possible.insert(possible.end(), {"--help", "--version"});
     if (chosen == nullptr) return possible;
-    const CLI::Option* const before = chosen->get_option_no_throw(words[words.size() - 2]);
-    const bool takes_value = before != nullptr && before->get_expected_max() > 0;
+    const CLI::Option* const before = option_before_last(chosen, words);
+    const bool takes_value =
+        before != nullptr && before == chosen->get_option_no_throw(words[words.size() - 2]);
     if (!takes_value) possible = option_names(chosen);
     const auto add_values_of = [&](const CLI::Option* option) {
       const auto found = values_.find(option);
       if (found == values_.end()) return;
       for (std::string& one : found->second()) possible.push_back(std::move(one));
     };
-    if (takes_value) {
+    if (before != nullptr) {
       add_values_of(before);
     } else {
       for (const CLI::Option* const option : chosen->get_options()) {

@@ -18,6 +18,7 @@
 #include "harness/campaign/child_process.hpp"
 #include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
+#include "harness/testee/host.hpp"
 
 namespace assay {
 
@@ -44,6 +45,20 @@ diagnosis look_at_compiler() {
   seen.seen += ", and tried were g++ 12 and clang 19";
   seen.mend = run_the_quick_tests;
   return seen;
+}
+
+// Of every g++ before 13; see CONTRIBUTING.md.
+void look_at_coroutines(std::vector<diagnosis>& all) {
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+  all.push_back(
+      {"coroutines", health::note,
+       "this g++ miscompiles some: co_await in the condition of an if, switch or loop may crash when it is "
+       "resumed; a lambda with captures, braces or ?: beside a co_await may be destroyed twice",
+       "await in a statement of its own and name what it needs first; CONTRIBUTING.md, 'Coroutines and "
+       "g++ 12', has the shapes. Or compile with clang, to see whether a crash is yours"});
+#else
+  static_cast<void>(all);
+#endif
 }
 
 diagnosis look_at_boost() {
@@ -148,7 +163,7 @@ diagnosis look_at_catalogue() {
     return {
         "catalogue", health::problem, counts,
         "link the library that registers them whole: a linker drops what nobody refers to (see ASSAY_PART)"};
-  if (const std::size_t complaints = all.lint().size(); complaints > 0)
+  if (const std::size_t complaints = all.lint().size() + testee::check_features().size(); complaints > 0)
     return {"catalogue", health::problem, counts + ", " + std::to_string(complaints) + " complaints",
             "assay lint names them"};
   return {"catalogue", health::fine, counts, {}};
@@ -200,6 +215,7 @@ std::string_view to_string(health state) {
 
 std::vector<diagnosis> examine() {
   std::vector<diagnosis> all{look_at_compiler(), look_at_boost()};
+  look_at_coroutines(all);
   look_at_sanitizers(all);
   all.push_back(look_at_workers());
   all.push_back(look_at_limits());

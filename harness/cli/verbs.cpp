@@ -159,6 +159,7 @@ int do_lint(const command_line& line) {
   if (line.lint_features) {
     for (std::string& one : lint_features(all)) complaints.push_back(std::move(one));
   }
+  for (std::string& one : testee::check_features()) complaints.push_back(std::move(one));
   if (!line.findings.empty()) {
     for (std::string& one : lint_findings(read_findings(line.findings))) complaints.push_back(std::move(one));
   }
@@ -324,6 +325,8 @@ void write_replay_text(std::ostream& out, const command_line& line, const replay
   for (const std::string& event : line.trace ? seen.trace : seen.story) out << event << '\n';
   out << "verdict: " << to_string(seen.outcome) << '\n';
   if (!seen.message.empty()) out << "message: " << seen.message << '\n';
+  if (plan.cut && (seen.message.starts_with("crash: ") || seen.message.starts_with("hang: ")))
+    out << "as recorded: the token's run never ended either\n";
   if (!seen.trace_hash.empty()) out << "trace:   " << seen.trace_hash << '\n';
   if (line.timeline.empty()) out << "picture: " << again << " --timeline trial.html\n";
   if (seen.failed_at > 0 && line.break_at == 0) {
@@ -592,7 +595,21 @@ int do_completion(const command_line& line) {
   return 0;
 }
 
+// What a plug-in has got wrong about its subjects, before anything is run with them.
+std::vector<std::string> wrong_subjects(verb what) {
+  if (what == verb::lint || what == verb::doctor || what == verb::completion || what == verb::diff ||
+      what == verb::worker)
+    return {};
+  std::vector<std::string> all = catalogue::instance().check_subjects();
+  for (std::string& one : testee::check_features()) all.push_back(std::move(one));
+  return all;
+}
+
 int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
+  if (const std::vector<std::string> wrong = wrong_subjects(line.what); !wrong.empty()) {
+    for (const std::string& one : wrong) std::cerr << "assay: " << one << '\n';
+    return error_status;
+  }
   switch (line.what) {
     case verb::list:
       return do_list(line);

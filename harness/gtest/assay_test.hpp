@@ -19,7 +19,8 @@
 // Arguments of the test program, beside GoogleTest's own:
 //   --assay_schedules=N   random schedules per test (default 200)
 //   --assay_seed=S        their seed, a number or `random` (default 1)
-//   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE
+//   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE. Every other ASSAY_TEST is skipped, and the
+//                         program fails if the test that the token is of does not run
 //   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
 //   --assay_report=DIR    where failures leave their files
 #pragma once
@@ -27,9 +28,11 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/awaitable.hpp>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/catalogue.hpp"
@@ -42,9 +45,34 @@ namespace assay::detail {
 /// Runs a test of one's own and reports to GoogleTest, once.
 inline void run_test(const own_test& test) {
   const own_test_report seen = run_own_test(test);
-  if (!seen.passed)
+  if (seen.skipped) GTEST_SKIP() << seen.text;
+  if (seen.passed) {
+    std::cout << seen.text;
+  } else {
     ADD_FAILURE_AT(test.scenario.file.c_str(), static_cast<int>(test.scenario.line)) << seen.text;
+  }
 }
+
+/// Fails a run whose replay nobody has done: the token may be of a test that is gone, renamed, or left out, which GoogleTest
+/// does not see.
+class end_listener final : public testing::EmptyTestEventListener {
+  void OnTestIterationEnd(const testing::UnitTest& program, int) override {
+    std::vector<known_test> all;
+    for (int i = 0; i < program.total_test_suite_count(); ++i) {
+      const testing::TestSuite& suite = *program.GetTestSuite(i);
+      for (int j = 0; j < suite.total_test_count(); ++j) {
+        const testing::TestInfo& one = *suite.GetTestInfo(j);
+        all.push_back({suite.name(), one.name(), one.should_run(), one.is_in_another_shard()});
+      }
+    }
+    if (const std::string why = complain_at_end(all); !why.empty()) ADD_FAILURE() << why;
+  }
+};
+
+inline const bool end_is_listened_to = [] {
+  testing::UnitTest::GetInstance()->listeners().Append(new end_listener);  // which owns it
+  return true;
+}();
 
 template <boost::asio::awaitable<void> (*Body)(trial&)>
 boost::asio::awaitable<void> begin_test(trial& t, const subject_base&) {

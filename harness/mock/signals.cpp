@@ -54,9 +54,8 @@ asio::awaitable<int> simulated_signals::wait(std::shared_ptr<state> shared) {
     co_return number;
   }
   listener self(co_await asio::this_coro::executor);
-  if (co_await reference::park(shared->listeners, self) != reference::park_result::woken) {
-    reference::throw_cancelled();
-  }
+  const reference::park_result result = co_await reference::park(shared->listeners, self);
+  if (result != reference::park_result::woken) reference::throw_cancelled();
   co_return self.number;
 }
 

@@ -58,21 +58,10 @@ void require_factories(const hello& said) {
 
 // A feature that is misspelt would be one that is not claimed.
 void require_features(const hello& said) {
-  const catalogue& all = catalogue::instance();
   for (const subject_info& one : said.subjects) {
-    const std::vector<std::string>& besides = factories().find(one.contract)->second.features;
-    std::set<std::string> there(besides.begin(), besides.end());
-    for (const scenario_info& scenario : all.scenarios()) {
-      if (scenario.contract == one.contract)
-        there.insert(scenario.traits.features.begin(), scenario.traits.features.end());
-    }
-    for (const auto& subject : all.subjects()) {
-      if (subject->contract() == one.contract && subject->traits().testee.empty())
-        there.insert(subject->traits().features.begin(), subject->traits().features.end());
-    }
-    const std::vector<std::string> names(there.begin(), there.end());
+    const std::vector<std::string> names = features_of(one.contract).value_or(std::vector<std::string>());
     for (const std::string& feature : one.features) {
-      if (there.contains(feature)) continue;
+      if (std::find(names.begin(), names.end(), feature) != names.end()) continue;
       throw protocol_error("claims the feature '" + feature + "' for '" + one.name + "', which '" +
                            one.contract + "' does not have" + suggestion(feature, names));
     }
@@ -108,6 +97,32 @@ const known_testee& keep(launch how, std::string line) {
 
 void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> features) {
   factories().insert_or_assign(std::string(contract), factory{std::move(make), std::move(features)});
+}
+
+std::optional<std::vector<std::string>> features_of(std::string_view contract) {
+  const auto found = factories().find(contract);
+  if (found == factories().end()) return std::nullopt;
+  std::set<std::string> there(found->second.features.begin(), found->second.features.end());
+  for (const scenario_info& scenario : catalogue::instance().scenarios()) {
+    if (scenario.contract == contract)
+      there.insert(scenario.traits.features.begin(), scenario.traits.features.end());
+  }
+  return std::vector<std::string>(there.begin(), there.end());
+}
+
+std::vector<std::string> check_features() {
+  std::vector<std::string> complaints;
+  for (const auto& one : catalogue::instance().subjects()) {
+    const std::optional<std::vector<std::string>> names = features_of(one->contract());
+    if (!names) continue;
+    for (const std::string& feature : one->traits().features) {
+      if (std::find(names->begin(), names->end(), feature) != names->end()) continue;
+      complaints.push_back("the subject '" + one->name() + "' of " + one->contract() +
+                           " claims the feature '" + feature + "', which the contract does not have" +
+                           suggestion(feature, *names));
+    }
+  }
+  return complaints;
 }
 
 const known_testee& introduce(const launch& how) {

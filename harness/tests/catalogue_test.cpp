@@ -138,7 +138,8 @@ TEST_F(lint, a_scenario_belongs_to_no_contract) {
 
 TEST_F(lint, a_subject_has_no_contract) {
   all.add(std::make_unique<subject_base>("stray", "lost", subject_kind::reference, subject_traits{}));
-  EXPECT_THAT(all.lint(), ElementsAre("the subject 'stray' of lost has no contract"));
+  EXPECT_THAT(all.lint(), ElementsAre("the subject 'stray' of lost has no contract in this program: "
+                                      "declare it with ASSAY_CONTRACT"));
 }
 
 TEST_F(lint, a_mutant_names_no_defect) {

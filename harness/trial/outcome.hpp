@@ -8,6 +8,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <exception>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -67,11 +68,12 @@ class aggregate_error : public std::runtime_error {
   std::vector<member> members_;
 };
 
-/// The contract's member was called although the subject does not claim the feature it belongs to.
+/// A member that belongs to a feature was called and the subject does not override it: thrown by the contract's own. The
+/// text says whose mistake that is, the subject's (it claims the feature) or the scenario's (it does not).
 class unclaimed_feature : public std::logic_error {
  public:
-  explicit unclaimed_feature(std::string_view feature)
-      : std::logic_error("the subject does not claim the feature '" + std::string(feature) + "'") {}
+  explicit unclaimed_feature(std::string_view feature,
+                             const std::source_location& member = std::source_location::current());
 };
 
 /// Throws what a cancelled operation throws.

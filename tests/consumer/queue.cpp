@@ -13,6 +13,7 @@
 
 #include "harness/campaign/suite.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
+#include "scenarios/flow/bounded_queue/reference.hpp"
 #include "scenarios/parts.hpp"
 
 namespace {
@@ -67,6 +68,26 @@ class mailbox_queue final : public assay::contract::bounded_queue {
   mailbox<assay::item> box_;
 };
 
+// The reference's adapter with something of one's own added. It does not bring the reference along as a subject.
+class counting_queue final : public assay::reference_queue {
+ public:
+  using reference_queue::reference_queue;
+
+ protected:
+  awaitable<void> do_push(assay::item one) override {
+    ++pushes_;
+    return reference_queue::do_push(std::move(one));
+  }
+
+ private:
+  int pushes_ = 0;
+};
+
+std::unique_ptr<assay::contract::bounded_queue> make_counting(
+    assay::environment& env, const assay::contract::bounded_queue_config& config) {
+  return std::make_unique<counting_queue>(env.executor(), config);
+}
+
 std::unique_ptr<assay::contract::bounded_queue> make_mailbox(
     assay::environment& env, const assay::contract::bounded_queue_config& config) {
   if (config.capacity <= 0) throw assay::contract::rejected_error("a mailbox needs a slot");
@@ -79,5 +100,7 @@ int main(int argc, char** argv) {
   assay::parts::standard();
   assay::suite suite;
   suite.add<assay::contract::bounded_queue>("mailbox", {.features = {"reject_zero"}}, make_mailbox);
+  suite.add<assay::contract::bounded_queue>("counting", {.features = assay::reference_queue_features()},
+                                            make_counting);
   return suite.run(argc, argv);
 }

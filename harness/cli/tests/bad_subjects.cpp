@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "harness/campaign/suite.hpp"
+#include "harness/testee/host.hpp"
 
 namespace assay::contract {
 
@@ -35,9 +36,18 @@ class probe {
   using awaitable = boost::asio::awaitable<T>;
   virtual ~probe() = default;
   virtual awaitable<int> ask() = 0;
-  virtual awaitable<void> hear(int word) = 0;
+  /// `extra`.
+  virtual awaitable<void> hear(int) { throw unclaimed_feature("extra"); }
   virtual int heard() const = 0;
   virtual void end_the_process() = 0;
+};
+
+/// Nobody declares it.
+class orphan {
+ public:
+  static constexpr std::string_view name = "orphan";
+  using config = probe_config;
+  virtual ~orphan() = default;
 };
 
 }  // namespace assay::contract
@@ -182,7 +192,7 @@ struct forking_off final : good_probe {
 struct crashing_when_permuted final : good_probe {
   using good_probe::good_probe;
   void listen(int word) override {
-    if (word == 2 && heard() == 0) std::raise(SIGSEGV);
+    if (word == 2 && heard() == 0 && std::getenv("ASSAY_MENDED") == nullptr) std::raise(SIGSEGV);
     good_probe::listen(word);
   }
 };
@@ -211,6 +221,15 @@ struct wrong_answer final : good_probe {
   int answer() override { return answer_value() - 1; }
 };
 
+// Claims `extra`, and has not written what belongs to it.
+struct deaf final : probe {
+  explicit deaf(boost::asio::any_io_executor, int answer) : answer_(answer) {}
+  awaitable<int> ask() override { co_return answer_; }
+  int heard() const override { return 0; }
+  void end_the_process() override {}
+  int answer_;
+};
+
 template <class Probe>
 void add(assay::suite& suite, const char* name, subject_kind kind, assay::subject_traits traits) {
   suite.add<probe>(
@@ -224,6 +243,8 @@ void add(assay::suite& suite, const char* name, subject_kind kind, assay::subjec
 std::unique_ptr<probe> make_throwing(environment&, const probe_config&) {
   throw std::runtime_error("no constructor today");
 }
+
+std::unique_ptr<probe> make_none(environment&, const probe_config&) { return nullptr; }
 
 assay::subject_traits claims(std::vector<std::string> features) {
   assay::subject_traits traits;
@@ -247,6 +268,24 @@ void add_mutants(assay::suite& suite) {
   add<good_probe>(suite, "survivor", kind, wrong("nothing is wrong with it", {{"PRB-1", "the answer"}}));
   add<forgetful>(suite, "stray", kind, wrong("forgets", {{"PRB-1", "the answer"}}));
   add<wrong_answer>(suite, "other_message", kind, wrong("answers one less", {{"PRB-1", "something else"}}));
+}
+
+// What a plug-in's author gets wrong before anything runs, one at a time: the tests ask for it by name.
+void add_mistake(assay::suite& suite, std::string_view which) {
+  constexpr auto third = subject_kind::third_party;
+  if (which == "null") suite.add<probe>("null", claims({"extra"}), make_none);
+  if (which == "deaf") add<deaf>(suite, "deaf", third, claims({"extra"}));
+  if (which == "taken") add<good_probe>(suite, "good", third, {});
+  if (which == "blank") add<good_probe>(suite, "two words", third, {});
+  if (which == "empty") suite.add<probe>("empty", {}, nullptr);
+  if (which == "orphan")
+    suite.add<assay::contract::orphan>("stray", {}, [](environment&, const probe_config&) {
+      return std::make_unique<assay::contract::orphan>();
+    });
+  if (which == "misspelt") {
+    assay::testee::add_factory("probe", nullptr);  // so that the contract's features are known
+    add<good_probe>(suite, "misspelt", third, claims({"extra", "silense"}));
+  }
 }
 
 }  // namespace
@@ -273,5 +312,6 @@ int main(int argc, char** argv) {
   add<good_probe>(suite, "silent", third, claims({"silence"}));
   suite.add<probe>("throwing", {}, make_throwing);
   add_mutants(suite);
+  if (const char* const which = std::getenv("ASSAY_MISTAKE")) add_mistake(suite, which);
   return suite.run(argc, argv);
 }

@@ -5,6 +5,7 @@ Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS, ASSAY_SHORT_OF_MEMORY (tes
 for example "address,undefined"), ASSAY_OTHER (optional: the command as the other compiler built it).
 """
 
+import base64
 import ctypes
 import json
 import os
@@ -42,8 +43,9 @@ class Ran:
         return json.loads(self.out)
 
 
-def call(program, *arguments):
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600)
+def call(program, *arguments, **environment):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600,
+                          env={**os.environ, **environment})
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -65,6 +67,15 @@ def only(report):
 def replay(program, token, *arguments):
     ran = call(program, "replay", token, "--format", "json", "--hang-after", PATIENCE, *arguments)
     return ran.json(), ran.status
+
+
+def signed(fields):
+    """A token of these fields, with the check that belongs to them."""
+    text = ":".join(fields)
+    check = 2166136261
+    for byte in text.encode():
+        check = (check ^ byte) * 16777619 & 0xffffffff
+    return text + ":" + base64.urlsafe_b64encode(check.to_bytes(4, "little")).decode().rstrip("=")
 
 
 class Usage(unittest.TestCase):
@@ -119,6 +130,20 @@ class Usage(unittest.TestCase):
         self.expect_misuse(["run", "--schedules"], "--schedules")
         self.expect_misuse(["replay"], "token")
         self.expect_misuse(["replay", "a", "b"], "'b'")
+
+    def test_an_option_takes_several_names_as_its_help_says(self):
+        for option, names in [("--subject", ["good", "modest"]), ("--clause", ["PRB-1", "PRB-2"]),
+                              ("--kind", ["reference", "alternative"]), ("--contract", ["probe", "prob?"])]:
+            self.assertRegex(bad("run", "--help").out, option + r" \S+ \.\.\.")
+            at_once, status = run_bad(option, *names, "--no-isolate", "--subject", "good")
+            one_by_one, _ = run_bad(option, names[0], option, names[1], "--no-isolate", "--subject", "good")
+            self.assertEqual(status, 0)
+            self.assertEqual(at_once["results"], one_by_one["results"])
+        self.expect_misuse(["run", "--subject", "good", "goood"], "'goood'", "'good'")
+        # Behind a testee may stand a token.
+        for verb in ("run", "replay"):
+            self.assertNotRegex(bad(verb, "--help").out, r"--testee \S+ \.\.\.")
+        self.expect_misuse(["run", "--testee", "a", "b"], "'b'")
 
     def test_updating_findings_refuses_a_filtered_run(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -338,6 +363,8 @@ class BadSubjects(unittest.TestCase):
     def test_a_throwing_constructor_is_a_failure_with_its_words(self):
         result = self.one("throwing", "PRB-1", 1)
         self.assertIn("no constructor today", result["message"])
+        self.assertIn("thrown by the factory of throwing; to refuse a configuration, let it throw "
+                      "assay::contract::rejected_error", result["message"])
         self.expect_replay(result, 1)
 
     def test_a_started_thread_is_an_escape(self):
@@ -367,6 +394,59 @@ class BadSubjects(unittest.TestCase):
 
     def test_a_pass_has_a_token_too(self):
         self.expect_replay(self.one("good", "PRB-1", 0), 0)
+
+
+class PlugIns(unittest.TestCase):
+    """What the author of a plug-in gets wrong is said in words that name the subject and the mend."""
+
+    def run_with(self, mistake, *arguments):
+        return call(BAD, "run", "--schedules", "5", "--format", "json", *arguments, ASSAY_MISTAKE=mistake)
+
+    def test_a_factory_that_returns_null_is_one_error(self):
+        for isolation in ("--isolate", "--no-isolate"):
+            ran = self.run_with("null", "--subject", "null", "--subject", "modest", isolation)
+            self.assertEqual(ran.status, 2, ran.err)
+            report = ran.json()
+            of_null = [one for one in report["results"] if one["subject"] == "null" and one["verdict"] != "skip"]
+            self.assertEqual([one["verdict"] for one in of_null], ["error"])
+            self.assertIn("the factory of 'null' (probe) returned null: let it return an object", of_null[0]["message"])
+            self.assertEqual(len(report["summary"]["problems"]), 1)
+            self.assertIn("the factory of 'null'", report["summary"]["problems"][0])
+            self.assertEqual(len([one for one in report["results"] if one["subject"] == "modest"]), 6)
+
+    def test_a_claimed_member_that_is_not_overridden_is_named(self):
+        ran = self.run_with("deaf", "--subject", "deaf", "--clause", "PRB-3")
+        self.assertEqual(ran.status, 1, ran.err)
+        self.assertIn("'deaf' claims the feature 'extra', but does not override its member hear()",
+                      only(ran.json())["message"])
+
+    def expect_refused(self, mistake, *words):
+        ran = self.run_with(mistake, "--subject", "modest")
+        self.assertEqual((ran.status, ran.out), (2, ""), ran.err)
+        for word in words:
+            self.assertIn(word, ran.err)
+        self.assertEqual(call(BAD, "list", ASSAY_MISTAKE=mistake).status, 2)
+        lint = call(BAD, "lint", ASSAY_MISTAKE=mistake)
+        self.assertEqual(lint.status, 1)
+        for word in words:
+            self.assertIn(word, lint.out)
+
+    def test_a_name_that_is_taken_is_refused(self):
+        self.expect_refused("taken", "the subject 'good' of probe was added twice")
+
+    def test_a_name_of_two_words_is_refused(self):
+        self.expect_refused("blank", "the subject 'two words' of probe needs another name")
+
+    def test_an_empty_factory_is_refused(self):
+        self.expect_refused("empty", "the subject 'empty' of probe was added with an empty factory")
+
+    def test_a_contract_that_nobody_declares_is_refused(self):
+        self.expect_refused("orphan", "the subject 'stray' of orphan has no contract in this program: declare it with "
+                            "ASSAY_CONTRACT")
+
+    def test_a_misspelt_feature_is_refused_with_the_nearest(self):
+        self.expect_refused("misspelt", "the subject 'misspelt' of probe claims the feature 'silense', which the contract "
+                            "does not have; did you mean 'silence'?")
 
 
 class Tokens(unittest.TestCase):
@@ -409,6 +489,35 @@ class Tokens(unittest.TestCase):
             file.write(self.token + "\n")
             file.flush()
             self.assertEqual(replay(BAD, "@" + file.name)[1], 1)
+
+    def test_a_file_of_several_tokens_is_unreadable(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+            file.write(self.token + "\n" + self.token + "\n")
+            file.flush()
+            self.expect_unreadable("@" + file.name, file.name)
+            self.assertIn("more than one line", bad("replay", "@" + file.name).err)
+
+    def test_a_token_of_a_feature_that_is_no_longer_claimed_replays_nothing(self):
+        fields = self.token.split(":")[:-1]
+        self.assertEqual(signed(fields), self.token)
+        fields[2] = "modest"
+        ran = bad("replay", signed(fields))
+        self.assertEqual(ran.status, 2)
+        self.assertIn("there is nothing to replay: the token is of 'modest' and probe/PRB-3, and this subject or scenario "
+                      "does not claim 'extra'", ran.err)
+
+    def test_a_crash_that_does_not_come_again_is_diverged(self):
+        token = only(run_bad("--subject", "crashing_when_permuted", "--clause", "PRB-3")[0])["token"]
+        for isolation in ("--isolate", "--no-isolate"):
+            ran = call(BAD, "replay", token, isolation, ASSAY_MENDED="1")
+            self.assertEqual(ran.status, 2, ran.out)
+            self.assertIn("message: diverged: the token recorded a run that never ended (a crash or a hang), and this one "
+                          "ended: it passed", ran.out)
+            self.assertNotIn("as recorded", ran.out)
+        ran = bad("replay", token)
+        self.assertEqual(ran.status, 2, ran.out)
+        self.assertIn("message: crash: ", ran.out)
+        self.assertIn("as recorded: the token's run never ended either", ran.out)
 
     def test_the_trace_is_longer_than_the_story(self):
         plain = bad("replay", self.token)
@@ -529,6 +638,11 @@ class Doctor(unittest.TestCase):
     def test_a_sound_machine_is_0(self):
         checks, status = self.examine()
         self.assertEqual(status, 0, checks)
+        if "g++ 12" in checks["compiler"]["seen"]:
+            self.assertEqual(checks["coroutines"]["state"], "note")
+            self.assertIn("CONTRIBUTING.md", checks["coroutines"]["mend"])
+        else:
+            self.assertNotIn("coroutines", checks)
         for what in ("compiler", "Boost", "sanitizers", "workers", "threads", "catalogue", "allocations"):
             self.assertEqual(checks[what]["state"], "fine")
         self.assertIn("fine     Boost: 1.81", call(ASSAY, "doctor").out)

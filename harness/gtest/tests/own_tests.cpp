@@ -33,8 +33,12 @@ ASSAY_TEST_ISOLATED(isolated, crashes_in_another_order) {
   auto b = t.start("b", note(order, 'b'));
   auto c = t.start("c", note(order, 'c'));
   co_await t.settle();
-  if (order.find('b') < order.find('a')) std::abort();
+  if (order.find('b') < order.find('a') && std::getenv("ASSAY_MENDED") == nullptr) std::abort();
 }
+
+TEST(plain, of_googletest) {}
+
+ASSAY_TEST(switched, DISABLED_off) { co_return; }
 
 struct shelf {
   int books = 0;

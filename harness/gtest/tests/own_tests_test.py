@@ -4,6 +4,7 @@ Usage: own_tests_test.py [TestCase[.test_method] ...]
 Environment: ASSAY_OWN_TESTS (the program).
 """
 
+import base64
 import os
 import pathlib
 import re
@@ -15,15 +16,26 @@ import unittest
 PROGRAM = os.environ.get("ASSAY_OWN_TESTS", "build/release/harness/assay_own_tests")
 
 
+def renamed(token, scenario, subject="own"):
+    """The token as if it were of another test, with the check that belongs to it."""
+    fields = token.split(":")[:-1]
+    fields[2:4] = [subject, scenario]
+    text = ":".join(fields)
+    check = 2166136261
+    for byte in text.encode():
+        check = (check ^ byte) * 16777619 & 0xffffffff
+    return text + ":" + base64.urlsafe_b64encode(check.to_bytes(4, "little")).decode().rstrip("=")
+
+
 class OwnTests(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.report = pathlib.Path(folder.name) / "report"
 
-    def run_tests(self, pattern, *arguments):
+    def run_tests(self, pattern, *arguments, **environment):
         done = subprocess.run([PROGRAM, f"--gtest_filter={pattern}", f"--assay_report={self.report}", *arguments],
-                              capture_output=True, text=True, timeout=600)
+                              capture_output=True, text=True, timeout=600, env={**os.environ, **environment})
         return done.returncode, done.stdout + done.stderr
 
     def token_in(self, text):
@@ -50,6 +62,62 @@ class OwnTests(unittest.TestCase):
         # The replay is in the test's own process, where a debugger sees it.
         status, text = self.run_tests("isolated.crashes_in_another_order", f"--assay_replay={token}")
         self.assertEqual(status, -signal.SIGABRT, text)
+        self.assertIn("The token recorded a crash. If it comes again, it ends this process", text)
+        # Once it is mended the token's run cannot be seen again, and that is no pass.
+        status, text = self.run_tests("isolated.crashes_in_another_order", f"--assay_replay={token}", ASSAY_MENDED="1")
+        self.assertEqual(status, 1, text)
+        self.assertIn("diverged: the token recorded a run that never ended (a crash or a hang), and this one ended: it passed",
+                      text)
+
+    def expect_nothing_replayed(self, pattern, token, why, **environment):
+        status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
+        self.assertEqual(status, 1, text)
+        self.assertIn("Nothing was replayed: the token is of " + why, text)
+
+    def test_a_replay_that_no_test_does_fails_the_program(self):
+        _, text = self.run_tests("failing.expectation")
+        token = self.token_in(text)
+        # The token's test is left out: by a filter that leaves others, by one that leaves none, by a shard.
+        for pattern in ("isolated.*", "plain.*", "nothing.*"):
+            self.expect_nothing_replayed(pattern, token, "failing.expectation, which the filter leaves out; add "
+                                         "--gtest_filter=failing.expectation")
+        shards = [self.run_tests("failing.*:shelf_tests.*", f"--assay_replay={token}", GTEST_TOTAL_SHARDS="2",
+                                 GTEST_SHARD_INDEX=str(index)) for index in range(2)]
+        self.assertEqual([status for status, _ in shards], [1, 1])
+        self.assertEqual(sorted("which GTEST_TOTAL_SHARDS leaves to another shard" in text for _, text in shards), [False, True])
+        # It is gone, has another name, is disabled, is none of ours.
+        self.expect_nothing_replayed("*", renamed(token, "failing/expectations"), "failing.expectations, which this program "
+                                     "does not have; did you mean 'failing.expectation'?")
+        self.expect_nothing_replayed("*", renamed(token, "switched/DISABLED_off"), "switched.DISABLED_off, which is disabled")
+        self.expect_nothing_replayed("*", renamed(token, "plain/of_googletest"), "plain.of_googletest, which has run, but is "
+                                     "no ASSAY_TEST any more")
+        self.expect_nothing_replayed("*", renamed(token, "bounded_queue/BQ-8", "asio_channel"), "bounded_queue.BQ-8 with the "
+                                     "subject 'asio_channel', and that is no ASSAY_TEST")
+
+    def test_a_replay_skips_the_other_tests(self):
+        _, text = self.run_tests("failing.expectation")
+        token = self.token_in(text)
+        status, text = self.run_tests("failing.*:shelf_tests.*", f"--assay_replay={token}")
+        self.assertEqual(status, 1, text)
+        self.assertIn("[  SKIPPED ] shelf_tests.is_empty_at_first", text)
+        self.assertNotIn("Nothing was replayed", text)
+        # One of a test that passes is a pass, and says so; with another build's name, too.
+        passing = renamed(token, "shelf_tests/is_empty_at_first").split(":")
+        passing[1], passing[5] = "0.0.9-other", "AMW78ogI"  # no choice at all
+        status, text = self.run_tests("shelf_tests.*", f"--assay_replay={renamed(':'.join(passing), passing[3])}")
+        self.assertEqual(status, 0, text)
+        self.assertIn("The replayed trial of shelf_tests.is_empty_at_first passes: trace ", text)
+        self.assertIn("Another build made the token (0.0.9-other)", text)
+
+    def test_a_token_that_stands_beside_its_option_is_no_replay(self):
+        for arguments in (["--assay_replay", "assay1:x"], ["--assay_replay="]):
+            for pattern in ("shelf_tests.*", "plain.*"):
+                status, text = self.run_tests(pattern, *arguments)
+                self.assertEqual(status, 1, text)
+                self.assertIn("--assay_replay needs its token: --assay_replay=TOKEN", text)
+        status, text = self.run_tests("shelf_tests.*", "--assay_seed=1", "--assay_seed=2")
+        self.assertEqual(status, 1, text)
+        self.assertIn("--assay_seed is given twice", text)
 
     def test_a_debugger_is_asked_for_where_it_fails(self):
         _, text = self.run_tests("failing.expectation")
