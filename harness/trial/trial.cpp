@@ -170,11 +170,16 @@ asio::awaitable<void> trial::advance(nanoseconds delay) {
 }
 
 bool trial::expect(bool holds, std::string_view message, std::source_location where) {
+  return expect(holds, message, "not so", where);
+}
+
+bool trial::expect(bool holds, std::string_view message, std::string_view observed,
+                   std::source_location where) {
   const detail::harness_section section;
-  if (holds) {
-    if (trace_) record(event_kind::check, std::string(message) + " (" + place(where) + ")");
-  } else {
-    fail(std::string(message), where);
+  if (!holds) {
+    fail("expected: " + std::string(message) + "; observed: " + std::string(observed), where);
+  } else if (trace_) {
+    record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   }
   return holds;
 }
@@ -266,10 +271,13 @@ bool trial::expect_before(std::string_view first, std::string_view second, std::
   const detail::harness_section section;
   const auto one = std::find(marks_.begin(), marks_.end(), first);
   const auto two = std::find(marks_.begin(), marks_.end(), second);
-  std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
-  if (one == marks_.end()) text += ": '" + std::string(first) + "' never came";
-  if (two == marks_.end()) text += ": '" + std::string(second) + "' never came";
-  return expect(one < two && two != marks_.end(), text, where);
+  const std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
+  std::string observed;
+  if (one == marks_.end()) observed = "'" + std::string(first) + "' never came";
+  if (two == marks_.end())
+    observed += (observed.empty() ? "'" : ", '") + std::string(second) + "' never came";
+  if (observed.empty()) observed = "'" + std::string(second) + "' came first";
+  return expect(one < two && two != marks_.end(), text, observed, where);
 }
 
 std::exception_ptr trial::plant(std::string label) {
