@@ -158,7 +158,7 @@ class sweeper {
     const trial_result other = run_one({});
     if (!other.passed() || other.allocations->points != one.allocations->points ||
         other.choices != one.choices) {
-      sweep_.problem = "not deterministic: two first-in-first-out runs differ";
+      sweep_.problem = "not deterministic: two baseline trials differ";
       return false;
     }
     sweep_.points = one.allocations->points;

@@ -47,7 +47,7 @@ struct allocation_sweep {
   std::string scenario;
   std::string skipped;  ///< why it was not swept, if it was not
   std::string problem;  ///< why it could not be: the run without a failure fails, or is not deterministic
-  std::uint32_t points = 0;   ///< allocations of the subject in the first-in-first-out run
+  std::uint32_t points = 0;   ///< allocations of the subject in the baseline trial
   std::uint32_t covered = 0;  ///< that were made to fail, both ways
   std::array<std::uint32_t, allocation_outcomes> count{};  ///< trials, by outcome
   std::uint32_t left_turns =

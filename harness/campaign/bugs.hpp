@@ -19,7 +19,7 @@ struct planted_bug {
   std::string name;
   int depth = 0;                   ///< the fewest deviations from first-in-first-out that show it
   std::string what;                ///< the mistake, and what shows it
-  std::uint32_t cancel_slots = 0;  ///< cancel points on the FIFO run; 0 if no cancellation shows the bug
+  std::uint32_t cancel_slots = 0;  ///< cancel points in the baseline trial; 0 if no cancellation shows the bug
   scenario_info wrong;
   scenario_info right;
 };

@@ -146,7 +146,7 @@ class campaign {
 
   // Runs the phases in turn; true if no trial failed.
   bool explore() {
-    enter("fifo");
+    enter(baseline_phase);
     fifo_source first;
     const trial_result baseline = run_one(first, true);
     shape_ = shape_of(baseline);
@@ -154,7 +154,7 @@ class campaign {
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
     result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
-    if (!judge(baseline, "fifo", order_model::fifo)) return false;
+    if (!judge(baseline, baseline_phase, order_model::fifo)) return false;
     baseline_ = baseline.events;
     // The harness checks its own determinism (VCS-9): the same choices, the same trace.
     fifo_source first_again;
@@ -348,7 +348,7 @@ class campaign {
     result_.trace = tell(*shown.events, telling::everything, passing);
     result_.failed_at = first_failure(*shown.events);
     result_.drawn = make_timeline(*shown.events);
-    if (passing != nullptr) result_.drawn_fifo = make_timeline(*passing);
+    if (passing != nullptr) result_.drawn_baseline = make_timeline(*passing);
     if (!same_failure(shown, failing)) {
       result_.outcome = verdict::error;
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
@@ -376,7 +376,7 @@ class campaign {
   std::set<std::string> reached_;
   std::unordered_set<std::uint64_t> orders_;
   run_shape shape_;
-  std::optional<trace> baseline_;  // the first-in-first-out run, if it passed
+  std::optional<trace> baseline_;  // the baseline trial, if it passed
   std::uint64_t pct2_trials_ = 0;
   std::string strategy_;  // that is exploring just now
 };
@@ -411,10 +411,10 @@ campaign_result run_campaign(const subject_base& chosen, const scenario_info& sc
 }
 
 trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
-                         const campaign_options& options) {
+                         const campaign_options& options, const campaign_observer* observer) {
   const trial_settings settings{options.where, options.sweep};
   fifo_source first;
-  const trial_result baseline = run_trial(chosen, scenario, first, settings, true);
+  const trial_result baseline = run_trial(chosen, scenario, first, settings, true, observer);
   const run_shape shape = shape_of(baseline);
   trace_hashes all;
   all.hash = baseline.events->hash();
@@ -423,11 +423,11 @@ trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenar
     choice_source& source = mixed.next();
     trial_settings told = settings;
     told.covered = mixed.covered_by_trial();
-    const trial_result seen = run_trial(chosen, scenario, source, told, true);
+    const trial_result seen = run_trial(chosen, scenario, source, told, true, observer);
     mixed.finish(seen);
     all.hash = fnv::mix(all.hash, seen.events->hash());
     replay_source exactly(condense(seen.choices));
-    const trial_result again = run_trial(chosen, scenario, exactly, settings, true);
+    const trial_result again = run_trial(chosen, scenario, exactly, settings, true, observer);
     if (again.events->hash() == seen.events->hash() || !all.difference.empty()) continue;
     all.difference = first_difference(*seen.events, *again.events);
   }

@@ -1,4 +1,4 @@
-// A campaign: the trials of one scenario with one subject. First in first out, then the cancellation sweep
+// A campaign: the trials of one scenario with one subject. The baseline trial, then the cancellation sweep
 // and the fault sweep, then random schedules; the first failure is shrunk, and its token says how to see it
 // again.
 #pragma once
@@ -50,6 +50,11 @@ struct campaign_options {
   trial_runner run;  ///< run_trial if empty
 };
 
+/// The phase of the one baseline trial, with which a campaign begins: ready handlers and tied timers first in, first out,
+/// nothing cancelled, nothing failing. Order model `fifo` is more than that: it has the sweeps and other orders of tied
+/// timers, too.
+inline constexpr std::string_view baseline_phase = "baseline trial";
+
 /// What a campaign found, in plain values.
 struct campaign_result {
   std::string subject;
@@ -62,19 +67,19 @@ struct campaign_result {
   tier where{};
   verdict outcome = verdict::pass;  ///< under order model `any`
   verdict outcome_fifo = verdict::pass;
-  std::string message;        ///< of the shrunk failing trial, or why it was skipped
-  std::string shown_by;       ///< the phase that showed it: "fifo", "cancel sweep", "permuted order", ...
-  bool testee_broke = false;  ///< the verdict is an error since the process that hosts the subject broke
-  std::string token;          ///< of the shrunk failing trial, or of the FIFO trial
-  std::string trace_hash;     ///< of the same trial
+  std::string message;   ///< of the shrunk failing trial, or why it was skipped
+  std::string shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...
+  bool testee_broke = false;       ///< the verdict is an error since the process that hosts the subject broke
+  std::string token;               ///< of the shrunk failing trial, or of the baseline trial
+  std::string trace_hash;          ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person
   std::vector<std::string> trace;  ///< the same trial, event by event
   std::uint64_t failed_at = 0;     ///< the event that is its first failure, as `trace` numbers them; 0: none
   timeline drawn;                  ///< the same trial, to be drawn
-  timeline drawn_fifo;             ///< beside it the first-in-first-out run, if that passed
+  timeline drawn_baseline;         ///< beside it the baseline trial, if that passed
   std::uint64_t trials = 0;
   std::uint64_t turns = 0;
-  std::uint32_t cancel_points = 0;  ///< on the FIFO run
+  std::uint32_t cancel_points = 0;  ///< in the baseline trial
   std::uint32_t cancel_points_covered = 0;
   std::uint32_t fault_points = 0;
   std::uint32_t fault_points_covered = 0;
@@ -93,14 +98,14 @@ struct campaign_result {
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };
 
-/// What strategies need to know of a first-in-first-out run that was traced.
+/// What strategies need to know of a baseline trial that was traced.
 run_shape shape_of(const trial_result& baseline);
 
 /// Told what is about to run, so that a crash or a hang can be traced to it. All functions may be empty.
 struct campaign_observer {
   choice_mirror* mirror = nullptr;
   std::function<void(const trial_settings&)> trial_begins;
-  std::function<void(std::string_view)> phase_begins;  ///< "fifo", "cancel sweep", ...
+  std::function<void(std::string_view)> phase_begins;  ///< baseline_phase, "cancel sweep", ...
 };
 
 /// A result that names subject and scenario, and says `pass` until something else is known.
@@ -129,6 +134,6 @@ struct trace_hashes {
   std::string difference;  ///< the first event in which two runs of the same choices differ; empty if none do
 };
 trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
-                         const campaign_options& options);
+                         const campaign_options& options, const campaign_observer* observer = nullptr);
 
 }  // namespace assay

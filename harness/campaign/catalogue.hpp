@@ -105,6 +105,7 @@ struct subject_traits {
   std::string cites = {};                        ///< third parties: the documentation behind the features
   std::string testee = {};                       ///< the testee that hosts it; empty: this program
   std::string written_in = {};  ///< a testee's subject: language and libraries, with versions
+  std::string library = {};  ///< third parties in this program: the library with its version, "Boost 1.81.0"
 };
 
 /// One implementation plugged into a contract.

@@ -23,7 +23,7 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
                        message, shown_by, testee_broke, token, trace_hash, story, trace, failed_at, drawn,
-                       drawn_fifo, trials, turns, cancel_points, cancel_points_covered, fault_points,
+                       drawn_baseline, trials, turns, cancel_points, cancel_points_covered, fault_points,
                        fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
                        fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,
                        exhausted))
@@ -63,13 +63,12 @@ campaign_result run_termination(const job& asked, const campaign_observer* obser
   random_source random(trial_seed(asked.options.seed, asked.attempt), {});
   choice_source& source = asked.attempt == 0 ? static_cast<choice_source&>(first) : random;
   const trial_settings settings{asked.options.where, asked.options.sweep};
-  if (observer != nullptr && observer->phase_begins) {
-    observer->phase_begins(asked.attempt == 0 ? "fifo" : "permuted order");
-  }
+  const std::string_view phase = asked.attempt == 0 ? baseline_phase : "permuted order";
+  if (observer != nullptr && observer->phase_begins) observer->phase_begins(phase);
   const trial_result seen = run_trial(*asked.chosen, *asked.scenario, source, settings, true, observer);
   campaign_result result = result_of(asked, seen);
   result.token = encode(make_token(*asked.chosen, *asked.scenario, settings, seen.choices));
-  result.shown_by = asked.attempt == 0 ? "fifo" : "permuted order";
+  result.shown_by = phase;
   if (asked.attempt != 0) result.outcome_fifo = verdict::pass;
   if (seen.passed()) {
     result.outcome = verdict::fail;
@@ -148,7 +147,7 @@ campaign_result run_job(const job& asked, const campaign_observer* observer) {
   result.message = valid_utf8(result.message);
   for (std::string& line : result.story) line = valid_utf8(line);
   for (std::string& line : result.trace) line = valid_utf8(line);
-  for (timeline* const drawn : {&result.drawn, &result.drawn_fifo}) {
+  for (timeline* const drawn : {&result.drawn, &result.drawn_baseline}) {
     for (std::string& name : drawn->tasks) name = valid_utf8(name);
     for (event& one : drawn->events) one.text = valid_utf8(one.text);
   }

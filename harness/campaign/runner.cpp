@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string_view>
 
 #include "harness/campaign/worker.hpp"
 
@@ -21,6 +22,12 @@ namespace {
 std::atomic<bool> interrupt_wished = false;
 
 extern "C" void note_interrupt(int) { interrupt_wished.store(true); }
+
+extern "C" void end_interrupted(int) {
+  constexpr std::string_view text = "assay: interrupted\n";
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+  ::_exit(interrupted_status);
+}
 
 // Thrown between two trials, where nothing of a trial is in the way.
 struct interrupted {};
@@ -251,13 +258,23 @@ interruption::interruption() {
   struct sigaction action{};
   action.sa_handler = &note_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGINT, &action, &before_int_);
+  ::sigaction(SIGTERM, &action, &before_term_);
 }
 
 interruption::~interruption() {
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
+  ::sigaction(SIGINT, &before_int_, nullptr);
+  ::sigaction(SIGTERM, &before_term_, nullptr);
+}
+
+void end_when_interrupted() {
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction before{};
+    if (::sigaction(number, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) continue;
+    struct sigaction action{};
+    action.sa_handler = &end_interrupted;
+    ::sigaction(number, &action, nullptr);
+  }
 }
 
 bool interruption::wished() noexcept { return interrupt_wished.load(); }

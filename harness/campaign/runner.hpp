@@ -2,6 +2,8 @@
 // for, however they ended.
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -58,6 +60,16 @@ class interruption {
   interruption& operator=(const interruption&) = delete;
   ~interruption();
   static bool wished() noexcept;
+
+ private:
+  struct sigaction before_int_{};
+  struct sigaction before_term_{};
 };
+
+/// The exit status of what was interrupted.
+inline constexpr int interrupted_status = 130;
+
+/// Where nothing heeds an `interruption`: SIGINT and SIGTERM end the process with interrupted_status, and it says why.
+void end_when_interrupted();
 
 }  // namespace assay

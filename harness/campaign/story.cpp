@@ -87,7 +87,7 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
   for (std::size_t i = 0; i < all.size(); ++i) {
     const event& one = all[i];
     if (parted && parted->in_one == i) {
-      lines.push_back("  -- here it parts from the first-in-first-out run, which passes and goes on with " +
+      lines.push_back("  -- here it parts from the baseline trial, which passes and goes on with " +
                       event_at(*passing, parted->in_other));
     }
     if (how == telling::story && one.kind == event_kind::turn) continue;

@@ -1,7 +1,11 @@
 #include "harness/campaign/version.hpp"
 
 #include <boost/version.hpp>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/choice/fnv.hpp"
@@ -21,6 +25,20 @@ std::string compiler() {
 std::string boost_version() {
   return std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) + "." +
          std::to_string(BOOST_VERSION % 100);
+}
+
+std::string report_date() {
+  std::time_t when = std::time(nullptr);
+  if (const char* const said = std::getenv("SOURCE_DATE_EPOCH")) {
+    std::time_t given = 0;
+    const char* const end = said + std::strlen(said);
+    const auto [read, failure] = std::from_chars(said, end, given);
+    if (failure == std::errc() && read == end && said != end) when = given;
+  }
+  std::tm parts{};
+  char text[40] = "";
+  if (::gmtime_r(&when, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
 }
 
 std::string build_id() {

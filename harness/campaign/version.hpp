@@ -13,5 +13,9 @@ std::string_view version() noexcept;
 std::string compiler();
 /// "1.81.0".
 std::string boost_version();
+/// What it was built from: "90f846c0a1b2", "90f846c0a1b2 with changes", or "unknown" (a tarball).
+std::string_view commit() noexcept;
+/// The date of a report, "2026-11-29T01:11:58Z": now, or what SOURCE_DATE_EPOCH says, so that reports can be made twice.
+std::string report_date();
 
 }  // namespace assay

@@ -5,7 +5,6 @@
 #include <iomanip>
 #include <ostream>
 
-#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 
@@ -68,7 +67,8 @@ void write_one(std::ostream& out, const allocation_sweep& one, const std::string
 
 }  // namespace
 
-void write_text(std::ostream& out, std::span<const allocation_sweep> sweeps, const std::string& program) {
+void write_text(std::ostream& out, std::span<const allocation_sweep> sweeps, const extent& seen,
+                const std::string& program) {
   std::uint64_t points = 0;
   std::uint64_t covered = 0;
   std::array<std::uint32_t, allocation_outcomes> count{};
@@ -86,14 +86,16 @@ void write_text(std::ostream& out, std::span<const allocation_sweep> sweeps, con
     for (std::size_t i = 0; i < count.size(); ++i) count[i] += one.count[i];
   }
   out << '\n'
-      << swept << " of " << sweeps.size() << " scenarios with their subjects swept: " << points
+      << swept << " of " << seen.selected << " scenarios with their subjects swept: " << points
       << " allocations, " << covered
       << " of them failed once, and with all later ones: " << counts(count, left_turns) << ". "
       << (failing == 0 ? "Nothing is bad." : std::to_string(failing) + " scenarios have bad outcomes.")
       << "\nAt N that allocation fails, at N+ that one and every later one.\n";
+  if (seen.interrupted)
+    out << "This was " << how_far(seen, "scenarios") << "; nothing is said of the others.\n";
 }
 
-void write_json(std::ostream& out, std::span<const allocation_sweep> sweeps) {
+void write_json(std::ostream& out, std::span<const allocation_sweep> sweeps, const extent& seen) {
   namespace json = boost::json;
   json::array all;
   for (const allocation_sweep& one : sweeps) {
@@ -118,8 +120,11 @@ void write_json(std::ostream& out, std::span<const allocation_sweep> sweeps) {
                                {"left_turns", one.left_turns},
                                {"bad", std::move(bad)}});
   }
-  write_pretty(out,
-               json::object{{"version", version()}, {"build", build_id()}, {"allocations", std::move(all)}});
+  json::object written;
+  put_origin(written);
+  written["allocations"] = std::move(all);
+  written["summary"] = to_json(seen);
+  write_pretty(out, written);
   out << '\n';
 }
 

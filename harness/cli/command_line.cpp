@@ -53,7 +53,7 @@ std::string read_word(const std::string& option, const std::string& text,
 }
 
 void print_version() {
-  std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncompiler " << compiler() << "\nBoost "
+  std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncommit " << commit() << "\ncompiler " << compiler() << "\nBoost "
             << boost_version() << '\n';
 }
 
@@ -333,7 +333,7 @@ class reader {
     v->add_option("token", line_.token, "The token, or @FILE")->type_name("TOKEN")->required();
     testee_options(v);
     v->add_flag("--trace", line_.trace, "Show every turn, not just the story");
-    text_option(v, "--timeline", "Draw the trial beside the first-in-first-out one, as a page for a browser",
+    text_option(v, "--timeline", "Draw the trial beside the baseline trial, as a page for a browser",
                 "FILE.html", [this](const std::string& text) { line_.timeline = text; });
     text_option(v, "--perfetto", "Write both as trace events, for ui.perfetto.dev and chrome://tracing",
                 "FILE.json", [this](const std::string& text) { line_.perfetto = text; });

@@ -14,6 +14,7 @@
 
 #include "harness/campaign/version.hpp"
 #include "harness/report/names.hpp"
+#include "harness/report/output.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 #include "harness/sim/clock.hpp"
@@ -72,16 +73,10 @@ void load(std::vector<explored>& all, const campaign_options& each, const explor
 
 void save(const std::vector<explored>& all, const campaign_options& each, const explore_options& options) {
   if (options.state.empty()) return;
-  // A file of its own first: whatever interrupts this, one whole state is left.
-  const std::filesystem::path fresh = options.state.string() + ".new";
-  {
-    std::ofstream out(fresh);
-    out << json::serialize(
-               json::object{{"made_with", made_with(each, options)}, {"explored", json::value_from(all)}})
-        << '\n';
-    if (!out.flush()) throw std::runtime_error("cannot write '" + fresh.string() + "'");
-  }
-  std::filesystem::rename(fresh, options.state);
+  // Whole or not at all: whatever interrupts this, one whole state is left.
+  write_file(options.state, json::serialize(json::object{{"made_with", made_with(each, options)},
+                                                         {"explored", json::value_from(all)}}) +
+                                "\n");
 }
 
 void merge(explored& into, const campaign_result& batch) {
@@ -101,6 +96,11 @@ void merge(explored& into, const campaign_result& batch) {
 }
 
 }  // namespace
+
+extent exploration::how_far() const noexcept {
+  const auto begun = std::count_if(all.begin(), all.end(), [](const explored& one) { return one.begun(); });
+  return {all.size(), static_cast<std::size_t>(begun), interrupted};
+}
 
 exploration explore(const std::vector<selected>& what, const campaign_options& each,
                     const run_settings& processes, const explore_options& options,
@@ -165,8 +165,11 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
   std::size_t kept = 0;
   std::size_t exhausted = 0;
   std::size_t failed = 0;
+  std::size_t begun = 0;
   double least = 1;
   for (const explored& one : seen.all) {
+    if (!one.begun()) continue;
+    ++begun;
     schedules += one.schedules;
     trials += one.trials;
     orders += one.orders.size();
@@ -179,15 +182,30 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
     out << one.subject << "  " << one.scenario << "  " << to_string(one.outcome) << "\n  " << one.message
         << "\n    found by " << one.strategy << "\n    " << replay_command(program, one.token) << "\n\n";
   }
-  out << seen.all.size() << " scenarios with their subjects, " << schedules << " schedules explored in "
-      << trials << " trials, " << orders << " of them different in more than the order of unrelated turns.\n";
+  out << begun << (begun < seen.all.size() ? " of " + std::to_string(seen.all.size()) : "")
+      << " scenarios with their subjects, " << schedules << " schedules explored in " << trials << " trials, "
+      << orders << " of them different in more than the order of unrelated turns.\n";
   if (features > 0)
     out << features << " features of traces were seen; the corpus keeps the " << kept
         << " smallest schedules that show them.\n";
-  out << exhausted
-      << " were covered whole. In each of the others a bug of depth 2, if there is one, has shown with a "
-      << "probability of at least " << std::setprecision(2) << least << " (PCT alone).\n"
-      << (failed == 0 ? "Nothing was found." : std::to_string(failed) + " failed.") << '\n';
+  if (exhausted < begun) {
+    out << exhausted
+        << " were covered whole. In each of the others a bug of depth 2, if there is one, has shown with a "
+        << "probability of at least " << std::setprecision(2) << least << " (PCT alone).\n";
+  } else if (begun > 0) {
+    out << "All of these were covered whole.\n";
+  }
+  std::string until = failed == 0 ? "Nothing was found" : std::to_string(failed) + " failed";
+  if (seen.interrupted) {
+    std::string text = how_far(seen.how_far(), "scenarios were begun");
+    text.front() = 'I';
+    out << text << ". " << until << " until then, and nothing is said of the rest.\n";
+  } else if (begun < seen.all.size()) {
+    out << until << "; " << seen.all.size() - begun
+        << " scenarios were not begun, and nothing is said of them.\n";
+  } else {
+    out << until << ".\n";
+  }
 }
 
 void write_json(std::ostream& out, const exploration& seen) {
@@ -197,11 +215,14 @@ void write_json(std::ostream& out, const exploration& seen) {
     described["orders"] = one.orders.size();
     described["corpus"] =
         json::object{{"features", one.corpus.known.size()}, {"schedules", one.corpus.schedules.size()}};
-    described["outcome"] = to_string(one.outcome);
+    described["outcome"] = one.begun() ? to_string(one.outcome) : "not begun";
     all.push_back(std::move(described));
   }
-  write_pretty(out,
-               json::object{{"version", version()}, {"build", build_id()}, {"explored", std::move(all)}});
+  json::object written;
+  put_origin(written);
+  written["explored"] = std::move(all);
+  written["summary"] = to_json(seen.how_far());
+  write_pretty(out, written);
   out << '\n';
 }
 

@@ -17,6 +17,7 @@
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/runner.hpp"
 #include "harness/cli/selection.hpp"
+#include "harness/report/report.hpp"
 
 namespace assay {
 
@@ -44,12 +45,14 @@ struct explored {
   std::string message;
   std::string token;
   std::string strategy;
+  bool begun() const noexcept { return trials > 0 || is_bad(outcome); }
 };
 
 struct exploration {
   std::vector<explored> all;
   std::vector<std::string> problems;
   bool interrupted = false;
+  extent how_far() const noexcept;  ///< in scenarios that were begun
 };
 
 /// Explores what is selected. `progress` is told after every batch how many of how many are done. Throws

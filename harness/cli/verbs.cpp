@@ -7,10 +7,10 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <sstream>
+#include <system_error>
 
 #include "harness/campaign/lint.hpp"
 #include "harness/campaign/replay.hpp"
@@ -28,6 +28,7 @@
 #include "harness/report/findings.hpp"
 #include "harness/report/html.hpp"
 #include "harness/report/kill_matrix.hpp"
+#include "harness/report/output.hpp"
 #include "harness/report/perfetto.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
@@ -40,7 +41,6 @@ namespace {
 
 constexpr int usage_status = 64;
 constexpr int error_status = 2;
-constexpr int interrupted_status = 130;
 
 text_style style_of_stdout() {
   text_style style;
@@ -54,19 +54,30 @@ text_style style_of_stdout() {
   return style;
 }
 
-void write_to_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write) {
-  std::ofstream out(path);
-  write(out);
-  if (!out.flush()) throw std::runtime_error("cannot write '" + path.string() + "'");
-}
-
 // To stdout, or without colours to the file that --output names.
 void print(const command_line& line, const std::function<void(std::ostream&, const text_style&)>& write) {
+  std::ostringstream text;
+  write(text, line.output.empty() ? style_of_stdout() : text_style());
   if (line.output.empty()) {
-    write(std::cout, style_of_stdout());
-    std::cout.flush();
+    write_stdout(text.view());
   } else {
-    write_to_file(line.output, [&](std::ostream& out) { write(out, text_style()); });
+    write_file(line.output, text.view());
+  }
+}
+
+// Whoever has waited for a run must not learn only then that it has nowhere to go.
+void require_destinations(const command_line& line) {
+  for (const std::string* const file : {&line.output, &line.timeline, &line.perfetto}) {
+    if (!file->empty()) require_writable(*file);
+  }
+  if (!line.exploring.state.empty()) require_writable(line.exploring.state);
+  if (line.update_findings) require_writable(line.findings);
+  if (line.what != verb::run) return;
+  const char* const folder = std::getenv("ASSAY_REPORT_DIR");
+  if (!line.report.empty()) {
+    require_writable_folder(line.report);
+  } else if (folder != nullptr && *folder != '\0') {
+    require_writable_folder(folder);
   }
 }
 
@@ -107,8 +118,8 @@ class progress {
   std::size_t bad_ = 0;
 };
 
-int say_interrupted(std::size_t done, std::size_t all) {
-  std::cerr << "assay: interrupted; above are " << done << " of " << all << '\n';
+int say_interrupted(const extent& seen, std::string_view of_what) {
+  std::cerr << "assay: " << how_far(seen, of_what) << '\n';
   return interrupted_status;
 }
 
@@ -163,10 +174,13 @@ int do_lint(const command_line& line) {
   if (!line.findings.empty()) {
     for (std::string& one : lint_findings(read_findings(line.findings))) complaints.push_back(std::move(one));
   }
-  for (const std::string& one : complaints) std::cout << one << '\n';
-  std::cout << all.clauses().size() << " clauses, " << all.scenarios().size() << " scenarios, "
-            << all.subjects().size() << " subjects: "
-            << (complaints.empty() ? "sound" : std::to_string(complaints.size()) + " complaints") << '\n';
+  std::ostringstream out;
+  for (const std::string& one : complaints) out << one << '\n';
+  out << all.clauses().size() << " clauses, " << all.scenarios().size() << " scenarios, "
+      << all.subjects().size()
+      << " subjects: " << (complaints.empty() ? "sound" : std::to_string(complaints.size()) + " complaints")
+      << '\n';
+  write_stdout(out.view());
   return complaints.empty() ? 0 : 1;
 }
 
@@ -219,35 +233,50 @@ void write_reports(const command_line& line, const run_report& report) {
   const char* const folder = std::getenv("ASSAY_REPORT_DIR");
   if (!line.report.empty()) {
     const std::filesystem::path target = line.report;
-    std::filesystem::create_directories(target);
-    write_to_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
-    write_to_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
-    write_to_file(target / "summary.md", [&](std::ostream& out) { write_markdown(out, report); });
-    write_to_file(target / "index.html", [&](std::ostream& out) { write_html(out, report, target); });
+    write_file(target / "conformance.json", [&](std::ostream& out) { write_json(out, report); });
+    write_file(target / "conformance.xml", [&](std::ostream& out) { write_junit(out, report); });
+    write_file(target / "summary.md", [&](std::ostream& out) { write_markdown(out, report); });
+    write_file(target / "index.html", [&](std::ostream& out) { write_html(out, report, target); });
     write_failures(target, report);
   } else if (folder != nullptr && *folder != '\0') {
     write_failures(folder, report);
   }
 }
 
+std::vector<job> jobs_of(const command_line& line, const run_report& report) {
+  std::vector<job> jobs;
+  try {
+    for (const selected& one : select(catalogue::instance(), line.wanted)) {
+      job asked;
+      asked.chosen = one.chosen;
+      asked.scenario = one.scenario;
+      asked.options = line.options;
+      jobs.push_back(std::move(asked));
+    }
+  } catch (const usage_error& failure) {
+    // What is not known may be what a testee would have brought.
+    if (report.unstarted == 0) throw;
+    throw std::runtime_error(failure.what() + std::string("\nassay: ") + advice(report));
+  }
+  return jobs;
+}
+
 int do_run(const command_line& line) {
   run_report report;
+  report.date = report_date();
   report.problems = start_testees(line.testees, line.wanted.subjects);
+  report.unstarted = report.problems.size();
   for (const std::string& problem : report.problems) std::cerr << "assay: " << problem << '\n';
-  std::vector<job> jobs;
-  for (const selected& one : select(catalogue::instance(), line.wanted)) {
-    job asked;
-    asked.chosen = one.chosen;
-    asked.scenario = one.scenario;
-    asked.options = line.options;
-    jobs.push_back(std::move(asked));
+  const std::vector<job> jobs = jobs_of(line, report);
+  for (const job& one : jobs) {
+    report.planned.push_back(
+        {one.chosen->contract(), one.chosen->name(), catalogue::instance().in_core(*one.scenario)});
   }
   report.program = line.program;
   report.command = line.text;
   report.options = line.options;
   report.gate = line.gate;
   report.strict = line.strict;
-  report.selected = jobs.size();
   const interruption listening;
   run_outcome seen;
   {
@@ -263,6 +292,7 @@ int do_run(const command_line& line) {
   report.interrupted = seen.interrupted;
   if (!line.findings.empty()) compare_findings(line, jobs, seen, report);
   write_reports(line, report);
+  if (report.interrupted) return say_interrupted(report.how_far(), "scenario runs");
   return exit_status(report);
 }
 
@@ -274,11 +304,10 @@ int do_mutants(const command_line& line) {
       select_subjects(all, subject_kind::mutant, line.wanted.contracts, line.mutants);
   std::vector<job> jobs;
   for (const subject_base* const mutant : mutants) {
-    for (const scenario_info& scenario : all.scenarios()) {
-      if (scenario.contract != mutant->contract() || scenario.traits.property) continue;
+    for (const scenario_info* const scenario : scenarios_for(all, *mutant)) {
       job asked;
       asked.chosen = mutant;
-      asked.scenario = &scenario;
+      asked.scenario = scenario;
       asked.options = line.options;
       jobs.push_back(std::move(asked));
     }
@@ -293,7 +322,9 @@ int do_mutants(const command_line& line) {
     });
   }
   const std::vector<campaign_result> results = present(std::move(seen.results));
-  const kill_matrix matrix = judge_mutants(all, mutants, results);
+  const extent how_far{jobs.size(), results.size(), seen.interrupted};
+  kill_matrix matrix = judge_mutants(all, mutants, results, how_far);
+  matrix.date = report_date();
   print(line, [&](std::ostream& out, const text_style& style) {
     if (line.format == "json") {
       write_json(out, matrix);
@@ -304,7 +335,7 @@ int do_mutants(const command_line& line) {
     }
   });
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
-  if (seen.interrupted) return interrupted_status;
+  if (seen.interrupted) return say_interrupted(how_far, "scenario runs");
   const bool holes = line.strict && line.mutants.empty() && !matrix.unkilled.empty();
   if (!matrix.sound() || holes) return 1;
   return seen.problems.empty() ? 0 : error_status;
@@ -361,8 +392,8 @@ void write_replay_json(std::ostream& out, const command_line& line, const replay
   out << '\n';
 }
 
-// The first-in-first-out trial of the same scenario: that of a token which chooses nothing, and goes on so.
-timeline draw_fifo(job asked, const replay_plan& plan, const run_settings& processes) {
+// The baseline trial of the same scenario: that of a token which chooses nothing, and goes on so.
+timeline draw_baseline(job asked, const replay_plan& plan, const run_settings& processes) {
   asked.token = encode(make_token(*plan.chosen, *plan.scenario, plan.settings, {}, run_end::cut));
   const run_outcome seen = run_jobs({&asked, 1}, processes);
   return seen.results.front() ? seen.results.front()->drawn : timeline();
@@ -374,10 +405,10 @@ void write_pictures(const command_line& line, const campaign_result& seen) {
   }
   if (!line.timeline.empty()) {
     const std::string again = replay_command(line.program, seen.token);
-    write_to_file(line.timeline, [&](std::ostream& out) { write_timeline_html(out, seen, again); });
+    write_file(line.timeline, [&](std::ostream& out) { write_timeline_html(out, seen, again); });
   }
   if (!line.perfetto.empty()) {
-    write_to_file(line.perfetto, [&](std::ostream& out) { write_perfetto(out, seen); });
+    write_file(line.perfetto, [&](std::ostream& out) { write_perfetto(out, seen); });
   }
 }
 
@@ -405,10 +436,10 @@ int do_replay(const command_line& line) {
   }
   const interruption listening;
   const run_outcome seen = run_jobs({&asked, 1}, processes);
-  if (!seen.results.front()) return interrupted_status;
+  if (!seen.results.front()) return say_interrupted({1, 0, true}, "trials");
   campaign_result result = *seen.results.front();
   const bool drawn = !line.timeline.empty() || !line.perfetto.empty();
-  if (drawn && !plan.plan.deviations.empty()) result.drawn_fifo = draw_fifo(asked, plan, processes);
+  if (drawn && !plan.plan.deviations.empty()) result.drawn_baseline = draw_baseline(asked, plan, processes);
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
       write_replay_json(out, line, plan, result);
@@ -446,7 +477,7 @@ int do_explore(const command_line& line) {
     }
   });
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
-  if (seen.interrupted) return interrupted_status;
+  if (seen.interrupted) return say_interrupted(seen.how_far(), "scenarios were begun");
   if (!seen.problems.empty()) return error_status;
   const auto came_to = [&](verdict what_for) {
     return std::any_of(seen.all.begin(), seen.all.end(),
@@ -459,24 +490,45 @@ int do_hashes(const command_line& line) {
   require_testees(line, line.wanted.subjects);
   std::vector<std::string> names{"dfs", "corpus"};
   for (const strategy& one : strategies()) names.emplace_back(one.name);
+  std::vector<selected> hashed;
+  for (const selected& one : select(catalogue::instance(), line.wanted)) {
+    if (!reason_to_skip(*one.chosen, *one.scenario, tier::sim) && !one.scenario->traits.expects_termination)
+      hashed.push_back(one);
+  }
+  const interruption listening;
+  struct stopped {};
+  campaign_observer observer;
+  observer.trial_begins = [](const trial_settings&) {
+    if (interruption::wished()) throw stopped();
+  };
+  const progress_line shown;
+  extent seen{hashed.size(), 0, false};
+  std::ostringstream out;
   bool same = true;
-  print(line, [&](std::ostream& out, const text_style&) {
-    for (const selected& one : select(catalogue::instance(), line.wanted)) {
-      if (reason_to_skip(*one.chosen, *one.scenario, tier::sim) || one.scenario->traits.expects_termination)
-        continue;
-      for (const std::string& name : names) {
-        campaign_options options = line.options;
-        options.strategy = name;
-        const trace_hashes seen = hash_trials(*one.chosen, *one.scenario, options);
-        out << one.chosen->name() << ' ' << one.scenario->name() << " (" << name << ") "
-            << format_hash(seen.hash) << '\n';
-        if (seen.difference.empty()) continue;
-        same = false;
-        std::cerr << "assay: " << one.chosen->name() << ' ' << one.scenario->name() << ", " << name
-                  << ": two runs of the same choices differ, from " << seen.difference << '\n';
-      }
+  const auto hash = [&](const selected& one, const std::string& name) {
+    campaign_options options = line.options;
+    options.strategy = name;
+    const trace_hashes found = hash_trials(*one.chosen, *one.scenario, options, &observer);
+    out << one.chosen->name() << ' ' << one.scenario->name() << " (" << name << ") "
+        << format_hash(found.hash) << '\n';
+    if (found.difference.empty()) return;
+    same = false;
+    std::cerr << "assay: " << one.chosen->name() << ' ' << one.scenario->name() << ", " << name
+              << ": two runs of the same choices differ, from " << found.difference << '\n';
+  };
+  try {
+    for (const selected& one : hashed) {
+      shown.show(std::to_string(seen.results) + "/" + std::to_string(hashed.size()) + "  " +
+                 one.chosen->name() + " " + one.scenario->name());
+      for (const std::string& name : names) hash(one, name);
+      ++seen.results;
     }
-  });
+  } catch (const stopped&) {
+    seen.interrupted = true;
+    out << how_far(seen, "scenarios") << '\n';
+  }
+  print(line, [&out](std::ostream& to, const text_style&) { to << out.view(); });
+  if (seen.interrupted) return say_interrupted(seen, "scenarios");
   return same ? 0 : error_status;
 }
 
@@ -497,14 +549,15 @@ int do_allocations(const command_line& line) {
                  one.scenario);
     });
   }
+  const extent seen{jobs.size(), sweeps.size(), interruption::wished()};
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
-      write_json(out, sweeps);
+      write_json(out, sweeps, seen);
     } else {
-      write_text(out, sweeps, line.program);
+      write_text(out, sweeps, seen, line.program);
     }
   });
-  if (interruption::wished()) return say_interrupted(sweeps.size(), jobs.size());
+  if (seen.interrupted) return say_interrupted(seen, "scenarios");
   return exit_status(sweeps);
 }
 
@@ -531,16 +584,17 @@ int do_bugs(const command_line& line, const std::vector<planted_bug>* known) {
       shown.show(std::to_string(++done) + "/" + std::to_string(chosen.size()) + "  " + one.name);
     });
   }
+  const extent seen{chosen.size(), reports.size(), interruption::wished()};
   print(line, [&](std::ostream& out, const text_style&) {
     if (line.format == "json") {
-      write_json(out, reports, line.measured);
+      write_json(out, reports, line.measured, seen);
     } else if (line.format == "html") {
-      write_html(out, reports, line.measured, line.text);
+      write_html(out, reports, line.measured, seen, line.text);
     } else {
-      write_text(out, reports, line.measured);
+      write_text(out, reports, line.measured, seen);
     }
   });
-  if (interruption::wished()) return say_interrupted(reports.size(), chosen.size());
+  if (seen.interrupted) return say_interrupted(seen, "bugs");
   // A twin that is reported is a false alarm: the one thing that must not happen.
   const bool alarmed =
       std::any_of(reports.begin(), reports.end(), [](const bug_report& one) { return one.twin_reports > 0; });
@@ -646,11 +700,17 @@ int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
-  catalogue::instance().sort();
+namespace {
+
+int run_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
   try {
     const parsed read = parse_command_line(argc, argv);
-    return read.done ? *read.done : dispatch(read.line, bugs);
+    if (read.done) return *read.done;
+    if (read.line.what != verb::worker) {
+      end_when_interrupted();
+      require_destinations(read.line);
+    }
+    return dispatch(read.line, bugs);
   } catch (const usage_error& failure) {
     std::cerr << "assay: " << failure.what() << '\n';
     return usage_status;
@@ -658,6 +718,19 @@ int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs
     std::cerr << "assay: " << failure.what() << '\n';
     return error_status;
   }
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
+  occupy_standard_streams();
+  catalogue::instance().sort();
+  const int status = run_line(argc, argv, bugs);
+  if (argc > 1 && std::string_view(argv[1]) == "worker") return status;
+  const int lost = lost_output();
+  if (lost == 0) return status;
+  std::cerr << "assay: cannot write to standard output: " << std::generic_category().message(lost) << '\n';
+  return error_status;
 }
 
 }  // namespace assay

@@ -37,7 +37,8 @@ std::string shown(const std::optional<double>& figure) {
 
 }  // namespace
 
-void write_text(std::ostream& out, std::span<const bug_report> reports, const bug_options& options) {
+void write_text(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
+                const extent& seen) {
   out << "Schedules to the first failure, medians over " << options.seeds
       << " seeds; '-' where more than half of them found nothing in " << options.cap << ".\n\n";
   std::size_t width = 3;
@@ -65,9 +66,10 @@ void write_text(std::ostream& out, std::span<const bug_report> reports, const bu
     out << '\n';
     if (one.twin_reports > 0) out << "    the correct twin was reported: " << one.twin_message << '\n';
   }
+  if (seen.interrupted) out << "\nThis was " << how_far(seen, "bugs") << "; nothing is said of the others.\n";
 }
 
-json::object to_json(std::span<const bug_report> reports, const bug_options& options) {
+json::object to_json(std::span<const bug_report> reports, const bug_options& options, const extent& seen) {
   json::array bugs;
   for (const bug_report& one : reports) {
     json::object bug;
@@ -86,17 +88,19 @@ json::object to_json(std::span<const bug_report> reports, const bug_options& opt
     bugs.push_back(std::move(bug));
   }
   json::object all;
-  all["version"] = version();
-  all["build"] = build_id();
+  put_origin(all);
+  all["date"] = report_date();
   all["seeds"] = options.seeds;
   all["cap"] = options.cap;
   all["twin_schedules"] = options.twin_schedules;
   all["bugs"] = std::move(bugs);
+  all["summary"] = to_json(seen);
   return all;
 }
 
-void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options) {
-  write_pretty(out, to_json(reports, options));
+void write_json(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
+                const extent& seen) {
+  write_pretty(out, to_json(reports, options, seen));
   out << '\n';
 }
 

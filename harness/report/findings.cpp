@@ -8,6 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "harness/report/output.hpp"
 #include "harness/report/pretty_json.hpp"
 
 namespace assay {
@@ -108,10 +109,10 @@ void write_findings(const std::filesystem::path& file, std::span<const finding> 
       "what the "
       "verdict's message begins with; {*} in it stands for at most 40 characters.";
   all["findings"] = json::value_from(std::vector<finding>(findings.begin(), findings.end()));
-  std::ofstream out(file);
-  write_pretty(out, all);
-  out << '\n';
-  if (!out.flush()) throw std::runtime_error("cannot write the findings to '" + file.string() + "'");
+  write_file(file, [&all](std::ostream& out) {
+    write_pretty(out, all);
+    out << '\n';
+  });
 }
 
 findings_comparison compare(std::span<const finding> recorded, std::span<const finding> seen,

@@ -24,7 +24,7 @@ constexpr std::size_t story_lines_max = 400;
 
 void put_timelines(json::object& result, const campaign_result& seen) {
   if (!seen.drawn.events.empty()) result["timeline"] = to_json(seen.drawn);
-  if (!seen.drawn_fifo.events.empty()) result["timeline_fifo"] = to_json(seen.drawn_fifo);
+  if (!seen.drawn_baseline.events.empty()) result["timeline_baseline"] = to_json(seen.drawn_baseline);
 }
 
 void put_timelines_within(std::size_t& room, json::object& result, const campaign_result& seen) {
@@ -71,6 +71,11 @@ void write_html(std::ostream& out, const run_report& report, const std::filesyst
     shorten(result["story"].as_array());
     if (is_bad(report.results[i].outcome)) result["shown_under"] = shown_under(report.results[i]);
   }
+  if (report.interrupted) data["how_far"] = how_far(report.how_far(), "scenario runs");
+  json::array colours;  // of the core profiles, in the order of `profiles`
+  for (const pattern_tally& one : count_by_pattern(report))
+    colours.emplace_back(to_string(profile_colour(one.core)));
+  data["core_colours"] = std::move(colours);
   data["strategy"] = report.options.strategy;
   data["pairs"] = report.options.pairs_max;
   json::object standard = standard_to_json(all, {});
@@ -91,13 +96,15 @@ void write_html(std::ostream& out, const kill_matrix& matrix, const std::string&
       standard_to_json(catalogue::instance(), std::vector<std::string>(contracts.begin(), contracts.end()));
   data["contracts"] = std::move(standard["contracts"]);
   data["program"] = program;
+  if (matrix.how_far.interrupted) data["how_far"] = how_far(matrix.how_far, "scenario runs");
   data["command"] = command;
   write_drawn_page(out, "Assay kill matrix", data, {html_files::mutants_js});
 }
 
 void write_html(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
-                const std::string& command) {
-  json::object data = to_json(reports, options);
+                const extent& seen, const std::string& command) {
+  json::object data = to_json(reports, options, seen);
+  if (seen.interrupted) data["how_far"] = how_far(seen, "bugs");
   data["command"] = command;
   write_drawn_page(out, "Assay strategies", data, {html_files::strategies_js});
 }
@@ -113,8 +120,7 @@ void write_timeline_html(std::ostream& out, const campaign_result& seen, const s
   data["verdict"] = to_string(seen.outcome);
   data["message"] = seen.message;
   data["trace_hash"] = seen.trace_hash;
-  data["version"] = version();
-  data["build"] = build_id();
+  put_origin(data);
   data["replay"] = replay;
   data["story"] = json::value_from(seen.story);
   put_timelines(data, seen);

@@ -21,9 +21,9 @@ void write_html(std::ostream& out, const kill_matrix& matrix, const std::string&
 
 /// How soon each strategy finds each planted bug.
 void write_html(std::ostream& out, std::span<const bug_report> reports, const bug_options& options,
-                const std::string& command);
+                const extent& seen, const std::string& command);
 
-/// One trial, drawn beside the first-in-first-out one if `seen` has it. `replay` is the line that shows it again.
+/// One trial, drawn beside the baseline trial if `seen` has it. `replay` is the line that shows it again.
 void write_timeline_html(std::ostream& out, const campaign_result& seen, const std::string& replay);
 
 }  // namespace assay

@@ -1,7 +1,6 @@
 #include <boost/json.hpp>
 #include <ostream>
 
-#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 #include "harness/report/report.hpp"
 
@@ -87,11 +86,8 @@ json::object describe(const findings_comparison& findings) {
 }
 
 json::object describe(const tally& sum) {
-  return {{"verdict", profile_verdict(sum)},
-          {"passed", sum.passed},
-          {"failed", sum.failed},
-          {"skipped", sum.skipped},
-          {"errors", sum.errors}};
+  return {{"verdict", profile_verdict(sum)}, {"passed", sum.passed}, {"failed", sum.failed},
+          {"skipped", sum.skipped},          {"errors", sum.errors}, {"unrun", sum.unrun}};
 }
 
 json::array profiles(const run_report& report) {
@@ -99,6 +95,7 @@ json::array profiles(const run_report& report) {
   for (const pattern_tally& one : count_by_pattern(report)) {
     all.push_back(json::object({{"contract", one.contract},
                                 {"subject", one.subject},
+                                {"library", library_of(one.contract, one.subject)},
                                 {"core", describe(one.core)},
                                 {"full", describe(one.all)}}));
   }
@@ -114,7 +111,7 @@ json::object summary(const run_report& report) {
     trials += one.trials;
   }
   json::object result;
-  result["selected"] = report.selected;
+  result["selected"] = report.planned.size();
   result["results"] = report.results.size();
   result["passed"] = sum.passed;
   result["failed"] = sum.failed;
@@ -125,6 +122,7 @@ json::object summary(const run_report& report) {
   result["interrupted"] = report.interrupted;
   result["stopped"] = report.stopped;
   result["problems"] = json::value_from(report.problems);
+  result["advice"] = advice(report);
   result["exit_status"] = exit_status(report);
   return result;
 }
@@ -133,8 +131,8 @@ json::object summary(const run_report& report) {
 
 json::object to_json(const run_report& report) {
   json::object all;
-  all["version"] = version();
-  all["build"] = build_id();
+  put_origin(all);
+  all["date"] = report.date;
   all["command"] = report.command;
   all["seed"] = report.options.seed;
   all["schedules"] = report.options.schedules;

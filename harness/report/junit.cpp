@@ -3,6 +3,7 @@
 #include <map>
 #include <ostream>
 
+#include "harness/campaign/version.hpp"
 #include "harness/report/report.hpp"
 
 namespace assay {
@@ -40,7 +41,9 @@ ptree test_case(const run_report& report, const campaign_result& one, const std:
     test.put("skipped.<xmlattr>.message", printable(message));
     return test;
   }
-  std::string text = replay_command(report.program, one.token) + "\n";
+  std::string text;
+  for (const std::string& line : message_lines(one.message)) text += line + '\n';
+  text += "shown by: " + shown_under(one) + '\n' + replay_command(report.program, one.token) + '\n';
   for (const std::string& line : one.story) text += line + '\n';
   ptree failure(printable(text));
   failure.put("<xmlattr>.message", printable(message));
@@ -54,6 +57,48 @@ void put_counts(ptree& node, const tally& sum) {
   node.put("<xmlattr>.failures", sum.failed);
   node.put("<xmlattr>.errors", sum.errors);
   node.put("<xmlattr>.skipped", sum.skipped);
+}
+
+// A suite of its own for what belongs to no test that was run, but must fail the build all the same.
+void add_errors(ptree& suites, const std::string& name, const std::vector<std::string>& messages,
+                tally& total) {
+  if (messages.empty()) return;
+  ptree suite;
+  tally sum;
+  suite.put("<xmlattr>.name", name);
+  for (const std::string& message : messages) {
+    ptree test;
+    test.put("<xmlattr>.classname", name);
+    test.put("<xmlattr>.name", printable(message));
+    ptree error(printable(message));
+    error.put("<xmlattr>.message", printable(message));
+    test.add_child("error", error);
+    suite.add_child("testcase", test);
+    sum.count(verdict::error);
+    total.count(verdict::error);
+  }
+  put_counts(suite, sum);
+  suites.add_child("testsuite", suite);
+}
+
+// Where it came from: what JUnit calls properties.
+ptree origin(const run_report& report, const std::string& library) {
+  ptree all;
+  const auto add = [&all](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    ptree property;
+    property.put("<xmlattr>.name", name);
+    property.put("<xmlattr>.value", printable(value));
+    all.add_child("property", property);
+  };
+  add("version", std::string(version()));
+  add("build", build_id());
+  add("commit", std::string(commit()));
+  add("compiler", compiler());
+  add("boost", boost_version());
+  add("date", report.date);
+  add("library", library);
+  return all;
 }
 
 // A finding that is gone belongs to no test that ran badly, but it must fail the build all the same.
@@ -89,6 +134,7 @@ void write_junit(std::ostream& out, const run_report& report) {
     if (!suites.contains(name)) {
       names.push_back(name);
       suites[name].put("<xmlattr>.name", printable(name));
+      suites[name].add_child("properties", origin(report, library_of(one.contract, one.subject)));
     }
     tally& sum = sums[name];
     const ptree test = test_case(report, one, name, sum);
@@ -107,6 +153,10 @@ void write_junit(std::ostream& out, const run_report& report) {
     all.add_child("testsuite", suites[name]);
   }
   add_lost_findings(all, report, total);
+  std::vector<std::string> problems = report.problems;
+  if (const std::string what = advice(report); !what.empty()) problems.push_back(what);
+  add_errors(all, "problems", problems, total);
+  if (report.interrupted) add_errors(all, "run", {how_far(report.how_far(), "scenario runs")}, total);
   put_counts(all, total);
   boost::property_tree::write_xml(out, root,
                                   boost::property_tree::xml_writer_make_settings<std::string>(' ', 2));

@@ -5,7 +5,6 @@
 #include <ostream>
 #include <set>
 
-#include "harness/campaign/version.hpp"
 #include "harness/report/pretty_json.hpp"
 
 namespace assay {
@@ -30,20 +29,24 @@ void judge_expected(mutant_verdict& verdict, const expected_failure& expected, c
       [&](const campaign_result* one) { return one->message.find(expected.message) != std::string::npos; });
   if (as_said) {
     verdict.killed = true;
-  } else {
+  } else if (verdict.whole) {
     verdict.problems.push_back("fails " + expected.clause + " with '" + found->second.front()->message +
                                "' and not with '" + expected.message + "'");
   }
 }
 
-mutant_verdict judge(const subject_base& mutant, std::span<const campaign_result> results) {
+mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
+                     std::span<const campaign_result> results) {
   mutant_verdict verdict;
   verdict.mutant = &mutant;
   by_clause failures(&clause_before);
+  std::size_t run = 0;
   for (const campaign_result& one : results) {
-    if (one.subject != mutant.name() || one.contract != mutant.contract() || !is_bad(one.outcome)) continue;
-    failures[one.clause].push_back(&one);
+    if (one.subject != mutant.name() || one.contract != mutant.contract()) continue;
+    ++run;
+    if (is_bad(one.outcome)) failures[one.clause].push_back(&one);
   }
+  verdict.whole = run >= scenarios;
   std::vector<std::string> expected = mutant.traits().may_fail;
   for (const expected_failure& must : mutant.traits().must_fail) {
     expected.push_back(must.clause);
@@ -56,7 +59,7 @@ mutant_verdict judge(const subject_base& mutant, std::span<const campaign_result
     verdict.unexpected.push_back(clause);
     verdict.problems.push_back("fails " + clause + ", which it should pass: " + witnesses.front()->message);
   }
-  if (!verdict.killed)
+  if (!verdict.killed && verdict.whole)
     verdict.problems.insert(verdict.problems.begin(), "survives: no clause of its must_fail catches it");
   return verdict;
 }
@@ -70,20 +73,34 @@ json::array must_fail_of(const subject_base& mutant) {
 }  // namespace
 
 bool kill_matrix::sound() const noexcept {
-  return std::all_of(mutants.begin(), mutants.end(),
-                     [](const mutant_verdict& one) { return one.problems.empty(); });
+  return !how_far.interrupted && std::all_of(mutants.begin(), mutants.end(),
+                                             [](const mutant_verdict& one) { return one.problems.empty(); });
+}
+
+std::vector<const scenario_info*> scenarios_for(const catalogue& all, const subject_base& mutant) {
+  std::vector<const scenario_info*> found;
+  for (const scenario_info& one : all.scenarios()) {
+    if (one.contract == mutant.contract() && !one.traits.property) found.push_back(&one);
+  }
+  return found;
 }
 
 kill_matrix judge_mutants(const catalogue& all, std::span<const subject_base* const> mutants,
-                          std::span<const campaign_result> results) {
+                          std::span<const campaign_result> results, const extent& how_far) {
   kill_matrix matrix;
+  matrix.how_far = how_far;
   std::set<std::string> contracts;
+  std::set<std::string> unfinished;
   std::set<std::string> killing;
   for (const subject_base* const mutant : mutants) {
     contracts.insert(mutant->contract());
-    matrix.mutants.push_back(judge(*mutant, results));
-    killing.insert(matrix.mutants.back().killed_by.begin(), matrix.mutants.back().killed_by.end());
+    matrix.mutants.push_back(judge(*mutant, scenarios_for(all, *mutant).size(), results));
+    const mutant_verdict& verdict = matrix.mutants.back();
+    killing.insert(verdict.killed_by.begin(), verdict.killed_by.end());
+    if (!verdict.whole) unfinished.insert(mutant->contract());
   }
+  // Which clauses kill nobody is known where everybody was run.
+  for (const std::string& contract : unfinished) contracts.erase(contract);
   std::set<std::string> seen;
   for (const scenario_info& scenario : all.scenarios()) {
     const clause_info* const clause = all.find_clause(scenario.clause);
@@ -97,8 +114,8 @@ kill_matrix judge_mutants(const catalogue& all, std::span<const subject_base* co
 
 json::object to_json(const kill_matrix& matrix) {
   json::object all;
-  all["version"] = version();
-  all["build"] = build_id();
+  put_origin(all);
+  all["date"] = matrix.date;
   json::array mutants;
   for (const mutant_verdict& one : matrix.mutants) {
     json::object mutant;
@@ -109,6 +126,7 @@ json::object to_json(const kill_matrix& matrix) {
     mutant["may_fail"] = json::value_from(one.mutant->traits().may_fail);
     mutant["killed_by"] = json::value_from(one.killed_by);
     mutant["killed"] = one.killed;
+    mutant["judged"] = one.judged();
     mutant["unexpected"] = json::value_from(one.unexpected);
     mutant["problems"] = json::value_from(one.problems);
     json::array witnesses;
@@ -129,6 +147,7 @@ json::object to_json(const kill_matrix& matrix) {
   all["mutants"] = std::move(mutants);
   all["unkilled"] = json::value_from(matrix.unkilled);
   all["sound"] = matrix.sound();
+  all["summary"] = to_json(matrix.how_far);
   return all;
 }
 
@@ -144,26 +163,39 @@ void write_text(std::ostream& out, const kill_matrix& matrix, const std::string&
   };
   std::string contract;
   std::size_t killed = 0;
+  std::size_t unjudged = 0;
   for (const mutant_verdict& one : matrix.mutants) {
     if (one.mutant->contract() != contract) {
       contract = one.mutant->contract();
       out << painted("1", contract) << '\n';
     }
     if (one.killed) ++killed;
-    out << "  " << (one.killed ? painted("32", "killed  ") : painted("31", "SURVIVES")) << "  "
-        << one.mutant->name();
+    if (!one.judged()) ++unjudged;
+    out << "  "
+        << (one.killed     ? painted("32", "killed    ")
+            : one.judged() ? painted("31", "SURVIVES  ")
+                           : painted("33", "not judged"))
+        << "  " << one.mutant->name();
     std::string by;
     for (const std::string& clause : one.killed_by) by += (by.empty() ? "  by " : ", ") + clause;
-    out << by << '\n' << wrap(one.mutant->traits().defect, 12, style.width) << '\n';
+    out << by << '\n' << wrap(one.mutant->traits().defect, 14, style.width) << '\n';
     for (const std::string& problem : one.problems) {
-      out << wrap(painted("31", "problem") + ": " + problem, 12, style.width) << '\n';
+      out << wrap(painted("31", "problem") + ": " + problem, 14, style.width) << '\n';
     }
     if (one.problems.empty()) continue;
     for (const auto& [clause, witness] : one.witnesses) {
-      out << "            " << clause << ": " << replay_command(program, witness.token) << '\n';
+      out << "              " << clause << ": " << replay_command(program, witness.token) << '\n';
     }
   }
-  out << '\n' << killed << " of " << matrix.mutants.size() << " mutants are killed.\n";
+  out << '\n';
+  if (matrix.how_far.interrupted) {
+    std::string text = assay::how_far(matrix.how_far, "scenario runs");
+    text.front() = 'I';
+    out << painted("31", text) << ": " << killed << " of " << matrix.mutants.size() << " mutants are killed, "
+        << matrix.mutants.size() - killed - unjudged << " survive, " << unjudged << " are not judged.\n";
+  } else {
+    out << killed << " of " << matrix.mutants.size() << " mutants are killed.\n";
+  }
   if (!matrix.unkilled.empty()) {
     std::string text = "MUST clauses that none of these mutants violates:";
     for (const std::string& clause : matrix.unkilled) text += " " + clause;

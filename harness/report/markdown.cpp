@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/campaign/runner.hpp"
 #include "harness/campaign/version.hpp"
 #include "harness/report/report.hpp"
 
@@ -58,8 +59,10 @@ class markdown_writer {
     for (const campaign_result* const one : unexpected) finding_in_full(*one);
     table();
     folded(recorded);
-    out_ << "Standard " << plain(version()) << ", build " << plain(build_id()) << ", seed "
-         << report_.options.seed << ", " << report_.options.schedules
+    out_ << "Standard " << plain(version()) << ", build " << plain(build_id()) << ", commit "
+         << plain(commit()) << ", Boost " << plain(boost_version()) << ", " << plain(compiler());
+    if (!report_.date.empty()) out_ << ", made " << plain(report_.date);
+    out_ << "; seed " << report_.options.seed << ", " << report_.options.schedules
          << " schedules per scenario. To run it again:\n\n"
          << code(report_.command);
   }
@@ -68,14 +71,15 @@ class markdown_writer {
   void headline() {
     const tally sum = count(report_);
     const int status = exit_status(report_);
-    const char* const verdict = status == 0     ? "conforms"
-                                : status == 1   ? "does not conform"
-                                : status == 130 ? "was interrupted"
-                                                : "has no verdict";
+    const char* const verdict = status == 0                    ? "conforms"
+                                : status == 1                  ? "does not conform"
+                                : status == interrupted_status ? "was interrupted"
+                                                               : "has no verdict";
     out_ << "## Assay: " << verdict << "\n\n"
          << sum.passed << " passed, " << sum.failed << " failed, " << sum.skipped << " skipped, "
          << sum.errors << " in error";
-    if (report_.results.size() < report_.selected) out_ << ", of " << report_.selected << " selected";
+    if (report_.results.size() < report_.planned.size())
+      out_ << ", of " << report_.planned.size() << " selected; what was not run has no verdict";
     out_ << ".";
     if (report_.compared) {
       const findings_comparison& findings = report_.findings;
@@ -95,6 +99,7 @@ class markdown_writer {
     }
     for (const std::string& line : lines) out_ << "- " << plain(line) << '\n';
     if (!lines.empty()) out_ << '\n';
+    if (const std::string what = advice(report_); !what.empty()) out_ << "To do: " << plain(what) << "\n\n";
   }
 
   void finding_in_full(const campaign_result& one) {
@@ -102,19 +107,19 @@ class markdown_writer {
     out_ << "### " << plain(one.subject + " " + one.scenario()) << " (" << to_string(one.level)
          << "): " << to_string(report_.judged(one)) << "\n\n**" << plain(one.message) << "**\n\n";
     if (clause != nullptr) out_ << "> " << plain(clause->text) << "\n\n";
-    out_ << plain(shown_under(one)) << "\n\n";
+    out_ << "Shown by: " << plain(shown_under(one)) << "\n\n";
     if (const std::string* const why = catalogue::instance().dispute_of(one.clause))
       out_ << "Not counted, since the clause is disputed: " << plain(*why) << "\n\n";
     if (!one.token.empty()) out_ << code(replay_command(report_.program, one.token)) << '\n';
   }
 
   void table() {
-    out_ << "| pattern | subject | core | passed | failed | skipped | error "
-            "|\n|---|---|---|--:|--:|--:|--:|\n";
+    out_ << "| pattern | subject | core | passed | failed | skipped | error | library "
+            "|\n|---|---|---|--:|--:|--:|--:|---|\n";
     for (const pattern_tally& one : count_by_pattern(report_)) {
       out_ << "| " << plain(one.contract) << " | " << plain(one.subject) << " | " << profile_verdict(one.core)
            << " | " << one.all.passed << " | " << one.all.failed << " | " << one.all.skipped << " | "
-           << one.all.errors << " |\n";
+           << one.all.errors << " | " << plain(library_of(one.contract, one.subject)) << " |\n";
     }
     out_ << "\nCounted are scenarios: each clause has one or more. The core profile is the MUST clauses that "
             "need no "

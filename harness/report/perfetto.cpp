@@ -121,8 +121,8 @@ void write_perfetto(std::ostream& out, const campaign_result& seen) {
   json::array events;
   const std::string name = seen.subject + " " + seen.scenario();
   process_writer(events, 1, seen.drawn).write(name + ": " + std::string(to_string(seen.outcome)));
-  if (!seen.drawn_fifo.events.empty()) {
-    process_writer(events, 2, seen.drawn_fifo).write(name + ": first in, first out");
+  if (!seen.drawn_baseline.events.empty()) {
+    process_writer(events, 2, seen.drawn_baseline).write(name + ": the baseline trial");
   }
   json::object all;
   all["traceEvents"] = std::move(events);

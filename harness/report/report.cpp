@@ -1,11 +1,13 @@
 #include "harness/report/report.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <boost/json.hpp>
 #include <sstream>
-#include <stdexcept>
 
+#include "harness/campaign/runner.hpp"
+#include "harness/campaign/version.hpp"
 #include "harness/report/names.hpp"
+#include "harness/report/output.hpp"
 #include "harness/testee/host.hpp"
 
 namespace assay {
@@ -14,12 +16,6 @@ namespace {
 
 // A longer token is better read from its file than from a command line.
 constexpr std::size_t token_on_command_line_max = 4000;
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream out(path);
-  out << text;
-  if (!out.flush()) throw std::runtime_error("cannot write '" + path.string() + "'");
-}
 
 std::string joined(const std::vector<std::string>& lines) {
   std::string text;
@@ -48,6 +44,7 @@ bool run_report::violates(const campaign_result& result) const noexcept {
 }
 
 void tally::count(verdict value) noexcept {
+  if (unrun > 0) --unrun;
   switch (value) {
     case verdict::pass:
       ++passed;
@@ -72,10 +69,21 @@ tally count(const run_report& report) {
 
 std::vector<pattern_tally> count_by_pattern(const run_report& report) {
   std::vector<pattern_tally> all;
+  const auto of = [&all](const std::string& contract, const std::string& subject) -> pattern_tally& {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const pattern_tally& one) {
+      return one.contract == contract && one.subject == subject;
+    });
+    if (found != all.end()) return *found;
+    all.push_back({contract, subject, {}, {}, 0});
+    return all.back();
+  };
+  for (const planned_run& one : report.planned) {
+    pattern_tally& sum = of(one.contract, one.subject);
+    ++sum.all.unrun;
+    if (one.core) ++sum.core.unrun;
+  }
   for (const campaign_result& one : report.results) {
-    if (all.empty() || all.back().contract != one.contract || all.back().subject != one.subject)
-      all.push_back({one.contract, one.subject, {}, {}, 0});
-    pattern_tally& sum = all.back();
+    pattern_tally& sum = of(one.contract, one.subject);
     sum.all.count(report.judged(one));
     if (one.core) sum.core.count(report.judged(one));
     sum.trials += one.trials;
@@ -86,7 +94,55 @@ std::vector<pattern_tally> count_by_pattern(const run_report& report) {
 std::string_view profile_verdict(const tally& sum) noexcept {
   if (sum.failed > 0) return "fails";
   if (sum.errors > 0) return "error";
-  return sum.passed > 0 ? "conforms" : "not run";
+  if (sum.passed == 0) return "not run";
+  return sum.unrun > 0 ? "unfinished" : "conforms";
+}
+
+verdict profile_colour(const tally& sum) noexcept {
+  if (sum.failed > 0) return verdict::fail;
+  if (sum.errors > 0) return verdict::error;
+  return sum.passed > 0 && sum.unrun == 0 ? verdict::pass : verdict::skip;
+}
+
+std::string how_far(const extent& seen, std::string_view of_what) {
+  return "interrupted after " + std::to_string(seen.results) + " of " + std::to_string(seen.selected) + " " +
+         std::string(of_what);
+}
+
+boost::json::object to_json(const extent& seen) {
+  return {{"selected", seen.selected}, {"results", seen.results}, {"interrupted", seen.interrupted}};
+}
+
+void put_origin(boost::json::object& all) {
+  all["version"] = version();
+  all["build"] = build_id();
+  all["commit"] = commit();
+  all["compiler"] = compiler();
+  all["boost"] = boost_version();
+}
+
+std::vector<std::string> message_lines(const std::string& message) {
+  constexpr std::string_view observed = "; observed: ";
+  // A value may hold these words as well; what was observed is what comes last.
+  const std::size_t at = message.starts_with("expected: ") ? message.rfind(observed) : std::string::npos;
+  if (at == std::string::npos) return {message};
+  return {message.substr(0, at), message.substr(at + 2)};
+}
+
+std::string advice(const run_report& report) {
+  if (report.unstarted == 0) return {};
+  const bool one = report.unstarted == 1;
+  return std::to_string(report.unstarted) + (one ? " testee" : " testees") +
+         " could not be used, so nothing is known of " + (one ? "its" : "their") +
+         " subjects: the problems say why. ci/build-testees installs and builds what the testees of "
+         "testees/testees.json need; another one must start by its own command. Then run this again.";
+}
+
+std::string library_of(const std::string& contract, const std::string& subject) {
+  const subject_base* const found = catalogue::instance().find_subject(contract, subject);
+  if (found == nullptr) return {};
+  const subject_traits& traits = found->traits();
+  return traits.library.empty() ? traits.written_in : traits.library;
 }
 
 const finding* recorded_as(const run_report& report, const campaign_result& one) {
@@ -98,13 +154,13 @@ const finding* recorded_as(const run_report& report, const campaign_result& one)
 }
 
 std::string shown_under(const campaign_result& one) {
-  if (one.shown_by.empty()) return "no single trial shows it";
-  const std::string phase = " (" + one.shown_by + ")";
+  if (one.shown_by.empty()) return "no single trial";
+  if (one.shown_by == baseline_phase) return "the baseline trial: first in, first out, nothing disturbed";
   if (one.shown_by == "random ties")
-    return "handlers in first-in-first-out order show it, with timers that are due at once in another order" +
-           phase;
-  if (one.outcome_fifo != verdict::pass) return "first-in-first-out order already shows it" + phase;
-  return "only a permuted order of handlers shows it" + phase;
+    return one.shown_by +
+           ": handlers in first-in-first-out order, timers that are due at once in another order";
+  if (one.outcome_fifo != verdict::pass) return one.shown_by + ", with handlers in first-in-first-out order";
+  return one.shown_by + " of handlers, and not by first-in-first-out order";
 }
 
 int exit_status(const run_report& report) {
@@ -121,7 +177,7 @@ int exit_status(const run_report& report) {
     if (judged == verdict::error) error = true;
   }
   if (report.compared && !report.findings.same()) violated = true;
-  if (report.interrupted) return 130;
+  if (report.interrupted) return interrupted_status;
   if (violated) return 1;
   return error || !anything ? 2 : 0;
 }
@@ -167,10 +223,10 @@ void write_failures(const std::filesystem::path& folder, const run_report& repor
     }
     std::filesystem::create_directories(failures);
     write_file(failures / (stem + ".token"), one.token + '\n');
-    write_file(failures / (stem + ".story"), one.subject + ' ' + one.scenario() + ": " +
-                                                 std::string(to_string(one.outcome)) + "\n" + one.message +
-                                                 "\nshown by: " + one.shown_by +
-                                                 "\ntrace: " + one.trace_hash + "\n" + joined(one.story));
+    write_file(failures / (stem + ".story"),
+               one.subject + ' ' + one.scenario() + ": " + std::string(to_string(one.outcome)) + "\n" +
+                   joined(message_lines(one.message)) + "shown by: " + one.shown_by +
+                   "\ntrace: " + one.trace_hash + "\n" + joined(one.story));
     write_file(failures / (stem + ".trace"), joined(one.trace));
   }
 }

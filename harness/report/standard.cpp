@@ -45,6 +45,7 @@ json::object describe(const subject_base& one) {
   subject["kind"] = to_string(one.kind());
   if (one.kind() == subject_kind::mutant) subject["defect"] = one.traits().defect;
   if (!one.traits().cites.empty()) subject["cites"] = one.traits().cites;
+  if (!one.traits().library.empty()) subject["library"] = one.traits().library;
   if (!one.traits().testee.empty()) {
     subject["testee"] = one.traits().testee;
     subject["written_in"] = one.traits().written_in;
@@ -131,8 +132,7 @@ json::array describe_cross_cutting(const catalogue& all, const filter& contracts
 
 json::object list_to_json(const catalogue& all, const filter& contracts) {
   json::object list;
-  list["version"] = version();
-  list["build"] = build_id();
+  put_origin(list);
   list["contracts"] = describe_contracts(all, contracts);
   json::array subjects;
   for (const auto& one : all.subjects()) {

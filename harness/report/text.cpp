@@ -17,7 +17,9 @@ class text_writer {
       : out_(out), report_(report), style_(style) {}
 
   void write() {
+    head_line();
     table();
+    libraries();
     skips();
     bad_results();
     compared_findings();
@@ -33,6 +35,18 @@ class text_writer {
   std::string red(std::string text) const { return painted("31", std::move(text)); }
   std::string green(std::string text) const { return painted("32", std::move(text)); }
   std::string bold(std::string text) const { return painted("1", std::move(text)); }
+
+  void head_line() {
+    out_ << "Assay " << version() << ", commit " << commit() << ", Boost " << boost_version() << ", "
+         << compiler();
+    if (!report_.date.empty()) out_ << ", " << report_.date;
+    out_ << "\n\n";
+  }
+
+  std::string painted_as(verdict value, std::string text) const {
+    const bool bad = is_bad(value);
+    return painted(bad ? "31" : value == verdict::pass ? "32" : "33", std::move(text));
+  }
 
   // A number in a column; noughts are dots, so that the eye finds what is there.
   std::string cell(std::uint64_t value, const char* colour) const {
@@ -60,14 +74,31 @@ class text_writer {
       names(one.contract == previous ? "" : one.contract, one.subject);
       previous = one.contract;
       std::string core(profile_verdict(one.core));
-      core.resize(8, ' ');
-      out_ << "  " << painted(one.core.failed + one.core.errors > 0 ? "31" : "32", core)
-           << cell(one.all.passed, "32") << cell(one.all.failed, "31") << cell(one.all.skipped, "33")
-           << cell(one.all.errors, "31") << std::setw(11) << one.trials << '\n';
+      core.resize(std::max<std::size_t>(core.size(), 8), ' ');
+      out_ << "  " << painted_as(profile_colour(one.core), core) << cell(one.all.passed, "32")
+           << cell(one.all.failed, "31") << cell(one.all.skipped, "33") << cell(one.all.errors, "31")
+           << std::setw(11) << one.trials << '\n';
     }
     out_ << "\nCounted are scenarios: each clause has one or more. The core profile is the MUST clauses that "
             "need no "
             "feature.\n\n";
+  }
+
+  // Which version of whose library each subject is.
+  void libraries() {
+    std::map<std::string, std::set<std::string>> all;
+    for (const campaign_result& one : report_.results) {
+      const std::string library = library_of(one.contract, one.subject);
+      if (!library.empty()) all[library].insert(one.subject);
+    }
+    if (all.empty()) return;
+    out_ << bold("Libraries") << '\n';
+    for (const auto& [library, subjects] : all) {
+      std::string names;
+      for (const std::string& one : subjects) names += (names.empty() ? "" : ", ") + one;
+      out_ << wrap(library + ": " + names, 2, style_.width) << '\n';
+    }
+    out_ << '\n';
   }
 
   // Which features a subject does not claim, once per subject and not once per clause.
@@ -126,9 +157,11 @@ class text_writer {
     std::string what = judged == verdict::error ? "error" : "failed";
     if (judged == verdict::pass) what = "failed, but not under order model fifo, which decides here";
     if (judged == verdict::fail && !report_.violates(one)) what += ", not counted";
-    out_ << "  " << red(what) << (one.variant.empty() ? "" : " (" + one.variant + ")") << ": "
-         << wrap(one.message, 4, style_.width).substr(4) << '\n'
-         << "    " << shown_under(one) << '\n';
+    const std::vector<std::string> lines = message_lines(one.message);
+    out_ << "  " << red(what) << (one.variant.empty() ? "" : " (" + one.variant + ")")
+         << (lines.size() > 1 ? "\n    " : ": ") << wrap(lines.front(), 4, style_.width).substr(4) << '\n';
+    for (std::size_t i = 1; i < lines.size(); ++i) out_ << wrap(lines[i], 4, style_.width) << '\n';
+    out_ << "    shown by: " << shown_under(one) << '\n';
     if (const finding* const known = recorded_as(report_, one)) {
       std::string text = "recorded: " + (known->reason.empty() ? "(no reason yet)" : known->reason);
       if (!known->reference.empty()) text += " [" + known->reference + "]";
@@ -185,24 +218,36 @@ class text_writer {
     const int status = exit_status(report_);
     std::string text = std::to_string(sum.passed) + " passed, " + std::to_string(sum.failed) + " failed, " +
                        std::to_string(sum.skipped) + " skipped, " + std::to_string(sum.errors) + " in error";
-    if (report_.results.size() < report_.selected) {
-      text += " of " + std::to_string(report_.selected) + " selected" +
-              (report_.interrupted ? " (interrupted)"
-               : report_.stopped   ? " (stopped at the first)"
-                                   : "");
+    if (report_.interrupted) {
+      text = how_far(report_.how_far(), "scenario runs") + ": " + text;
+      text.front() = 'I';
+    } else if (report_.results.size() < report_.planned.size()) {
+      text += " of " + std::to_string(report_.planned.size()) + " selected" +
+              (report_.stopped ? " (stopped at the first)" : "");
+    }
+    if (!report_.problems.empty()) {
+      text += "; " + std::to_string(report_.problems.size()) +
+              (report_.problems.size() == 1 ? " problem" : " problems") +
+              " outside of any scenario, see above";
     }
     if (other_order > 0) {
       text += "; " + std::to_string(other_order) + " only under order model " +
               (report_.gate == order_model::any ? "any, not under fifo" : "any, which does not gate here");
     }
-    out_ << (status == 0 ? green("Conforms") : red(status == 1 ? "Does not conform" : "No verdict")) << ": "
-         << text << ".\n";
+    if (report_.interrupted) {
+      out_ << red(text) << ".\nWhat was not run has no verdict.\n";
+    } else {
+      out_ << (status == 0 ? green("Conforms") : red(status == 1 ? "Does not conform" : "No verdict")) << ": "
+           << text << ".\n";
+    }
     if (report_.compared && status == 0) {
       out_ << "Everybody but third parties conforms, and the findings on these are the recorded ones.\n";
     } else if (!violated.empty()) {
       out_ << violated.size() << (report_.strict ? " MUST or SHOULD" : " MUST")
            << (violated.size() == 1 ? " clause is" : " clauses are") << " violated (counted per subject).\n";
     }
+    if (const std::string what = advice(report_); !what.empty())
+      out_ << bold("To do") << ": " << wrap(what, 0, style_.width - 7) << '\n';
   }
 
   std::ostream& out_;

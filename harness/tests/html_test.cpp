@@ -18,7 +18,7 @@ campaign_result failing_at_length(int number) {
   trace events;
   for (int i = 0; i < 5000; ++i)
     events.record(std::chrono::milliseconds(i), 1, event_kind::mark, "it goes on and on");
-  result.drawn = result.drawn_fifo = make_timeline(events);
+  result.drawn = result.drawn_baseline = make_timeline(events);
   return result;
 }
 

@@ -187,7 +187,7 @@ asio::awaitable<void> expects_what_is_not(trial& t) {
 TEST_P(both_tiers, a_failed_expectation_fails_the_trial) {
   const trial_result seen = run(&expects_what_is_not);
   EXPECT_EQ(seen.kind, failure_kind::expectation);
-  EXPECT_EQ(seen.message, "the sum: expected 3, was 2");
+  EXPECT_EQ(seen.message, "expected: the sum: 3; observed: 2");
 }
 
 asio::awaitable<void> leaves_two_parked(trial& t) {
@@ -277,7 +277,7 @@ asio::awaitable<void> expects_in_a_detached_task(trial& t) {
 }
 TEST_P(both_tiers, vcs_m6_a_detached_tasks_failed_expectation_fails_the_trial) {
   const trial_result seen = run(&expects_in_a_detached_task);
-  EXPECT_EQ(seen.message, "what a detached task expects");
+  EXPECT_EQ(seen.message, "expected: what a detached task expects; observed: not so");
 }
 
 asio::awaitable<void> reports_twice(trial& t) {

@@ -171,11 +171,16 @@ asio::awaitable<void> trial::advance(nanoseconds delay) {
 }
 
 bool trial::expect(bool holds, std::string_view message, std::source_location where) {
+  return expect(holds, message, "not so", where);
+}
+
+bool trial::expect(bool holds, std::string_view message, std::string_view observed,
+                   std::source_location where) {
   const detail::harness_section section;
-  if (holds) {
-    if (trace_) record(event_kind::check, std::string(message) + " (" + place(where) + ")");
-  } else {
-    fail(std::string(message), where);
+  if (!holds) {
+    fail("expected: " + std::string(message) + "; observed: " + std::string(observed), where);
+  } else if (trace_) {
+    record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   }
   return holds;
 }
@@ -277,10 +282,12 @@ bool trial::expect_before(std::string_view first, std::string_view second, std::
   const std::span<const std::string> seen = marks();
   const auto one = std::find(seen.begin(), seen.end(), first);
   const auto two = std::find(seen.begin(), seen.end(), second);
-  std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
-  if (one == seen.end()) text += ": '" + std::string(first) + "' never came";
-  if (two == seen.end()) text += ": '" + std::string(second) + "' never came";
-  return expect(one < two && two != seen.end(), text, where);
+  const std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
+  std::string observed;
+  if (one == seen.end()) observed = "'" + std::string(first) + "' never came";
+  if (two == seen.end()) observed += (observed.empty() ? "'" : ", '") + std::string(second) + "' never came";
+  if (observed.empty()) observed = "'" + std::string(second) + "' came first";
+  return expect(one < two && two != seen.end(), text, observed, where);
 }
 
 std::exception_ptr trial::plant(std::string label) {

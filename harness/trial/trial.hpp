@@ -186,14 +186,17 @@ class trial {
   /// kept elsewhere cannot be told apart.
   std::vector<task_report> tasks() const;
 
-  /// Records a failure unless `holds`; the scenario goes on. True if it held.
+  /// Records a failure unless `holds`; the scenario goes on. True if it held. The message is a sentence that says what is
+  /// expected: a failure reads "expected: MESSAGE; observed: OBSERVED".
   bool expect(bool holds, std::string_view message,
               std::source_location where = std::source_location::current());
-  /// The same for equality, with both values in the message.
+  bool expect(bool holds, std::string_view message, std::string_view observed,
+              std::source_location where = std::source_location::current());
+  /// The same for equality: "expected: MESSAGE: 3; observed: 4".
   template <class A, class B>
   bool expect_eq(const A& actual, const B& expected, std::string_view message = {},
                  std::source_location where = std::source_location::current());
-  /// Records a failure.
+  /// Records a failure. The message says what went wrong.
   void fail(std::string message, std::source_location where = std::source_location::current());
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
@@ -584,10 +587,9 @@ bool trial::expect_eq(const A& actual, const B& expected, std::string_view messa
     }
   }();
   if (holds) return expect(true, message, where);
-  std::string text(message);
-  text += (text.empty() ? "expected " : ": expected ") + detail::printed(expected) + ", was " +
-          detail::printed(actual);
-  return expect(false, text, where);
+  std::string wanted(message);
+  wanted += (wanted.empty() ? "" : ": ") + detail::printed(expected);
+  return expect(false, wanted, detail::printed(actual), where);
 }
 
 }  // namespace assay

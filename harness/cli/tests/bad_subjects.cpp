@@ -309,7 +309,9 @@ int main(int argc, char** argv) {
   add<immortal>(suite, "immortal", third, claims({"ending"}));
   add<dying_of_something_else>(suite, "dying_of_something_else", third, claims({"ending"}));
   add<good_probe>(suite, "dissenting", third, claims({"foresight"}));
-  add<good_probe>(suite, "silent", third, claims({"silence"}));
+  assay::subject_traits silence = claims({"silence"});
+  silence.library = "Acme 1.2";
+  add<good_probe>(suite, "silent", third, std::move(silence));
   suite.add<probe>("throwing", {}, make_throwing);
   add_mutants(suite);
   if (const char* const which = std::getenv("ASSAY_MISTAKE")) add_mistake(suite, which);

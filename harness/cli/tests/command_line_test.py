@@ -171,7 +171,7 @@ class Usage(unittest.TestCase):
     def test_version_names_build_compiler_and_boost(self):
         ran = call(ASSAY, "--version")
         self.assertEqual(ran.status, 0)
-        for word in ["assay 0.", "build ", "compiler ", "Boost 1."]:
+        for word in ["assay 0.", "build ", "commit ", "compiler ", "Boost 1."]:
             self.assertIn(word, ran.out)
 
 
@@ -263,39 +263,209 @@ class ExitStatus(unittest.TestCase):
         three, _ = run_bad(*arguments, "--jobs", "3")
         self.assertEqual(one["results"], three["results"])
 
-    def test_an_interrupted_run_says_what_it_has(self):
-        # The hang lets every result before it come in, and then holds the run until it is interrupted.
-        with tempfile.TemporaryDirectory() as folder:
-            running = subprocess.Popen([BAD, "run", "--subject", "good", "--subject", "hanging", "--hang-after", "600",
-                                        "--format", "json", "--report", folder],
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            children = f"/proc/{running.pid}/task/{running.pid}/children"
-            while not read(children).strip():  # the first worker: everything in process is done
-                self.assertIsNone(running.poll())
-            running.send_signal(signal.SIGINT)
-            out, _ = running.communicate(timeout=60)
-            self.assertEqual(running.returncode, 130)
-            report = json.loads(out)
-            self.assertTrue(report["summary"]["interrupted"])
-            self.assertIn("good", {one["subject"] for one in report["results"]})
-            self.assertLess(len(report["results"]), report["summary"]["selected"])
-            self.assertTrue(os.path.exists(os.path.join(folder, "conformance.json")))
 
 
-    def test_interrupted_sweeps_and_measurements_say_what_they_have(self):
-        # Each would go on for longer than anybody waits.
+def handles_interruptions(process):
+    """Whether it has come to the point where it says that it was interrupted."""
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", read(f"/proc/{process}/status"), re.MULTILINE)
+    return bool(int(caught[1], 16) & (1 << (signal.SIGINT - 1)))
+
+
+class Interruptions(unittest.TestCase):
+    """Each of these would go on for longer than anybody waits."""
+
+    def interrupt(self, *command, by=signal.SIGINT):
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        children = f"/proc/{running.pid}/task/{running.pid}/children"
+        while not read(children).strip():  # the first worker: everything in process is done, and it listens
+            self.assertIsNone(running.poll())
+        running.send_signal(by)
+        out, err = running.communicate(timeout=60)
+        self.assertEqual(running.returncode, 130, (command, err))
+        return Ran(running.returncode, out, err)
+
+    # The hang lets every result before it come in, and then holds the run.
+    RUN = (BAD, "run", "--subject", "good", "--subject", "hanging", "--clause", "PRB-[123]", "--hang-after", "600")
+    HOW_FAR = "after 3 of 6 scenario runs"
+
+    def test_a_run_says_what_it_has(self):
+        for by in (signal.SIGINT, signal.SIGTERM):
+            with tempfile.TemporaryDirectory() as folder:
+                ran = self.interrupt(*self.RUN, "--format", "json", "--report", folder, by=by)
+                report = ran.json()
+                self.assertTrue(report["summary"]["interrupted"])
+                self.assertEqual({one["subject"] for one in report["results"]}, {"good"})
+                self.assertEqual((report["summary"]["results"], report["summary"]["selected"]), (3, 6))
+                core = {one["subject"]: one["core"] for one in report["profiles"]}
+                self.assertEqual((core["good"]["verdict"], core["hanging"]["verdict"]), ("conforms", "not run"))
+                self.assertEqual(core["hanging"]["unrun"], 1)
+                self.assertIn(self.HOW_FAR, ran.err)
+                self.assertEqual(json.loads(read(folder, "conformance.json"))["results"], report["results"])
+                page = json.loads(re.search('id="data">(.*?)</script>', read(folder, "index.html"))[1])
+                self.assertEqual(page["how_far"], "interrupted " + self.HOW_FAR)
+
+    def test_a_run_says_so_in_every_format(self):
+        for form, words in (("text", "Interrupted " + self.HOW_FAR), ("markdown", "Assay: was interrupted"),
+                            ("junit", "interrupted " + self.HOW_FAR)):
+            ran = self.interrupt(*self.RUN, "--format", form)
+            self.assertIn(words, ran.out)
+        junit = ElementTree.fromstring(ran.out)
+        self.assertEqual(junit.get("errors"), "1")  # whoever reads nothing but the sums sees it as well
+
+    def test_mutants_judges_nobody_who_was_not_tried(self):
+        long = (ASSAY, "mutants", "--contract", "bounded_queue", "--schedules", "100000000")
+        ran = self.interrupt(*long, "--format", "json")
+        matrix = ran.json()
+        self.assertTrue(matrix["summary"]["interrupted"])
+        self.assertEqual((matrix["sound"], matrix["unkilled"]), (False, []))
+        self.assertEqual([one["name"] for one in matrix["mutants"] if one["judged"] and not one["killed"]], [])
+        self.assertEqual([one["problems"] for one in matrix["mutants"] if one["problems"]], [])
+        self.assertRegex(ran.err, r"interrupted after \d+ of \d+ scenario runs")
+        text = self.interrupt(*long).out
+        self.assertNotIn("SURVIVES", text)
+        self.assertRegex(text, r"Interrupted after \d+ of \d+ scenario runs: \d+ of \d+ mutants are killed, 0 survive, \d+ are not judged")
+        self.assertIn('"how_far":"interrupted after', self.interrupt(*long, "--format", "html").out)
+
+    def test_explore_says_nothing_of_what_was_not_begun(self):
+        long = (ASSAY, "explore", "--subject", "reference", "--contract", "bounded_queue", "--jobs", "2", "--schedules",
+                "100000000", "--batch", "1000000", "--clause", "BQ-1", "--clause", "BQ-2")
+        text = self.interrupt(*long).out
+        self.assertRegex(text, r"Interrupted after \d+ of \d+ scenarios were begun\. Nothing was found until then")
+        seen = self.interrupt(*long, "--format", "json").json()
+        self.assertTrue(seen["summary"]["interrupted"])
+        for one in seen["explored"]:
+            self.assertEqual(one["outcome"], "pass" if one["trials"] else "not begun")
+
+    def test_sweeps_and_measurements_say_what_they_have(self):
         for program, arguments, key in [(KEEPERS, ["allocations", "--hang-after", "86400"], "allocations"),
                                         (ASSAY, ["bugs", "--bug", "lost_*", "--seeds", "100000", "--cap", "100000000"], "bugs")]:
-            running = subprocess.Popen([program, *arguments, "--format", "json"], stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True)
-            children = f"/proc/{running.pid}/task/{running.pid}/children"
-            while not read(children).strip():  # it has begun, and so it listens
+            ran = self.interrupt(program, *arguments, "--format", "json")
+            self.assertIsInstance(ran.json()[key], list)
+            self.assertTrue(ran.json()["summary"]["interrupted"])
+            self.assertRegex(ran.err, r"interrupted after \d+ of \d+")
+            self.assertRegex(self.interrupt(program, *arguments).out, r"This was interrupted after \d+ of \d+")
+
+    def test_hashes_say_how_far_they_are(self):
+        ours, theirs = pty.openpty()  # where it shows progress
+        running = subprocess.Popen([ASSAY, "hashes", "--subject", "reference", "--schedules", "10000000"],
+                                   stdout=subprocess.PIPE, stderr=theirs, text=True)
+        os.close(theirs)
+        shown = b""
+        while b"/" not in shown:  # the first scenario: it listens
+            shown += os.read(ours, 4096)
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=60)
+        os.close(ours)
+        self.assertEqual(running.returncode, 130)
+        self.assertRegex(out, r"interrupted after \d+ of \d+ scenarios\n$")
+
+    def test_who_waits_for_a_testee_can_be_interrupted(self):
+        for verb in ("list", "run", "hashes"):
+            running = subprocess.Popen([ASSAY, verb, "--testee", "cat - >/dev/null", "--testee-patience", "3600"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while not handles_interruptions(running.pid):
                 self.assertIsNone(running.poll())
             running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=60)
-            self.assertEqual(running.returncode, 130, arguments)
-            self.assertIsInstance(json.loads(out)[key], list)
-            self.assertRegex(err, r"interrupted; above are \d+ of \d+")
+            _, err = running.communicate(timeout=60)
+            self.assertEqual((running.returncode, err), (130, "assay: interrupted\n"), verb)
+
+
+class LostOutput(unittest.TestCase):
+    def commands(self):
+        token = only(run_bad("--subject", "good", "--clause", "PRB-1")[0])["token"]
+        one = ("--subject", "good", "--clause", "PRB-1")
+        yield from ([BAD, "list"], [BAD, "list", "--format", "json"], [BAD, "standard"], [BAD, "lint"], [BAD, "doctor"],
+                    [BAD, "run", *one], [BAD, "run", *one, "--format", "json"], [BAD, "run", *one, "--format", "junit"],
+                    [BAD, "mutants", "--mutant", "killed", "--schedules", "3"], [BAD, "replay", token],
+                    [BAD, "explore", *one, "--schedules", "3"], [BAD, "hashes", *one, "--schedules", "1"],
+                    [KEEPERS, "allocations", "--subject", "careful", "--clause", "KEEP-1"],
+                    [ASSAY, "bugs", "--bug", "lost_update", "--seeds", "1", "--cap", "5", "--twin-schedules", "5"],
+                    [BAD, "completion", "bash"], [BAD, "--help"], [BAD, "run", "--help"], [BAD, "--version"], [BAD])
+
+    def test_it_is_an_error_of_every_verb(self):
+        for where in (">/dev/full", ">&-"):
+            for command in self.commands():
+                done = subprocess.run(["bash", "-c", '"$@" ' + where, "bash", *command], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 2, (command, where, done.stderr))
+                self.assertIn("cannot write to standard output", done.stderr, (command, where))
+
+    def test_a_closed_output_is_no_file_of_the_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["bash", "-c", '"$@" <&- >&- 2>&-', "bash", BAD, "run", "--subject", "good", "--subject",
+                                   "crashing", "--report", folder])
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(len(json.loads(read(folder, "conformance.json"))["results"]), 12)
+
+    def test_where_it_is_to_go_is_tried_before_the_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            started, file = pathlib.Path(folder, "started"), pathlib.Path(folder, "file")
+            file.touch()
+            token = only(run_bad("--subject", "good", "--clause", "PRB-1")[0])["token"]
+            state = ["explore", "--state", f"{file}/x"]
+            for arguments in (["run", "--output", f"{file}/x"], ["run", "--output", folder], ["run", "--report", f"{file}/x"],
+                              ["run", "--findings", f"{file}/x", "--update-findings"], state,
+                              ["replay", token, "--timeline", f"{file}/x"], ["replay", token, "--perfetto", f"{file}/x"]):
+                ran = bad(*arguments, "--testee", f"touch {started}")
+                self.assertEqual(ran.status, 2, arguments)
+                self.assertIn("cannot write '", ran.err)
+                self.assertFalse(started.exists(), arguments)
+            done = subprocess.run([BAD, "run", "--testee", f"touch {started}"], capture_output=True, text=True,
+                                  env={**os.environ, "ASSAY_REPORT_DIR": f"{file}/x"})
+            self.assertEqual((done.returncode, started.exists()), (2, False), done.stderr)
+
+    def test_devices_are_written_to_and_not_replaced(self):
+        ran = bad("list", "--output", "/dev/stdout")
+        self.assertEqual((ran.status, ran.out), (0, bad("list").out))
+        ran = bad("list", "--output", "/dev/full")
+        self.assertEqual(ran.status, 2)
+        self.assertIn("cannot write '/dev/full'", ran.err)
+
+
+class Origin(unittest.TestCase):
+    """What a report says of where it comes from."""
+
+    def run_at(self, epoch, *arguments):
+        done = subprocess.run([BAD, "run", "--subject", "good", "--subject", "silent", *arguments], capture_output=True, text=True,
+                              env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
+        return done.stdout
+
+    def test_every_format_names_date_commit_and_library(self):
+        report = json.loads(self.run_at("86400", "--format", "json"))
+        self.assertEqual(report["date"], "1970-01-02T00:00:00Z")
+        for form in ("text", "markdown", "junit"):
+            text = self.run_at("86400", "--format", form).replace("\\", "")
+            for word in (report["date"], report["commit"], report["boost"], "Acme 1.2"):
+                self.assertIn(word, text, form)
+        self.assertEqual({one["subject"]: one["library"] for one in report["profiles"]}, {"good": "", "silent": "Acme 1.2"})
+        version = call(BAD, "--version").out
+        self.assertIn("commit " + report["commit"], version)
+
+    def test_two_runs_at_one_date_are_the_same(self):
+        self.assertEqual(self.run_at("1", "--format", "json"), self.run_at("1", "--format", "json"))
+
+    def test_a_date_that_is_none_is_not_believed(self):
+        self.assertNotIn("1970", json.loads(self.run_at("yesterday", "--format", "json"))["date"])
+
+
+class Problems(unittest.TestCase):
+    ARGUMENTS = ("run", "--subject", "good", "--testee", "exit 3 # no testee")
+
+    def test_a_testee_that_does_not_start_is_told_with_what_to_do(self):
+        ran = bad(*self.ARGUMENTS)
+        self.assertEqual(ran.status, 2)
+        end = ran.out[ran.out.index("No verdict"):]
+        self.assertIn("1 problem outside of any scenario", end)
+        self.assertIn("To do: 1 testee could not be used", end)
+        self.assertIn("ci/build-testees", end)
+        self.assertIn("1 testee could not be used", bad(*self.ARGUMENTS, "--format", "json").json()["summary"]["advice"])
+        self.assertIn("1 testee could not be used", bad(*self.ARGUMENTS, "--format", "markdown").out)
+        junit = ElementTree.fromstring(bad(*self.ARGUMENTS, "--format", "junit").out)
+        self.assertGreater(int(junit.get("errors")), 0)
+
+    def test_an_unknown_subject_may_be_one_of_a_testee_that_does_not_start(self):
+        ran = bad("run", "--subject", "mine.queue", "--testee", "exit 3 # no testee")
+        self.assertEqual(ran.status, 2)
+        self.assertIn("1 testee could not be used", ran.err)
 
 
 class BadSubjects(unittest.TestCase):
@@ -351,7 +521,7 @@ class BadSubjects(unittest.TestCase):
         for isolation in ["--isolate", "--no-isolate"]:
             report, status = run_bad("--subject", "babbling", "--clause", "PRB-1", isolation)
             self.assertEqual(status, 1)
-            self.assertEqual(only(report)["message"], "the answer: expected 42, was 41")
+            self.assertEqual(only(report)["message"], "expected: the answer: 42; observed: 41")
 
     def test_bytes_that_are_no_text_spoil_no_report(self):
         for isolation in ["--isolate", "--no-isolate"]:
@@ -679,8 +849,8 @@ class Reports(unittest.TestCase):
         ran = bad("run", "--subject", "good", "--subject", "babbling", "--subject", "forgetful")
         self.assertEqual(ran.status, 1)
         for word in ["pattern", "passed", "failed", "skipped", "error", "babbling", "PRB-1", "MUST", "not counted",
-                     "the answer: expected 42, was 41", "It answers what it was made with.", " replay assay1:",
-                     "already shows it", "seed 1", "Does not conform"]:
+                     "It answers what it was made with.", " replay assay1:",
+                     "shown by: the baseline trial", "expected: the answer: 42\n", "    observed: 41\n", "seed 1", "Does not conform"]:
             self.assertIn(word, ran.out)
 
     def test_the_replay_line_can_be_pasted_into_a_shell(self):
@@ -693,11 +863,16 @@ class Reports(unittest.TestCase):
         for unwanted, coloured in [("", True), ("1", False)]:
             self.assertEqual("\x1b[31m" in self.on_a_terminal(unwanted), coloured)
 
+    def test_what_was_not_run_is_not_green(self):
+        shown = self.on_a_terminal("", "--subject", "good", "--clause", "PRB-3")
+        self.assertIn("\x1b[33mnot run", shown)
+        self.assertIn("\x1b[32mconforms", self.on_a_terminal("", "--subject", "good"))
+
     @staticmethod
-    def on_a_terminal(no_color):
+    def on_a_terminal(no_color, *arguments):
         ours, theirs = pty.openpty()
         environment = {**os.environ, "NO_COLOR": no_color}
-        running = subprocess.Popen([BAD, "run", "--subject", "babbling"], stdout=theirs, stderr=subprocess.DEVNULL,
+        running = subprocess.Popen([BAD, "run", *(arguments or ("--subject", "babbling"))], stdout=theirs, stderr=subprocess.DEVNULL,
                                    env=environment)
         os.close(theirs)
         text = b""
@@ -721,7 +896,7 @@ class Reports(unittest.TestCase):
         self.assertEqual(set(suites), {"good.probe", "babbling.probe", "crashing.probe"})
         case = next(one for one in suites["babbling.probe"].iter("testcase") if one.get("name") == "PRB-1")
         self.assertEqual(case.get("classname"), "babbling.probe")
-        self.assertEqual(case.find("failure").get("message"), "the answer: expected 42, was 41")
+        self.assertEqual(case.find("failure").get("message"), "expected: the answer: 42; observed: 41")
         self.assertEqual(suites["babbling.probe"].get("failures"), "1")
         self.assertEqual(suites["crashing.probe"].get("errors"), "2")
         self.assertEqual(int(root.get("tests")), len(list(root.iter("testcase"))))
@@ -794,7 +969,7 @@ class Findings(unittest.TestCase):
         findings = self.record()["findings"]
         one = self.find(findings, "babbling", "PRB-1")
         self.assertEqual((one["verdict"], one["verdict_fifo"], one["shown_by"], one["io_context"], one["reason"]),
-                         ("fail", "fail", "fifo", "fail", ""))
+                         ("fail", "fail", "baseline trial", "fail", ""))
         self.assertEqual(self.find(findings, "failing_when_permuted", "PRB-3")["verdict_fifo"], "pass")
         self.assertEqual(self.find(findings, "failing_when_permuted", "PRB-3")["io_context"], "pass")
         self.assertEqual(self.find(findings, "hanging", "PRB-1")["verdict"], "error")
@@ -806,10 +981,10 @@ class Findings(unittest.TestCase):
         def explain(findings):
             one = self.find(findings, "babbling", "PRB-1")
             one["reason"] = "it babbles"
-            one["message"] = "the answer"
+            one["message"] = "expected: the answer"
         self.rewrite(explain)
         one = self.find(self.update()["findings"], "babbling", "PRB-1")
-        self.assertEqual((one["reason"], one["message"]), ("it babbles", "the answer"))
+        self.assertEqual((one["reason"], one["message"]), ("it babbles", "expected: the answer"))
 
     def test_a_new_finding_fails_the_run_by_name(self):
         self.record()

@@ -37,6 +37,17 @@ function command(text) {
   return make("div", { class: "command" }, shown, copy);
 }
 
+// A failure's message: what was expected and what was observed, a line each.
+function messageLines(text) {
+  const at = text.startsWith("expected: ") ? text.lastIndexOf("; observed: ") : -1;
+  return at < 0 ? [text] : [text.slice(0, at), make("br", {}), text.slice(at + 2)];
+}
+// What a report was made with; the same for all pages.
+const origin = () => [["version of the standard", data.version], ["build", data.build], ["commit", data.commit],
+  ["compiler", data.compiler], ["Boost", data.boost], ["date", data.date || ""]];
+const originLine = () => `Standard ${data.version}, build ${data.build}, commit ${data.commit}, Boost ${data.boost}` +
+  (data.date ? `, ${data.date}` : "");
+
 function story(lines) {
   const kinds = (line) => line.startsWith("  -- ") ? "parts" : /^ *[0-9]+ +[^ ]+ +failure {2}/.test(line) ? "failure" : null;
   return make("pre", { class: "story", tabindex: "0" }, lines.map((line) => make("span", { class: kinds(line) }, line + "\n")));

@@ -19,7 +19,7 @@ const marks = {
 function markOf(mutant, clause) {
   const killed = mutant.killed_by.includes(clause);
   if (mutant.unexpected.includes(clause)) return "unexpected";
-  if (mutant.must_fail.includes(clause)) return killed ? "must" : "missed";
+  if (mutant.must_fail.includes(clause)) return killed ? "must" : mutant.judged ? "missed" : "";
   return killed ? "may" : "";
 }
 const hasProblems = (mutant) => mutant.problems.length > 0;
@@ -58,12 +58,12 @@ function matrix(contract) {
 function witnesses(mutant) {
   return table("What kills " + mutant.name, columns([["clause"], ["verdict"], ["message"], ["shown by"], ["to see it again"]]),
     mutant.witnesses.map((one) => make("tr", {}, make("td", {}, one.clause),
-      make("td", { class: "verdict " + one.verdict }, signs[one.verdict] + " " + one.verdict), make("td", { class: "wrap" }, one.message),
+      make("td", { class: "verdict " + one.verdict }, signs[one.verdict] + " " + one.verdict), make("td", { class: "wrap" }, messageLines(one.message)),
       make("td", {}, one.shown_by), make("td", {}, one.token === "" ? "" : command(`${data.program} replay ${one.token}`)))));
 }
 function mutantDetails(contract, mutant) {
   const links = (ids) => ids.length === 0 ? "" : listed(ids.map((id) => linkToClause(contract, id)));
-  const outcome = !mutant.killed ? badge("fail", "survives") : hasProblems(mutant) ? badge("skip", "problems") : badge("pass", "killed");
+  const outcome = !mutant.judged ? badge("skip", "not judged") : !mutant.killed ? badge("fail", "survives") : hasProblems(mutant) ? badge("skip", "problems") : badge("pass", "killed");
   const details = make("details", { class: "clause mutant", id: mutantId(mutant) },
     make("summary", {}, make("strong", { class: "wrap" }, mutant.name), outcome, make("span", {}, mutant.defect),
       make("span", { class: "quiet" }, mutant.killed_by.length === 0 ? "" :
@@ -107,9 +107,11 @@ function summary() {
   const killed = data.mutants.filter((one) => one.killed).length;
   const outside = data.mutants.filter((one) => one.unexpected.length > 0).length;
   const bad = data.mutants.filter(hasProblems).length;
-  return make("p", { id: "summary" }, badge(data.sound ? "pass" : "fail", data.sound ? "Sound" : "Not sound"),
+  const interrupted = data.summary.interrupted;
+  return make("p", { id: "summary" }, interrupted ? badge("skip", "Interrupted") : badge(data.sound ? "pass" : "fail", data.sound ? "Sound" : "Not sound"),
     ` ${killed} of ${all} killed, ${outside === 0 ? "none" : outside} outside of what they say` +
-    (bad === 0 ? "" : `; ${bad} with problems`));
+    (bad === 0 ? "" : `; ${bad} with problems`) +
+    (interrupted ? `; ${data.how_far}, and ${data.mutants.filter((one) => !one.judged).length} mutants are not judged` : ""));
 }
 function problems() {
   const bad = data.mutants.filter(hasProblems);
@@ -118,6 +120,7 @@ function problems() {
   return make("section", { id: "problems" }, make("h2", {}, "Problems"),
     bad.length === 0 ? make("p", {}, "No mutant has any.") : make("ul", {}, bad.map((mutant) =>
       filterable(make("li", {}, linkTo(mutant), ` (${mutant.contract}): `, mutant.problems.join("; ")), had(contractOf.get(mutant.contract), true)))),
+    data.summary.interrupted ? make("p", {}, "Which MUST clauses kill a mutant is not known: the run was interrupted.") :
     unkilled.length === 0 ? make("p", {}, "Every MUST clause kills a mutant.") : [
       make("p", {}, "MUST clauses that kill no mutant:"), make("ul", {}, unkilled.map(([contract, clause]) =>
         filterable(make("li", {}, linkToClause(contract, clause.id), ` (${contract.name}): ${clause.text}`), had(contract, true))))]);
@@ -131,12 +134,12 @@ document.title = "Assay kill matrix";
 document.body.append(
   make("header", {}, make("h1", {}, "Kill matrix"), summary(),
     make("p", { class: "quiet" }, `A mutant is an implementation that is wrong in one way; the clauses are to catch it. ` +
-      `Standard ${data.version}, build ${data.build}`)),
+      originLine())),
   make("nav", { "aria-label": "Sections and filters" }, make("a", { href: "#problems" }, "Problems"),
     judged.map((one) => make("a", { href: "#" + one.name }, one.name)), make("a", { href: "#made" }, "How made"),
     filterControls({ family: families, mutants: [withProblems] })),
   make("main", {}, problems(), legend(), judged.map(section),
     make("section", { id: "made" }, make("h2", {}, "How this was made"),
-      facts([["version of the standard", data.version], ["build", data.build]]), command(data.command))));
+      facts(origin()), command(data.command))));
 applyFilters();
 followAddress();

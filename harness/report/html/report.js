@@ -1,11 +1,14 @@
 const families = [...new Set(data.contracts.map((one) => one.family))];
 const contractOf = new Map(data.contracts.map((one) => [one.name, one]));
-const ran = data.contracts.filter((one) => data.results.some((result) => result.contract === one.name));
-const subjects = [...new Set(data.results.map((one) => one.subject))];
-const kindOf = new Map(data.results.map((one) => [one.subject, one.kind]));
+// What was asked for: a run that was interrupted has no results of some of it.
+const ran = data.contracts.filter((one) => data.profiles.some((profile) => profile.contract === one.name));
+const subjects = [...new Set(data.profiles.map((one) => one.subject))];
+const kindOf = new Map(data.subjects.map((one) => [one.name, one.kind]));
 const byCell = group(data.results, (one) => key(one.contract, one.subject));
 const byClause = group(data.results, (one) => key(one.contract, one.clause));
 const profilesOf = new Map(data.profiles.map((one) => [key(one.contract, one.subject), one]));
+const coreColourOf = new Map(data.profiles.map((one, at) => [key(one.contract, one.subject), data.core_colours[at]]));
+const libraryOf = new Map(data.profiles.map((one) => [one.subject, one.library]));
 const findings = data.results.filter((one) => isBad(one.verdict_any));
 
 // The worst verdict speaks for a clause that several scenarios check.
@@ -48,14 +51,16 @@ function matrix() {
   const head = make("tr", {}, make("th", {}, "subject"), ran.map((contract) =>
     filterable(make("th", { scope: "col" }, make("a", { href: "#" + contract.name }, contract.name)), { family: contract.family })));
   const rows = subjects.map((subject) => make("tr", {},
-    make("th", { scope: "row" }, subject, " ", make("span", { class: "quiet" }, kindOf.get(subject))),
+    make("th", { scope: "row" }, subject, " ", make("span", { class: "quiet" },
+    [kindOf.get(subject), libraryOf.get(subject)].filter((one) => one).join(", "))),
     ran.map((contract) => {
-      const results = byCell.get(key(contract.name, subject));
-      if (results === undefined)
+      const results = byCell.get(key(contract.name, subject)) || [];
+      if (!profilesOf.has(key(contract.name, subject)))
         return filterable(make("td", { class: "none", title: "does not implement this pattern" }), { family: contract.family });
       const cell = make("td", {});
       const core = profilesOf.get(key(contract.name, subject)).core.verdict;
-      cells.push([cell, results, make("div", { class: "core quiet", title: "the MUST clauses that need no feature" }, "core " + core)]);
+      cells.push([cell, results, make("div", { class: "core " + coreColourOf.get(key(contract.name, subject)),
+        title: "the MUST clauses that need no feature" }, "core " + core)]);
       return filterable(cell, { family: contract.family });
     })));
   return make("section", { id: "matrix" }, make("h2", {}, "Subjects and patterns"),
@@ -78,7 +83,8 @@ function scenarioRow(one) {
     make("td", { class: "wrap" }, one.message));
 }
 const scenarioColumns = [["subject"], ["scenario"], ["verdict", "under the order model that decides"],
-  ["any", "under every order that executors' documentation allows"], ["fifo", "under first-in-first-out order"], ["tier"],
+  ["any", "order model any: every order that executors' documentation allows"],
+  ["fifo", "order model fifo: handlers in first-in-first-out order"], ["tier"],
   ["trials"], ["schedules", "orders explored"], ["classes", "schedules that differ in more than the order of unrelated turns"],
   ["cancel points", "covered by the cancellation sweep"], ["fault points", "covered by the fault sweep"], ["message"]];
 
@@ -148,9 +154,9 @@ function timelineDetails(one) {
     "above with --timeline FILE.html.");
   if (one.timeline === undefined) return "";
   const details = make("details", { class: "plain timeline" },
-    make("summary", {}, one.timeline_fifo ? "Timeline of the shrunk trial, beside the first-in-first-out one" : "Timeline of the shrunk trial"));
-  fillWhenOpened(details, () => [timelineFigure(one.timeline, one.timeline_fifo,
-    ["the shrunk trial: " + one.verdict_any, "first in, first out: passes"])]);
+    make("summary", {}, one.timeline_baseline ? "Timeline of the shrunk trial, beside the baseline trial" : "Timeline of the shrunk trial"));
+  fillWhenOpened(details, () => [timelineFigure(one.timeline, one.timeline_baseline,
+    ["the shrunk trial: " + one.verdict_any, "the baseline trial: passes"])]);
   return details;
 }
 function findingArticle(one) {
@@ -162,9 +168,9 @@ function findingArticle(one) {
       one.variant === "" ? "" : ` (${one.variant})`, " ", badge(one.verdict_any), " ",
       make("span", { class: "badge" }, one.level), " ", state === "" ? "" : make("span", { class: "badge state" }, state), " ",
       make("a", { class: "quiet", href: "#" + findingId(one), "aria-label": "Link to this finding" }, "#")),
-    make("p", {}, make("strong", {}, one.message)),
+    make("p", {}, make("strong", {}, messageLines(one.message))),
     make("p", { class: "quiet" }, clause.text),
-    facts([["shown by", one.shown_under], ["order models", `any: ${one.verdict_any}, fifo: ${one.verdict_fifo}`],
+    facts([["shown by", one.shown_under], ["order model any", one.verdict_any], ["order model fifo", one.verdict_fifo],
       ["tier", one.tier], ["strategy", one.strategy],
       ["stock io_context", known ? known.io_context : ""], ["reason", known ? known.reason : ""],
       ["reference", known ? reference(known.reference) : ""]]),
@@ -198,13 +204,13 @@ function features() {
       const skipped = [...group(results.filter((one) => one.verdict === "skip"), (one) => one.message)]
         .map(([why, own]) => `${why} (${own.length})`).join("; ");
       rows.push(filterable(make("tr", {}, make("td", {}, contract.name), make("td", {}, subject),
-        make("td", {}, known && known.written_in ? known.written_in : "C++"),
+        make("td", {}, known && known.written_in ? known.written_in : ["C++", known && known.library].filter((one) => one).join(", ")),
         make("td", {}, known && known.features.length > 0 ? known.features.join(", ") : "the core"), make("td", {}, skipped),
         make("td", { class: "wrap" }, known && known.cites ? reference(known.cites) : "")), { family: contract.family }));
     }
   }
   return make("section", { id: "features" }, make("h2", {}, "Features: claimed, and skipped with the reason"),
-    table("Features", columns([["pattern"], ["subject"], ["written in"], ["claims"], ["skipped (scenarios)"], ["cites"]]), rows));
+    table("Features", columns([["pattern"], ["subject"], ["written in, with"], ["claims"], ["skipped (scenarios)"], ["cites"]]), rows));
 }
 function models() {
   return ["any", "fifo"].map((model) => {
@@ -216,13 +222,13 @@ function models() {
 }
 function made() {
   return make("section", { id: "made" }, make("h2", {}, "How this was made"),
-    facts([["version of the standard", data.version], ["build", data.build], ["seed", String(data.seed)],
+    facts([...origin(), ["seed", String(data.seed)],
       ["budget", `${data.schedules} schedules per scenario, ` +
         (data.sweep ? `full cancellation and fault sweeps, ${data.pairs} pairs of each kind` : "no sweeps")],
       ["strategy", data.strategy], ["tier", data.tier === "sim" ? "sim: the simulator explores" : "io_context: a stock io_context in virtual time"],
       ["scope", "single-threaded"], ...models(), ["strict", data.strict ? "SHOULD counts as MUST" : "no"],
       ["trials", String(data.summary.trials)],
-      ["complete", data.summary.interrupted ? "no: interrupted" : data.summary.stopped ? "no: stopped at the first violation"
+      ["complete", data.summary.interrupted ? `no: ${data.how_far}` : data.summary.stopped ? "no: stopped at the first violation"
         : `yes: ${data.summary.results} of ${data.summary.selected} scenario runs`]]),
     make("p", {}, "To make it again:"), command(data.command));
 }
@@ -235,12 +241,16 @@ function verdictLine() {
   const [sign, word] = status === 0 ? ["pass", "Conforms"] : status === 1 ? ["fail", "Does not conform"]
     : status === 130 ? ["skip", "Interrupted"] : ["error", "No verdict"];
   return make("p", {}, badge(sign, word), ` ${passed} passed, ${failed} failed, ${skipped} skipped, ${errors} in error`,
-    data.findings && status === 0 && failed > 0 ? "; everybody but third parties conforms, and the findings on these are the recorded ones" : "");
+    data.findings && status === 0 && failed > 0 ? "; everybody but third parties conforms, and the findings on these are the recorded ones" : "",
+    data.summary.interrupted ? `; ${data.how_far}: what was not run has no verdict` : "");
+}
+function toDo() {
+  return data.summary.advice === "" ? "" : make("p", { class: "fail", id: "to-do" }, make("strong", {}, "To do: "), data.summary.advice);
 }
 document.title = "Assay conformance report";
 document.body.append(
-  make("header", {}, make("h1", {}, "Assay conformance report"), verdictLine(),
-    make("p", { class: "quiet" }, `Standard ${data.version}, build ${data.build}, seed ${data.seed}`)),
+  make("header", {}, make("h1", {}, "Assay conformance report"), verdictLine(), toDo(),
+    make("p", { class: "quiet" }, `${originLine()}, seed ${data.seed}`)),
   make("nav", { "aria-label": "Sections and filters" },
     [["matrix", "Matrix"], ["findings", `Findings (${findings.length})`], ["patterns", "Clauses"], ["features", "Features"],
       ["made", "How made"]].map(([id, text]) => make("a", { href: "#" + id }, text)),

@@ -101,7 +101,8 @@ function summary() {
   const alarms = data.bugs.filter((bug) => bug.twin_reports > 0);
   const middle = ratios.length === 0 ? null : (ratios[(ratios.length - 1) >> 1] + ratios[ratios.length >> 1]) / 2;
   const [sign, word] = alarms.length > 0 ? ["fail", "False alarms"] : data.twin_schedules === 0 ? ["skip", "Twins not run"] : ["pass", "No false alarm"];
-  return [make("p", { id: "summary" }, badge(sign, word),
+  return [data.summary.interrupted ? make("p", { id: "interrupted" }, badge("skip", "Interrupted"), ` This was ${data.how_far}; nothing is said of the others.`) : "",
+    make("p", { id: "summary" }, badge(sign, word),
     ` The portfolio finds ${found} of ${data.bugs.length} bugs` +
     (middle === null ? "" : `, in ${rounded(middle, 2)} times the schedules of each one's best single strategy (median)`)),
   alarms.map((bug) => make("p", { class: "fail" }, "The correct twin of ", make("a", { href: "#" + bug.name }, bug.name),
@@ -111,13 +112,13 @@ function summary() {
 document.title = "Assay strategies";
 document.body.append(
   make("header", {}, make("h1", {}, "Strategies on planted bugs"), summary(),
-    make("p", { class: "quiet" }, `Version ${data.version}, build ${data.build}`)),
+    make("p", { class: "quiet" }, originLine())),
   make("nav", { "aria-label": "Sections" }, [["comparison", "Schedules"], ["bugs", `Bugs (${data.bugs.length})`], ["made", "How made"]]
     .map(([id, text]) => make("a", { href: "#" + id }, text))),
   make("main", {}, comparison(),
     make("section", { id: "bugs" }, make("h2", {}, "Bugs"), data.bugs.map(bugDetails)),
     make("section", { id: "made" }, make("h2", {}, "How this was made"),
-      facts([["version", data.version], ["build", data.build], ["seeds", String(data.seeds)], ["cap", `${data.cap} schedules per seed`],
+      facts([...origin(), ["seeds", String(data.seeds)], ["cap", `${data.cap} schedules per seed`],
         ["twins", data.twin_schedules === 0 ? "not run" : `${data.twin_schedules} schedules of the portfolio on each`]]),
       command(data.command))));
 followAddress();

@@ -59,7 +59,7 @@ class Summary(unittest.TestCase):
         headings = document.all("heading")
         self.assertEqual(headings[0], "Assay: does not conform")
         self.assertIn("babbling probe/PRB-1 (MUST): fail", headings)
-        self.assertIn("the answer: expected 42, was 41", document.all("strong"))
+        self.assertIn("expected: the answer: 42; observed: 41", document.all("strong"))
         replays = [text for text in document.all("code_block") if " replay assay1:" in text]
         self.assertEqual(subprocess.run(replays[0], shell=True, capture_output=True, check=False).returncode, 1)
 

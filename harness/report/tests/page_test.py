@@ -91,7 +91,7 @@ class Pages(unittest.TestCase):
             results = carried(path)["results"]
             for one in results:
                 one.pop("timeline", None)
-                one.pop("timeline_fifo", None)
+                one.pop("timeline_baseline", None)
                 self.assertEqual("shown_under" in one, one["verdict_any"] in ("fail", "error"))
                 one.pop("shown_under", None)
             self.assertEqual(results, written["results"])
@@ -123,6 +123,39 @@ class Pages(unittest.TestCase):
             self.assertGreater(seen["rows"], 2)
             for svg in re.findall(r"<svg.*?</svg>", page.document, re.DOTALL):
                 ElementTree.fromstring(svg)
+
+    def test_a_finding_says_what_was_expected_and_keeps_order_models_and_trials_apart(self):
+        page = browser.open_page(self.real, probe=function("""
+          const one = document.getElementById("finding.asio_channel.bounded_queue.BQ-8");
+          for (const details of one.querySelectorAll("details.timeline")) fill(details);
+          const facts = [...one.querySelectorAll("dt")].map((name) => [name.textContent, name.nextElementSibling.textContent]);
+          return {facts: Object.fromEntries(facts), heads: [...one.querySelectorAll("svg text.head")].map((text) => text.textContent),
+                  message: one.querySelector("strong").innerText};"""))
+        self.assertEqual(page.console, [])
+        facts = page.probe["facts"]
+        self.assertEqual((facts["order model any"], facts["order model fifo"]), ("fail", "fail"))
+        self.assertTrue(facts["shown by"].startswith("random ties: "), facts)
+        self.assertEqual(page.probe["heads"], ["the shrunk trial: fail", "the baseline trial: passes"])
+        self.assertEqual(page.probe["message"], "expected: a timed pop that timed out took nothing: [25]\nobserved: []")
+
+    def test_the_page_says_what_it_was_made_of_and_colours_no_more_than_was_run(self):
+        page = browser.open_page(self.real, probe=function("""
+          return {head: document.querySelector("header").innerText, matrix: document.getElementById("matrix").innerText,
+                  core: [...document.querySelectorAll("#matrix .core")].map((one) => [one.textContent, one.className])};"""))
+        written = json.loads((self.real.parent / "conformance.json").read_text())
+        for word in (written["commit"], "Boost " + written["boost"], written["date"]):
+            self.assertIn(word, page.probe["head"])
+        self.assertIn("third-party, Boost " + written["boost"], page.probe["matrix"])
+        self.assertEqual({tuple(one) for one in page.probe["core"]}, {("core conforms", "core pass"), ("core fails", "core fail")})
+        data = carried(self.real)
+        text = self.real.read_text()
+        data["core_colours"] = ["skip" for _ in data["core_colours"]]
+        changed = self.real.with_name("unfinished.html")
+        changed.write_text(re.sub('(id="data">).*(</script>)', lambda found: found[1] + json.dumps(data).replace("<", "\\u003c")
+                                  .replace(">", "\\u003e").replace("&", "\\u0026") + found[2], text, count=1))
+        page = browser.open_page(changed, probe=function("""
+          return [...document.querySelectorAll("#matrix .core")].map((one) => one.className);"""))
+        self.assertEqual(set(page.probe), {"core skip"})
 
     def test_filters_hide_what_is_not_chosen(self):
         page = browser.open_page(self.real, probe=function("""

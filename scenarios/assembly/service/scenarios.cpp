@@ -140,7 +140,7 @@ asio::awaitable<int> feed(trial& t, service& subject, int first, int last, std::
 
 void account(trial& t, service& subject) {
   const std::vector<item> rest = subject.take_back();
-  t.expect(t.items().balanced(), "every accepted item is in exactly one class: " + t.items().summary());
+  t.expect(t.items().balanced(), "every accepted item is in exactly one class", t.items().summary());
 }
 
 std::string numbers_left_out(std::string text) {
@@ -590,7 +590,8 @@ ASSAY_SCENARIO(service, "INT-1", "program", .property = true) {
   t.expect(run.done(), "INT-6: the service stops");
   for (const auto& submit : submits) {
     t.expect(submit.done() || submit.closed() || submit.cancelled(),
-             "'" + numbers_left_out(submit.name()) + "' ended: " + to_string(submit.what()));
+             "'" + numbers_left_out(submit.name()) + "' ends as done, closed or cancelled",
+             to_string(submit.what()));
   }
   t.expect_eq(s.calls_after_close, 0, "INT-3: nobody uses the sink after its close began");
   account(t, *subject);

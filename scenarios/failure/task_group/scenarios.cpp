@@ -291,7 +291,7 @@ awaitable<void> look_at_end(trial& t, awaitable<void> run) {
     failure = std::current_exception();
   }
   const std::string left = at_work(t);
-  t.expect(left.empty(), "the group has ended before its children: " + left);
+  t.expect(left.empty(), "the group ends after its children", left + " at work when it ended");
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -303,7 +303,7 @@ awaitable<void> look_at_state(trial& t, awaitable<void> run, std::weak_ptr<int> 
   } catch (...) {
     failure = std::current_exception();
   }
-  t.expect(held.expired(), "the group has ended before its children's state was destroyed");
+  t.expect(held.expired(), "the group ends after its children's state is destroyed");
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -319,8 +319,8 @@ void expect_told(trial& t, const assay::operation<void>& run, const std::vector<
   for (const std::string& name : names) {
     if (!marked(t, name + " raises")) continue;
     const std::uint32_t times = t.times_observed(name + " fails");
-    t.expect(times > 0, "a failure is lost: that of " + name);
-    t.expect(times < 2, "a failure is told more than once: that of " + name);
+    t.expect(times > 0, "every failure is told", "that of " + name + " is lost");
+    t.expect(times < 2, "every failure is told once", "that of " + name + " is told more often");
   }
 }
 
@@ -328,8 +328,8 @@ void expect_told(trial& t, const assay::operation<void>& run, const std::vector<
 void expect_named(trial& t, const assay::outcome& what) {
   for (const assay::outcome::member& one : what.members) {
     if (one.what.kind != assay::outcome_kind::error) continue;
-    t.expect(one.what.label == one.task + " fails",
-             "a failure is told under the wrong name: " + one.what.label + " as " + one.task);
+    t.expect(one.what.label == one.task + " fails", "a failure is told under the right name",
+             one.what.label + " as " + one.task);
   }
 }
 
@@ -585,7 +585,7 @@ ASSAY_CLAUSE(
   t.expect(run.ended(), "the group ends when its children have heeded the request");
   const assay::outcome what = run.what();
   t.expect(what.kind == assay::outcome_kind::cancelled,
-           "a group that was cancelled without a failure ends as cancelled: it is " + to_string(what));
+           "a group that was cancelled without a failure ends as cancelled", to_string(what));
 }
 
 ASSAY_SCENARIO(task_group, "TG-5", "failure while stopping", .features = {"cleanup"}) {
@@ -973,7 +973,7 @@ ASSAY_SCENARIO(task_group, "X-8", "", .why = "a group in a group: neither makes 
   t.expect(run.ended(), "both groups end when the children have heeded the request");
   const assay::outcome what = run.what();
   t.expect(what.kind == assay::outcome_kind::cancelled,
-           "cancellation is neither a value nor a failure to a group: it is " + to_string(what));
+           "cancellation is neither a value nor a failure to a group", to_string(what));
 }
 
 ASSAY_SCENARIO(task_group, "X-8", "after a failure") {
@@ -985,8 +985,8 @@ ASSAY_SCENARIO(task_group, "X-8", "after a failure") {
   co_await t.advance(2h);
   t.expect(run.failed(), "the failure ends both groups");
   const assay::outcome what = run.what();
-  t.expect(!tells_cancellation(what),
-           "an inner group that was asked to stop is no failure of the outer one: " + to_string(what));
+  t.expect(!tells_cancellation(what), "an inner group that was asked to stop is no failure of the outer one",
+           to_string(what));
 }
 
 ASSAY_SCENARIO(task_group, "X-15", "", .features = {"cleanup"}, .swept = true) {
@@ -1030,8 +1030,8 @@ ASSAY_SCENARIO(task_group, "X-16", "", .features = {"cleanup"}) {
   co_await t.advance(2h);
   t.expect(run.failed(), "a group with failures fails");
   const assay::outcome what = run.what();
-  t.expect(!tells_cancellation(what),
-           "what the group ends with tells cancellations that it caused itself: " + to_string(what));
+  t.expect(!tells_cancellation(what), "what the group ends with tells cancellations that it caused itself",
+           to_string(what));
   expect_told(t, run, {"b", "d"});
   expect_named(t, run.what());
 }
@@ -1047,10 +1047,10 @@ ASSAY_SCENARIO(task_group, "X-18", "", .features = {"cleanup"}, .swept = true) {
   t.sometimes("a failure in a group", raised);
   const assay::outcome what = run.what();
   if (raised) {
-    t.expect(run.failed(), "a real failure beats a cancellation: it is " + to_string(what));
+    t.expect(run.failed(), "a real failure beats a cancellation", to_string(what));
   } else {
     t.expect(what.kind == assay::outcome_kind::cancelled,
-             "cancellation without a failure is reported as such: it is " + to_string(what));
+             "cancellation without a failure is reported as such", to_string(what));
   }
 }
 

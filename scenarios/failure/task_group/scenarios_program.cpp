@@ -99,7 +99,7 @@ ASSAY_SCENARIO(task_group, "X-15", "program", .property = true) {
   t.expect(run.ended(), "TG-1: the group ends when its children have");
   t.expect_eq(all.alive, 0, "TG-1: nobody outlives the group");
   const outcome seen = run.what();
-  t.expect(seen.kind != outcome_kind::closed, "the outcome is one of the contract's: " + to_string(seen));
+  t.expect(seen.kind != outcome_kind::closed, "the outcome is one of the contract's", to_string(seen));
 }
 
 }  // namespace assay

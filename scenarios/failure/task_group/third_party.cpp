@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/version.hpp"
 #include "scenarios/failure/task_group/contract.hpp"
 
 ASSAY_PART(task_group_third_party)
@@ -106,7 +107,8 @@ const detail::registrar parallel_group_subject(std::make_unique<subject<contract
         .cites = "Boost.Asio 1.81 reference, experimental::ranged_parallel_group::async_wait: the completion "
                  "order of the "
                  "operations, followed by a vector for each of the completion signature's arguments; "
-                 "wait_for_one_error; wait_for_all"},
+                 "wait_for_one_error; wait_for_all",
+        .library = "Boost " + boost_version()},
     [](environment& env, const contract::task_group_config& config) {
       return std::make_unique<parallel_group>(env.executor(), config.collect);
     }));
@@ -118,7 +120,8 @@ const detail::registrar awaitable_and_subject(std::make_unique<subject<contract:
         .cites =
             "Boost.Asio 1.81 overview, C++20 coroutines, co-ordinating parallel coroutines: && waits for "
             "both operations to succeed; if one fails, the other is cancelled; "
-            "experimental/awaitable_operators.hpp"},
+            "experimental/awaitable_operators.hpp",
+        .library = "Boost " + boost_version()},
     [](environment&, const contract::task_group_config&) { return std::make_unique<awaitable_and>(); }));
 
 }  // namespace

@@ -426,7 +426,7 @@ void check_ended(trial& t, const std::string& name, const outcome& what) {
   const bool plain = what.kind == outcome_kind::value || what.kind == outcome_kind::cancelled ||
                      what.kind == outcome_kind::closed || what.kind == outcome_kind::timed_out ||
                      what.kind == outcome_kind::pending;
-  t.expect(plain, "'" + name + "' ends with an outcome of the contract: " + to_string(what));
+  t.expect(plain, "'" + name + "' ends with an outcome of the contract", to_string(what));
 }
 
 // GEN-3: everything is cancelled and drained, and then nothing may be missing.
@@ -447,7 +447,7 @@ asio::awaitable<void> finish(run& r) {
     co_await r.t.settle();
     if (!rest.done()) co_return;
   }
-  r.t.expect(r.t.items().balanced(), "no item is lost or doubled: " + r.t.items().summary());
+  r.t.expect(r.t.items().balanced(), "no item is lost or doubled", r.t.items().summary());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/campaign/version.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
 
 ASSAY_PART(bounded_queue_third_party)
@@ -137,7 +138,8 @@ std::unique_ptr<contract::bounded_queue> make_channel(environment& env,
 
 subject_traits channel_traits(const char* page) {
   return {.features = {"try", "timed", "close", "rendezvous"},
-          .cites = std::string("Boost 1.81, Asio reference, ") + page};
+          .cites = std::string("Boost 1.81, Asio reference, ") + page,
+          .library = "Boost " + boost_version()};
 }
 
 const detail::registrar plain(std::make_unique<subject<contract::bounded_queue>>(

@@ -89,7 +89,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-1", "program", .features = {"dead_letter"}
   for (const auto& run : runs) t.expect(run.cancelled() || run.done(), "RWK-2: a cancelled worker ends");
   for (const auto& submit : submits) t.expect(submit.ended(), "a cancelled submit ends");
   const std::vector<item> rest = worker->take_back();
-  t.expect(t.items().balanced(), "RWK-1: every item has exactly one fate: " + t.items().summary());
+  t.expect(t.items().balanced(), "RWK-1: every item has exactly one fate", t.items().summary());
 }
 
 }  // namespace assay

@@ -136,7 +136,7 @@ class one_worker_more final : public reference_pool {
 };
 const auto m4 = mutant<one_worker_more>(
     "one_worker_too_many", "starts one worker more than configured",
-    {{"WPL-2", "as many run as there are workers: expected 1, was 2"}},
+    {{"WPL-2", "as many run as there are workers: 1; observed: 2"}},
     {"WPL-3", "WPL-4", "WPL-5", "WPL-7", "WPL-8", "WPL-10", "WPL-11", "WPL-12", "X-13"});
 
 class one_worker_less final : public reference_pool {
@@ -150,7 +150,7 @@ class one_worker_less final : public reference_pool {
   }
 };
 const auto m5 = mutant<one_worker_less>("one_worker_too_few", "starts one worker less than configured",
-                                        {{"WPL-2", "as many run as there are workers: expected 3, was 2"}},
+                                        {{"WPL-2", "as many run as there are workers: 3; observed: 2"}},
                                         {"WPL-3", "WPL-4", "WPL-5", "WPL-8", "WPL-10"});
 
 // ---- failures
@@ -184,7 +184,7 @@ class failure_shrinks_pool final : public reference_pool {
 };
 const auto m7 = mutant<failure_shrinks_pool>(
     "crashed_workers_are_not_replaced", "WPL-m4: each throwing job silently costs the pool a worker",
-    {{"WPL-3", "after jobs that threw, all workers are still there: expected 2, was 1"}});
+    {{"WPL-3", "after jobs that threw, all workers are still there: 2; observed: 1"}});
 
 class failures_are_swallowed final : public reference_pool {
  public:

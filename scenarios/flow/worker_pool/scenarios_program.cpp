@@ -68,7 +68,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-1", "program", .property = true) {
   std::vector<operation<void>> drains;
   auto watch = t.watch([&drains, &running] {
     const bool early = !drains.empty() && drains[0].ended() && running > 0;
-    return early ? "WPL-4: the drain ends when every job has" : std::string();
+    return early ? "WPL-4: the drain ended while jobs ran" : std::string();
   });
   for (const program_step& step : steps.steps) {
     if (step.verb == 0) {
@@ -99,7 +99,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-1", "program", .property = true) {
   }
   std::sort(begun.begin(), begun.end());
   t.expect_eq(begun, accepted, "WPL-1: accepted jobs are executed, once, and no others");
-  t.expect(t.items().balanced(), "every job is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every job is accounted for", t.items().summary());
 }
 
 }  // namespace assay

@@ -343,7 +343,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-1", "swept", .features = {"stop_on_cancel
     const bool finished = marked(t, "work 1 ends");
     t.expect_before(finished ? "work 1 ends" : "work 1 cancelled", "close pool begins");
   }
-  t.expect(t.items().balanced(), "every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every item is accounted for", t.items().summary());
 }
 
 ASSAY_CLAUSE(graceful_shutdown, "SHD-2", must,
@@ -581,7 +581,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-6", "swept", .features = {"force", "stop_
   const report& ended = run.value();
   if (first) t.expect(has(ended.unfinished, "work 1"), "cancelled work is reported as unfinished");
   if (second && marked(t, "work 2 begins")) t.expect(has(ended.survivors, "work 2"), "the survivor is named");
-  t.expect(t.items().balanced(), "every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every item is accounted for", t.items().summary());
 }
 
 ASSAY_CLAUSE(
@@ -1325,7 +1325,7 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-16", must,
   }
   co_await at(t, 10s);
   co_await finish(t, run);
-  t.expect(t.items().balanced(), "every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every item is accounted for", t.items().summary());
   t.expect(t.items().count(assay::item_state::delivered) >= 5,
            "what was admitted before the request is processed");
 }
@@ -1345,7 +1345,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-16", "forced", .features = {"force"}) {
   co_await at(t, 3s);
   co_await finish(t, run);
   (void)failures_in(t, run.value());
-  t.expect(t.items().balanced(), "every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every item is accounted for", t.items().summary());
   t.expect(t.items().state(1) == assay::item_state::delivered, "finished work is processed");
   co_await at(t, 40s);
 }
@@ -1365,7 +1365,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-16", "swept", .features = {"stop_on_cance
   }
   co_await at(t, 20s);
   co_await finish(t, run);
-  t.expect(t.items().balanced(), "every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "every item is accounted for", t.items().summary());
 }
 
 // ---- Connections

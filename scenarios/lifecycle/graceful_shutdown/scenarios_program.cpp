@@ -526,8 +526,7 @@ class model {
       actual.erase(found);
       return true;
     };
-    for (const std::string& name : expected.must)
-      t_.expect(remove(name), what + ": '" + name + "' is missing");
+    for (const std::string& name : expected.must) t_.expect(remove(name), what, "'" + name + "' is missing");
     for (const std::string& name : expected.may) (void)remove(name);
     t_.expect_eq(actual, names{}, what + ", and nobody else, each once");
   }
@@ -870,7 +869,7 @@ void model::check_items() const {
     t_.expect_eq(to_string(is), to_string(expected),
                  "SHD-16: every item is accounted for: '" + who.name + "'");
   });
-  t_.expect(t_.items().balanced(), "SHD-16: every item is accounted for: " + t_.items().summary());
+  t_.expect(t_.items().balanced(), "SHD-16: every item is accounted for", t_.items().summary());
 }
 
 // what the cleanup fails with after another failure is secondary, and nothing else is. Where failures were told
@@ -934,7 +933,7 @@ void check_unborn(record& seen) {
   t.expect(seen.phases.empty(), "SHD-16: a run() that ends as cancelled has not begun");
   for (const actor& who : seen.actors)
     t.expect(who.lives.empty() && (who.role != part::work || !who.taken), "nothing of it has begun");
-  t.expect(t.items().balanced(), "SHD-16: every item is accounted for: " + t.items().summary());
+  t.expect(t.items().balanced(), "SHD-16: every item is accounted for", t.items().summary());
 }
 
 asio::awaitable<void> end_program(run_of_a_program& r, const contract::graceful_shutdown_config& config) {
@@ -980,7 +979,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-1", "program",
     check_unborn(*seen);
     co_return;
   }
-  if (!t.expect(run.done(), "run() ends with its report: " + to_string(run.what()))) co_return;
+  if (!t.expect(run.done(), "run() ends with its report", to_string(run.what()))) co_return;
   model(*seen, config, run.value(), make.claims("cancel_escalates")).check();
 }
 

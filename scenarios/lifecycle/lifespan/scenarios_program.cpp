@@ -92,7 +92,7 @@ ASSAY_SCENARIO(lifespan, "LIF-1", "program", .property = true) {
   std::vector<int> expected(seen.started.rbegin(), seen.started.rend());
   t.expect_eq(seen.stopped, expected, "what started is stopped, once, in reverse order");
   const outcome how = run.what();
-  t.expect(how.kind != outcome_kind::pending, "with an outcome: " + to_string(how));
+  t.expect(how.kind != outcome_kind::pending, "with an outcome", to_string(how));
 }
 
 }  // namespace assay
