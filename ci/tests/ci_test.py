@@ -3,6 +3,7 @@
 Usage: ci_test.py [TestCase[.test_method] ...]
 """
 
+import json
 import os
 import pathlib
 import pty
@@ -116,6 +117,64 @@ class Scripts(unittest.TestCase):
             self.assertIn(". ci/stage.sh", text, name)
             for line in text.splitlines():
                 self.assertNotRegex(line, r"(cmake --build|cargo build|npm ci).*>", (name, line))
+
+
+class Shards(unittest.TestCase):
+    """The shards of ci/test: what a full run runs, in parts."""
+
+    def listed(self):
+        ran = subprocess.run([ROOT / "ci" / "test", "--list-shards"], capture_output=True, text=True, check=True)
+        return {line.split()[0]: line.split()[1] for line in ran.stdout.splitlines()}
+
+    def test_they_are_listed_with_their_place_in_the_runs(self):
+        self.assertEqual({name for name, run in self.listed().items() if run == "default"}, {"release", "fuzz", "tsan"})
+        self.assertIn("release-clang", self.listed())
+
+    def test_an_unknown_one_is_refused_with_those_that_there_are(self):
+        ran = subprocess.run([ROOT / "ci" / "test", "relase"], capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 64)
+        self.assertIn("there is no shard 'relase'; there are: release fuzz", ran.stderr)
+
+    def test_every_test_of_a_whole_build_is_in_one_of_its_shards(self):
+        # The build that this test belongs to is a whole one: what ctest knows there is all that there is.
+        build = os.environ["ASSAY_BUILD"]
+
+        def names(arguments=()):
+            shown = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", *arguments],
+                                   capture_output=True, text=True, check=True)
+            return {test["name"] for test in json.loads(shown.stdout)["tests"]}
+
+        # Programs outside of the tree and other languages are tested with one compiler.
+        for preset, elsewhere in (("release", ()), ("release-clang", ("consumer.", "testees."))):
+            told = subprocess.run([ROOT / "ci" / "test", "--selections", preset, preset + "-long"],
+                                  capture_output=True, text=True, check=True).stdout.splitlines()
+            chosen = [line.split(":") for line in told]
+            self.assertEqual({one[0] for one in chosen}, {preset})
+            left = names() - set().union(*(names(one[1:]) for one in chosen))
+            self.assertEqual({one for one in left if not one.startswith(elsewhere)}, set(), preset)
+
+
+class BuildCost(Sandbox):
+    def test_steps_and_tests_count_for_their_patterns(self):
+        log = self.folder / "release" / ".ninja_log"
+        log.parent.mkdir()
+        log.write_text("# ninja log v5\n"
+                       "0\t9000\t1\tscenarios/flow/bounded_queue/scenarios.cpp.o\tabc\n"
+                       "0\t2000\t1\tscenarios/flow/bounded_queue/scenarios.cpp.o\tabc\n"
+                       "500\t1500\t1\tproperty/flow/bounded_queue.cpp.o\tabc\n"
+                       "0\t4000\t1\tharness/trial/trial.cpp.o\tabc\n")
+        costs = self.folder / "tests" / "Testing" / "Temporary" / "CTestCostData.txt"
+        costs.parent.mkdir(parents=True)
+        costs.write_text("release/reference.bounded_queue.BQ-1 1 0.5\nrelease/lint 1 0.25\n---\nrelease/lint\n")
+        ran = subprocess.run([ROOT / "ci" / "build-cost", self.folder], capture_output=True, text=True, check=True)
+        rows = {" ".join(line.split()[:-3]): line.split()[-3:] for line in ran.stdout.splitlines()}
+        self.assertEqual(rows["bounded_queue"], ["3.0", "0.5", "3.5"])
+        self.assertEqual(rows["harness, shared"], ["4.0", "0.2", "4.2"])
+
+    def test_without_a_build_it_says_so(self):
+        ran = subprocess.run([ROOT / "ci" / "build-cost", self.folder], capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("run ci/test first", ran.stderr)
 
 
 if __name__ == "__main__":
