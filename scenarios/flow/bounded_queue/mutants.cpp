@@ -167,7 +167,7 @@ struct mutations {
         {"puts_what_timed_out",
          "a timed push that timed out has put its item all the same",
          {{"BQ-8", "an item is in the queue exactly if its timed push succeeded"}},
-         {},
+         {"X-23"},
          &q::puts_what_timed_out},
         {"treats_zero_as_one",
          "capacity 0 is silently 1, although it claims to meet",

@@ -134,11 +134,11 @@ SHUTDOWN_MUTANT(ready_during_grace, "readiness turns false only with the listene
 SHUTDOWN_MUTANT(skips_grace, "the grace period is ignored",
                 {{"SHD-3", "at the beginning of the grace period"}}, {"SHD-10"});
 SHUTDOWN_MUTANT(cuts_the_drain, "no drain lasts longer than five seconds", {{"SHD-4", "left to end"}},
-                {"SHD-6"});
+                {"SHD-6", "SHD-11"});
 SHUTDOWN_MUTANT(drains_for_the_whole_budget, "the drain is a sleep",
                 {{"SHD-5", "the drain ends with the last work"}},
-                {"SHD-1", "SHD-2", "SHD-3", "SHD-4", "SHD-7", "SHD-8", "SHD-9", "SHD-12", "SHD-13", "X-17",
-                 "X-29"});
+                {"SHD-1", "SHD-2", "SHD-3", "SHD-4", "SHD-7", "SHD-8", "SHD-9", "SHD-11", "SHD-12", "SHD-13",
+                 "X-17", "X-29"});
 SHUTDOWN_MUTANT(survivors_are_not_named, "who ignores being cancelled is forgotten",
                 {{"SHD-6", "is named in the report"}}, {"SHD-7", "SHD-11"});
 SHUTDOWN_MUTANT(abandons_without_waiting, "cancelled work is not awaited",
@@ -202,7 +202,7 @@ SHUTDOWN_MUTANT(cancelled_work_is_not_reported, "the report names survivors only
 SHUTDOWN_MUTANT(cancellation_is_told_as_failure, "work that obeys being cancelled is reported as failed",
                 {{"X-16", "and no cancellation"}});
 SHUTDOWN_MUTANT(wall_clock_drain, "the drain deadline is a wall-clock time",
-                {{"X-22", "a wall clock that is put forward shortens no budget"}});
+                {{"X-22", "a wall clock that is put forward shortens no budget"}}, {"SHD-11"});
 SHUTDOWN_MUTANT(forced_actions_are_silent, "nobody hears of what was forced",
                 {{"X-29", "one event for each"}});
 SHUTDOWN_MUTANT(cut_callbacks_are_silent, "a callback that is cut short counts as done",
