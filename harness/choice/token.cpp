@@ -235,8 +235,8 @@ replay_token read_token(std::string_view text) {
     throw malformed_token("cannot read a token from the file '" + path + "'");
   const replay_token token = decode_token(line);
   while (std::getline(file, line)) {  // a second token would not be replayed, and nobody would see that
-    if (line.find_first_not_of(" \t\r") != std::string::npos)
-      throw malformed_token("the file '" + path + "' holds more than one line; a token is one");
+    if (line.starts_with(magic))
+      throw malformed_token("the file '" + path + "' holds several tokens, and one is replayed at a time");
   }
   return token;
 }

@@ -43,8 +43,8 @@ std::string encode_schedule(const schedule& plan);
 /// Throws malformed_token.
 schedule decode_schedule(std::string_view text);
 
-/// Reads a token as the command line takes it: the token itself, or `@FILE` whose one line is one.
-/// Throws malformed_token, also for a file that cannot be read or holds more.
+/// Reads a token as the command line takes it: the token itself, or `@FILE` whose first line is one.
+/// Throws malformed_token, also for a file that cannot be read or holds several.
 replay_token read_token(std::string_view text);
 
 }  // namespace assay

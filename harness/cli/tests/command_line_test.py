@@ -665,7 +665,7 @@ class Tokens(unittest.TestCase):
             file.write(self.token + "\n" + self.token + "\n")
             file.flush()
             self.expect_unreadable("@" + file.name, file.name)
-            self.assertIn("more than one line", bad("replay", "@" + file.name).err)
+            self.assertIn("holds several tokens", bad("replay", "@" + file.name).err)
 
     def test_a_token_of_a_feature_that_is_no_longer_claimed_replays_nothing(self):
         fields = self.token.split(":")[:-1]
