@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/sim/deadline.hpp"
 #include "reference/core/cancellation.hpp"
 
 ASSAY_PART(service_alternative)
@@ -195,7 +196,7 @@ asio::awaitable<void> list_service::serve_until_asked() {
 }
 
 asio::awaitable<void> list_service::drain() {
-  const auto deadline = clock::now() + std::chrono::nanoseconds(config_.drain_ns);
+  const auto deadline = deadline_after(std::chrono::nanoseconds(config_.drain_ns));
   while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
   tell("drain end");
 }
@@ -211,13 +212,13 @@ asio::awaitable<void> list_service::force() {
   for (const auto& one : stopped) {
     if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
   }
-  const auto deadline = clock::now() + std::chrono::nanoseconds(config_.force_ns);
+  const auto deadline = deadline_after(std::chrono::nanoseconds(config_.force_ns));
   while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
   for (const auto& one : stopped) (one->ended ? report_.cancelled : report_.survivors).push_back(one->name);
 }
 
 asio::awaitable<void> list_service::close_all() {
-  const auto deadline = clock::now() + std::chrono::nanoseconds(config_.cleanup_ns);
+  const auto deadline = deadline_after(std::chrono::nanoseconds(config_.cleanup_ns));
   if (sink_open_) co_await close_one("sink", outside().close_sink(), deadline);
   if (store_open_) co_await close_one("store", outside().close_store(), deadline);
 }

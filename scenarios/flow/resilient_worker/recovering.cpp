@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/sim/deadline.hpp"
 #include "reference/core/cancellation.hpp"
 #include "reference/core/errors.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
@@ -158,7 +159,7 @@ class recovering_worker final : public contract::resilient_worker {
     std::exception_ptr unwritten;
     try {
       co_await reference::shield(dead_letter(held.one, held.failure, held.attempts),
-                                 clock::now() + patience_);
+                                 deadline_after(patience_));
     } catch (...) {
       unwritten = std::current_exception();
     }

@@ -338,15 +338,18 @@ ASSAY_SCENARIO(resilient_worker, "RWK-5", "extreme durations", .features = {"dea
     connect(*worker, w);
     const int bad = ++id;
     const int good = ++id;
-    co_await submit(*worker, w, bad, 0ms, 1);
-    co_await submit(*worker, w, good);
+    co_await submit(*worker, w, bad, 0ms, always);
     auto run = t.start("run with " + time, worker->run());
+    const bool waits = !assay::has_passed(patience);
+    if (waits) co_await write_begun(w);
+    auto next = t.start("submit " + std::to_string(good), submit(*worker, w, good));
     co_await t.settle();
-    if (!assay::has_passed(patience)) {
+    if (waits) {
       t.expect(!w.was_processed(good), "the worker waits for the sink: " + time);
       co_await t.advance(endless ? assay::long_time : assay::soon);
-      co_await t.settle();
     }
+    co_await t.advance(long_enough);
+    t.expect(next.done(), "an item is accepted: " + time);
     t.expect(run.pending(), "the worker lives on: " + time);
     t.expect(w.was_processed(good), "the worker goes on when the sink's patience is over: " + time);
     if (endless)

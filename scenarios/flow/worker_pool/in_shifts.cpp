@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/sim/deadline.hpp"
 #include "reference/core/cancellation.hpp"
 #include "scenarios/flow/worker_pool/contract.hpp"
 #include "scenarios/flow/worker_pool/waiting.hpp"
@@ -101,7 +102,7 @@ class pool_in_shifts final : public contract::worker_pool {
   }
 
   awaitable<contract::worker_pool_report> do_drain_for(nanoseconds patience) override {
-    const time_point deadline = std::chrono::steady_clock::now() + patience;
+    const time_point deadline = deadline_after(patience);
     close();
     pool_waiter self(executor_);
     contract::worker_pool_report report;

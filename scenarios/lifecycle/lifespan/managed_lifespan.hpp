@@ -121,6 +121,7 @@ class managed_lifespan final : public contract::lifespan {
     boost::asio::steady_timer bell;  // rung at the end
     std::exception_ptr failure;
     bool begun = false;
+    bool at_work = false;
     bool asked = false;
     bool over = false;
   };
@@ -164,6 +165,7 @@ class managed_lifespan final : public contract::lifespan {
     self->begun = true;
     for (int i = 0; i < 2; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
     if (self->asked) contract::throw_cancelled();
+    self->at_work = true;
     std::exception_ptr failure;
     try {
       co_await work();
@@ -270,6 +272,8 @@ class managed_lifespan final : public contract::lifespan {
     const bool in_time = co_await wait_for(stopping, limit);
     if (in_time) co_return;
     timed_out_.push_back(stopping->name);
+    // A stop that has no time begins all the same.
+    while (!stopping->at_work && !stopping->over) co_await boost::asio::post(boost::asio::use_awaitable);
     ask(stopping);
     const bool obeyed = co_await wait_for(stopping, after(limit, limits_.force_limit));
     if (!obeyed) left_.push_back(stopping);
