@@ -293,7 +293,7 @@ TEST(FIX_6, a_requirement_that_does_not_hold_ends_the_coroutine_and_those_that_a
   for (const bool holds : {true, false}) {
     std::vector<std::string> log;
     const trial_result result = run([&](trial& t) { return outer(t, holds, log); });
-    EXPECT_EQ(story(result), holds ? "" : "the inner one holds");
+    EXPECT_EQ(story(result), holds ? "" : "expected: the inner one holds; observed: not so");
     EXPECT_EQ(log.size(), holds ? 1u : 0u);
   }
 }
