@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "harness/campaign/spelling.hpp"
+
 namespace assay {
 
 std::string_view to_string(level value) noexcept {
@@ -37,6 +39,12 @@ std::string_view to_string(subject_kind value) noexcept {
 
 std::string scenario_info::name() const {
   return contract + "/" + clause + (variant.empty() ? "" : "/" + variant);
+}
+
+const feature_info* contract_info::find_feature(std::string_view wanted) const noexcept {
+  const auto found = std::find_if(features.begin(), features.end(),
+                                  [wanted](const feature_info& one) { return one.name == wanted; });
+  return found == features.end() ? nullptr : &*found;
 }
 
 bool subject_base::claims(std::string_view feature) const noexcept {
@@ -77,6 +85,18 @@ void catalogue::add_offered() {
   offered_.clear();
 }
 
+namespace {
+
+// "the feature 'timeed', which the contract does not have; did you mean 'timed'?"
+std::string no_such_feature(std::string_view feature, std::span<const feature_info> features) {
+  std::vector<std::string> names;
+  for (const feature_info& one : features) names.emplace_back(one.name);
+  return "the feature '" + std::string(feature) + "', which the contract does not have" +
+         suggestion(feature, names);
+}
+
+}  // namespace
+
 namespace detail {
 
 trial_subject*& current_subject() noexcept {
@@ -111,6 +131,12 @@ void refuse_null(const subject_base& chosen) {
   throw std::logic_error(what);
 }
 
+void refuse_unknown(std::string_view feature, std::span<const feature_info> features) {
+  const std::string what = "the scenario asks for " + no_such_feature(feature, features);
+  if (trial_subject* const current = current_subject()) current->unusable = what;
+  throw std::logic_error(what);
+}
+
 }  // namespace detail
 
 namespace {
@@ -123,10 +149,17 @@ std::string_view member_of(std::string_view function) noexcept {
 }
 
 std::string explain_missing(std::string_view feature, std::string_view function) {
-  const detail::trial_subject* const current = detail::current_subject();
+  detail::trial_subject* const current = detail::current_subject();
   const std::string who = current == nullptr ? "the subject" : "'" + current->chosen->name() + "'";
   const std::string of_feature = "the feature '" + std::string(feature) + "'";
   const std::string member = std::string(member_of(function)) + "()";
+  const contract_info* const contract =
+      current == nullptr ? nullptr : catalogue::instance().find_contract(current->chosen->contract());
+  if (contract != nullptr && contract->find_feature(feature) == nullptr) {
+    current->unusable =
+        "the contract's member " + member + " is of " + no_such_feature(feature, contract->features);
+    return current->unusable;
+  }
   if (current != nullptr && !current->chosen->claims(feature))
     return "the scenario calls " + member + " of " + of_feature + ", which " + who + " does not claim";
   return who + " claims " + of_feature + ", but does not override its member " + member;
@@ -239,6 +272,27 @@ std::vector<std::string> catalogue::check_subjects() const {
   return complaints;
 }
 
+std::vector<std::string> catalogue::check_features() const {
+  std::vector<std::string> complaints;
+  const auto check = [&](const std::string& who, const std::string& contract,
+                         const std::vector<std::string>& named) {
+    const contract_info* const of = find_contract(contract);
+    if (of == nullptr) return;  // which is a complaint of its own
+    for (const std::string& feature : named) {
+      if (of->find_feature(feature) == nullptr)
+        complaints.push_back(who + no_such_feature(feature, of->features));
+    }
+  };
+  for (const auto& one : subjects_)
+    check("the subject '" + one->name() + "' of " + one->contract() + " claims ", one->contract(),
+          one->traits().features);
+  for (const scenario_info& one : scenarios_) {
+    check("the scenario '" + one.name() + "' needs ", one.contract, one.traits.features);
+    check("the scenario '" + one.name() + "' asks for ", one.contract, one.traits.asks);
+  }
+  return complaints;
+}
+
 std::vector<std::string> catalogue::lint() const {
   std::vector<std::string> complaints;
   std::set<std::string> ids;
@@ -286,7 +340,23 @@ std::vector<std::string> catalogue::lint() const {
       complaints.push_back("the scenario '" + one.name() + "' belongs to no contract that exists");
     }
   }
+  for (const contract_info& one : contracts_) {
+    std::set<std::string_view> features;
+    for (const feature_info& feature : one.features) {
+      const std::string what = "the feature '" + std::string(feature.name) + "' of " + one.name;
+      if (!features.insert(feature.name).second) complaints.push_back(what + " is declared twice");
+      if (feature.promise.empty()) complaints.push_back(what + " does not say what it promises");
+      const auto named = [&](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), feature.name) != names.end();
+      };
+      const bool used = find_in(scenarios_, [&](const scenario_info& s) {
+                          return s.contract == one.name && (named(s.traits.features) || named(s.traits.asks));
+                        }) != nullptr;
+      if (!used) complaints.push_back("no scenario needs " + what + ", or asks for it");
+    }
+  }
   for (std::string& one : check_subjects()) complaints.push_back(std::move(one));
+  for (std::string& one : check_features()) complaints.push_back(std::move(one));
   for (const auto& one : subjects_) {
     const std::string who = "'" + one->name() + "' of " + one->contract();
     const subject_traits& traits = one->traits();

@@ -13,6 +13,7 @@
 // The body is a free coroutine function with parameters `t` (the trial) and `make` (makes the subject).
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <deque>
@@ -20,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -27,6 +29,7 @@
 #include <vector>
 
 #include "harness/trial/environment.hpp"
+#include "harness/trial/feature.hpp"
 #include "harness/trial/trial.hpp"
 
 namespace assay {
@@ -62,6 +65,7 @@ struct dispute_info {
 /// What a scenario needs and is.
 struct scenario_traits {
   std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
+  std::vector<std::string> asks = {};      ///< asked for (make.claims), not needed: what is expected depends
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
@@ -89,6 +93,8 @@ struct contract_info {
   std::string name;
   std::string family;
   std::string intent;  ///< one line
+  std::vector<feature_info> features = {};
+  const feature_info* find_feature(std::string_view wanted) const noexcept;
 };
 
 /// What a mutant must and may fail. A message, where given, must be contained in the verdict's.
@@ -134,7 +140,8 @@ class subject_base {
 
 namespace detail {
 
-/// What run_trial has under test on this thread, and what the factory did that leaves nothing to be tested.
+/// What run_trial has under test on this thread, and why the trial says nothing of it: what the factory did that leaves
+/// nothing to be tested, or that the scenario or the contract names a feature that does not exist.
 struct trial_subject {
   const subject_base* chosen = nullptr;
   std::string unusable;
@@ -147,6 +154,8 @@ trial_subject*& current_subject() noexcept;
 /// What is said of a factory that returned null: there is nothing to be tested then.
 std::string null_factory(const subject_base& chosen);
 [[noreturn]] void refuse_null(const subject_base& chosen);
+/// Of a scenario that asks for a feature that the contract does not have: it would hear no for ever.
+[[noreturn]] void refuse_unknown(std::string_view feature, std::span<const feature_info> features);
 
 }  // namespace detail
 
@@ -204,7 +213,14 @@ class maker {
     trial_->next_round();
     return made_subject<Contract>(made.release(), subject_deleter{trial_});
   }
-  bool claims(std::string_view feature) const noexcept { return subject_->claims(feature); }
+  /// A feature that the contract does not have is an error of the trial.
+  bool claims(std::string_view feature) const {
+    constexpr std::span<const feature_info> features = features_of<Contract>();
+    if (std::none_of(features.begin(), features.end(),
+                     [feature](const feature_info& one) { return one.name == feature; }))
+      detail::refuse_unknown(feature, features);
+    return subject_->claims(feature);
+  }
 
  private:
   std::unique_ptr<Contract> make_counted(const config& configuration) const {
@@ -258,6 +274,9 @@ class catalogue {
   std::vector<std::string> lint() const;
   /// What is wrong with the subjects themselves, so that nothing may be run.
   std::vector<std::string> check_subjects() const;
+  /// Features that subjects claim, and scenarios need or ask for, and that do not exist. One that is misspelt would be one
+  /// that nobody claims, and its clauses would be skipped in silence: nothing may be run.
+  std::vector<std::string> check_features() const;
 
   /// Orders contracts by family and name, clauses by id, scenarios by contract and clause. Called once, by
   /// suite.
@@ -289,6 +308,13 @@ struct registrar {
     }
   }
 };
+
+/// A contract as the catalogue has it.
+template <class Contract>
+contract_info describe_contract(std::string name, std::string family, std::string intent) {
+  constexpr std::span<const feature_info> features = features_of<Contract>();
+  return {std::move(name), std::move(family), std::move(intent), {features.begin(), features.end()}};
+}
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>
 boost::asio::awaitable<void> begin_scenario(trial& t, const subject_base& chosen) {
@@ -326,10 +352,12 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
       [[maybe_unused]] ::assay::trial& t,                                                          \
       [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
 
-/// Declares a contract: ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close").
-#define ASSAY_CONTRACT(contract_name, family_name, intent_text) \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(  \
-      assay_contract_, __LINE__)(::assay::contract_info{#contract_name, family_name, intent_text})
+/// Declares a contract, with the features that its class lists (feature.hpp):
+/// ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close").
+#define ASSAY_CONTRACT(contract_name, family_name, intent_text)                                        \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                         \
+      assay_contract_, __LINE__)(::assay::detail::describe_contract<::assay::contract::contract_name>( \
+      #contract_name, family_name, intent_text))
 
 /// Declares a clause and its scenario; the traits follow as designated initialisers.
 #define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                         \

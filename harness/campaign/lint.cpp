@@ -1,28 +1,21 @@
 #include "harness/campaign/lint.hpp"
 
-#include <set>
-#include <utility>
+#include <algorithm>
 
 namespace assay {
 
 std::vector<std::string> lint_features(const catalogue& all) {
-  std::set<std::pair<std::string, std::string>> known;
-  std::set<std::pair<std::string, std::string>> claimed;
-  for (const scenario_info& one : all.scenarios()) {
-    for (const std::string& feature : one.traits.features) known.emplace(one.contract, feature);
-  }
-  for (const auto& one : all.subjects()) {
-    const bool counts = one->kind() != subject_kind::reference && one->kind() != subject_kind::mutant;
-    for (const std::string& feature : one->traits().features) {
-      known.emplace(one->contract(), feature);
-      if (counts) claimed.emplace(one->contract(), feature);
-    }
-  }
   std::vector<std::string> complaints;
-  for (const auto& [contract, feature] : known) {
-    if (claimed.contains({contract, feature})) continue;
-    complaints.push_back("the feature '" + feature + "' of " + contract +
-                         " is claimed by no subject but the reference and mutants");
+  for (const contract_info& contract : all.contracts()) {
+    for (const feature_info& feature : contract.features) {
+      const bool claimed = std::any_of(all.subjects().begin(), all.subjects().end(), [&](const auto& one) {
+        return one->contract() == contract.name && one->kind() != subject_kind::reference &&
+               one->kind() != subject_kind::mutant && one->claims(feature.name);
+      });
+      if (!claimed)
+        complaints.push_back("the feature '" + std::string(feature.name) + "' of " + contract.name +
+                             " is claimed by no subject but the reference and mutants");
+    }
   }
   return complaints;
 }

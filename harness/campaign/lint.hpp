@@ -9,8 +9,8 @@
 
 namespace assay {
 
-/// One complaint for each feature, of those that scenarios need or subjects claim, that is claimed by nobody but the
-/// reference and the mutants: whether its scenarios fit more than one design, nobody has seen.
+/// One complaint for each feature that is claimed by nobody but the reference and the mutants: whether its scenarios fit more
+/// than one design, nobody has seen.
 std::vector<std::string> lint_features(const catalogue& all);
 
 }  // namespace assay

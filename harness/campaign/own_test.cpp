@@ -19,9 +19,9 @@
 #include "harness/campaign/campaign.hpp"
 #include "harness/campaign/forked_trial.hpp"
 #include "harness/campaign/replay.hpp"
+#include "harness/campaign/spelling.hpp"
 #include "harness/campaign/story.hpp"
 #include "harness/campaign/version.hpp"
-#include "harness/report/names.hpp"
 
 namespace assay::detail {
 

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "harness/campaign/replay.hpp"
+#include "harness/campaign/spelling.hpp"
 #include "harness/campaign/version.hpp"
 #include "harness/choice/strategy.hpp"
 
@@ -53,8 +54,8 @@ std::string read_word(const std::string& option, const std::string& text,
 }
 
 void print_version() {
-  std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncommit " << commit() << "\ncompiler " << compiler() << "\nBoost "
-            << boost_version() << '\n';
+  std::cout << "assay " << version() << "\nbuild " << build_id() << "\ncommit " << commit() << "\ncompiler "
+            << compiler() << "\nBoost " << boost_version() << '\n';
 }
 
 std::string shown(int argc, char** argv) {

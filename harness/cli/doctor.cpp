@@ -163,7 +163,7 @@ diagnosis look_at_catalogue() {
     return {
         "catalogue", health::problem, counts,
         "link the library that registers them whole: a linker drops what nobody refers to (see ASSAY_PART)"};
-  if (const std::size_t complaints = all.lint().size() + testee::check_features().size(); complaints > 0)
+  if (const std::size_t complaints = all.lint().size(); complaints > 0)
     return {"catalogue", health::problem, counts + ", " + std::to_string(complaints) + " complaints",
             "assay lint names them"};
   return {"catalogue", health::fine, counts, {}};

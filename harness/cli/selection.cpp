@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/campaign/spelling.hpp"
+
 namespace assay {
 
 namespace {

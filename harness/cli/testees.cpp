@@ -9,6 +9,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "harness/campaign/spelling.hpp"
 #include "harness/cli/selection.hpp"
 #include "harness/testee/host.hpp"
 

@@ -15,6 +15,7 @@
 #include "harness/campaign/lint.hpp"
 #include "harness/campaign/replay.hpp"
 #include "harness/campaign/runner.hpp"
+#include "harness/campaign/spelling.hpp"
 #include "harness/campaign/version.hpp"
 #include "harness/campaign/worker.hpp"
 #include "harness/choice/strategy.hpp"
@@ -170,7 +171,6 @@ int do_lint(const command_line& line) {
   if (line.lint_features) {
     for (std::string& one : lint_features(all)) complaints.push_back(std::move(one));
   }
-  for (std::string& one : testee::check_features()) complaints.push_back(std::move(one));
   if (!line.findings.empty()) {
     for (std::string& one : lint_findings(read_findings(line.findings))) complaints.push_back(std::move(one));
   }
@@ -649,14 +649,15 @@ int do_completion(const command_line& line) {
   return 0;
 }
 
-// What a plug-in has got wrong about its subjects, before anything is run with them.
+// What a plug-in has got wrong about its subjects, or about features, before anything is run with them.
 std::vector<std::string> wrong_subjects(verb what) {
   if (what == verb::lint || what == verb::doctor || what == verb::completion || what == verb::diff ||
       what == verb::worker)
     return {};
-  std::vector<std::string> all = catalogue::instance().check_subjects();
-  for (std::string& one : testee::check_features()) all.push_back(std::move(one));
-  return all;
+  const catalogue& all = catalogue::instance();
+  std::vector<std::string> complaints = all.check_subjects();
+  for (std::string& one : all.check_features()) complaints.push_back(std::move(one));
+  return complaints;
 }
 
 int dispatch(const command_line& line, const std::vector<planted_bug>* bugs) {

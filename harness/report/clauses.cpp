@@ -124,6 +124,7 @@ std::string manner_of(const scenario_info& scenario, const std::vector<std::stri
     if (!contains(features_of_clause, feature)) needed += (needed.empty() ? "needs `" : "`, `") + feature;
   }
   if (!needed.empty()) words.push_back(needed + "`");
+  for (const std::string& feature : traits.asks) words.push_back("asks whether `" + feature + "` is claimed");
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : "; ") + word;
   return text;

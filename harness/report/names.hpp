@@ -1,4 +1,4 @@
-// Names as people type them: globs, words of a shell, and what was meant by a name that does not exist.
+// Names as people type them: globs and words of a shell.
 #pragma once
 
 #include <span>
@@ -14,10 +14,5 @@ bool matches_any(std::span<const std::string> patterns, std::string_view name);
 
 /// The text as a shell reads one word.
 std::string shell_quoted(const std::string& text);
-
-/// The name that is spelt most like `wrong`, or an empty string if none is near.
-std::string nearest(std::string_view wrong, std::span<const std::string> names);
-/// "; did you mean 'x'?", or nothing.
-std::string suggestion(std::string_view wrong, std::span<const std::string> names);
 
 }  // namespace assay

@@ -71,6 +71,7 @@ json::object describe(const catalogue& all, const std::string& contract, const c
     scenario["name"] = one->name();
     scenario["variant"] = one->variant;
     scenario["features"] = json::value_from(one->traits.features);
+    scenario["asks"] = json::value_from(one->traits.asks);
     scenario["swept"] = one->traits.swept;
     scenario["faulted"] = one->traits.faulted;
     scenario["expects_termination"] = one->traits.expects_termination;
@@ -88,6 +89,13 @@ json::object describe(const catalogue& all, const std::string& contract, const c
   return result;
 }
 
+json::array describe(const std::vector<feature_info>& features) {
+  json::array described;
+  for (const feature_info& one : features)
+    described.push_back(json::object{{"name", one.name}, {"promise", one.promise}});
+  return described;
+}
+
 json::array describe_contracts(const catalogue& all, const filter& contracts) {
   json::array described;
   for (const contract_info& one : all.contracts()) {
@@ -96,6 +104,7 @@ json::array describe_contracts(const catalogue& all, const filter& contracts) {
     contract["name"] = one.name;
     contract["family"] = one.family;
     contract["intent"] = one.intent;
+    contract["features"] = describe(one.features);
     json::array implementations;
     for (const subject_base* const subject : implementations_of(all, one.name))
       implementations.push_back(describe(*subject));
@@ -153,6 +162,10 @@ void write_list_text(std::ostream& out, const catalogue& all, const filter& cont
   for (const contract_info& one : all.contracts()) {
     if (!matches_any(contracts, one.name)) continue;
     out << one.name << " (" << one.family << "): " << one.intent << '\n';
+    std::string features;
+    for (const feature_info& feature : one.features)
+      features += (features.empty() ? "features: " : ", ") + std::string(feature.name);
+    if (!features.empty()) out << wrap(features, 2, style.width) << '\n';
     std::string ids = "clauses:";
     for (const clause_info* const clause : clauses_of(all, one.name)) ids += ' ' + clause->id;
     out << wrap(ids, 2, style.width) << '\n';
@@ -218,6 +231,9 @@ void write_contract_text(std::ostream& out, const catalogue& all, const contract
     const std::string& cites = one->traits().cites;
     out << wrap(claims_of(*one) + (cites.empty() ? "" : "; see " + cites), 2, style.width) << '\n';
   }
+  if (!contract.features.empty()) out << "\n  Features, and what a subject that claims them promises\n";
+  for (const feature_info& one : contract.features)
+    out << wrap(std::string(one.name) + ": " + std::string(one.promise), 4, style.width) << '\n';
   out << '\n';
   for (const clause_info* const clause : clauses_of(all, contract.name))
     write_clause_text(out, all, contract.name, *clause, style);

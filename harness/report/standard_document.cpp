@@ -98,6 +98,9 @@ void write_contract(std::ostream& out, const catalogue& all, const contract_info
   for (const subject_base* const one : implementations_of(all, contract.name))
     out << "| " << one->name() << " | " << to_string(one->kind()) << " | "
         << or_the_core(one->traits().features, "`", "`") << " | " << markdown(one->traits().cites) << " |\n";
+  if (!contract.features.empty()) out << "\n| feature | a subject that claims it promises |\n| --- | --- |\n";
+  for (const feature_info& one : contract.features)
+    out << "| `" << one.name << "` | " << markdown(std::string(one.promise)) << " |\n";
   for (const clause_info* const clause : clauses_of(all, contract.name))
     write_clause(out, all, contract, *clause);
 }
@@ -211,6 +214,18 @@ void write_page_clause(std::string& out, const catalogue& all, const contract_in
          "</dl>\n</article>\n";
 }
 
+std::string features_table(const contract_info& contract) {
+  if (contract.features.empty()) return "";
+  std::string rows;
+  for (const feature_info& one : contract.features)
+    rows += element("tr", element("td", element("code", escaped(std::string(one.name)))) +
+                              element("td", marked_up(std::string(one.promise)))) +
+            "\n";
+  return "<table>\n<thead><tr><th scope=\"col\">feature</th>"
+         "<th scope=\"col\">a subject that claims it promises</th></tr></thead>\n<tbody>\n" +
+         rows + "</tbody>\n</table>\n";
+}
+
 void write_page_contract(std::string& out, const catalogue& all, const contract_info& contract) {
   out += "<section id=\"" + contract.name + "\">\n" + element("h2", contract.name) + "\n" +
          element("p", "Intent: " + marked_up(contract.intent) + ".") +
@@ -222,7 +237,7 @@ void write_page_contract(std::string& out, const catalogue& all, const contract_
                              element("td", or_the_core(one->traits().features, "<code>", "</code>")) +
                              element("td", marked_up(one->traits().cites))) +
            "\n";
-  out += "</tbody>\n</table>\n";
+  out += "</tbody>\n</table>\n" + features_table(contract);
   for (const clause_info* const clause : clauses_of(all, contract.name))
     write_page_clause(out, all, contract, *clause);
   out += "</section>\n";

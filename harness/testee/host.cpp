@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <deque>
 #include <map>
-#include <set>
 #include <utility>
 
+#include "harness/campaign/spelling.hpp"
 #include "harness/campaign/version.hpp"
-#include "harness/report/names.hpp"
 
 namespace assay::testee {
 
@@ -17,7 +16,7 @@ namespace json = boost::json;
 
 struct factory {
   subject_factory make;
-  std::vector<std::string> features;
+  std::vector<std::string> unseen;
 };
 
 std::map<std::string, factory, std::less<>>& factories() {
@@ -56,14 +55,22 @@ void require_factories(const hello& said) {
   }
 }
 
-// A feature that is misspelt would be one that is not claimed.
+// A feature that is misspelt would be one that is not claimed, and the claim of one that cannot be seen would never be held
+// against anybody.
 void require_features(const hello& said) {
   for (const subject_info& one : said.subjects) {
-    const std::vector<std::string> names = features_of(one.contract).value_or(std::vector<std::string>());
+    const contract_info* const contract = catalogue::instance().find_contract(one.contract);
+    const std::vector<std::string>& unseen = factories().find(one.contract)->second.unseen;
+    std::vector<std::string> names;
+    if (contract != nullptr) {
+      for (const feature_info& feature : contract->features) names.emplace_back(feature.name);
+    }
     for (const std::string& feature : one.features) {
-      if (std::find(names.begin(), names.end(), feature) != names.end()) continue;
-      throw protocol_error("claims the feature '" + feature + "' for '" + one.name + "', which '" +
-                           one.contract + "' does not have" + suggestion(feature, names));
+      const std::string claim = "claims the feature '" + feature + "' for '" + one.name + "', which ";
+      if (std::find(names.begin(), names.end(), feature) == names.end())
+        throw protocol_error(claim + "'" + one.contract + "' does not have" + suggestion(feature, names));
+      if (std::find(unseen.begin(), unseen.end(), feature) != unseen.end())
+        throw protocol_error(claim + "cannot be seen from outside its process");
     }
   }
 }
@@ -95,34 +102,8 @@ const known_testee& keep(launch how, std::string line) {
 
 }  // namespace
 
-void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> features) {
-  factories().insert_or_assign(std::string(contract), factory{std::move(make), std::move(features)});
-}
-
-std::optional<std::vector<std::string>> features_of(std::string_view contract) {
-  const auto found = factories().find(contract);
-  if (found == factories().end()) return std::nullopt;
-  std::set<std::string> there(found->second.features.begin(), found->second.features.end());
-  for (const scenario_info& scenario : catalogue::instance().scenarios()) {
-    if (scenario.contract == contract)
-      there.insert(scenario.traits.features.begin(), scenario.traits.features.end());
-  }
-  return std::vector<std::string>(there.begin(), there.end());
-}
-
-std::vector<std::string> check_features() {
-  std::vector<std::string> complaints;
-  for (const auto& one : catalogue::instance().subjects()) {
-    const std::optional<std::vector<std::string>> names = features_of(one->contract());
-    if (!names) continue;
-    for (const std::string& feature : one->traits().features) {
-      if (std::find(names->begin(), names->end(), feature) != names->end()) continue;
-      complaints.push_back("the subject '" + one->name() + "' of " + one->contract() +
-                           " claims the feature '" + feature + "', which the contract does not have" +
-                           suggestion(feature, *names));
-    }
-  }
-  return complaints;
+void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> unseen) {
+  factories().insert_or_assign(std::string(contract), factory{std::move(make), std::move(unseen)});
 }
 
 const known_testee& introduce(const launch& how) {

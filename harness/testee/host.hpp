@@ -5,7 +5,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,15 +35,9 @@ struct known_testee {
 /// Makes a subject of one contract that stands for one in a testee. The testee outlives it.
 using subject_factory = std::function<std::unique_ptr<subject_base>(
     std::string name, subject_traits traits, const known_testee& host, const std::string& subject)>;
-/// Says how subjects of this contract are made; once for each contract, before main. `features` are those that no scenario needs,
-/// since they only change what is expected.
-void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> features = {});
-
-/// The features that the contract has; nothing if no factory has said which there are besides those that scenarios need.
-std::optional<std::vector<std::string>> features_of(std::string_view contract);
-/// What is wrong with the features that subjects of this program claim: one that is misspelt would be one that is not
-/// claimed.
-std::vector<std::string> check_features();
+/// Says how subjects of this contract are made; once for each contract, before main. `unseen` are those of its features that
+/// cannot be seen through the protocol: no testee may claim them.
+void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> unseen = {});
 
 /// Starts the testee, asks it for its hello, and puts its subjects into the catalogue as NAME.SUBJECT. Throws protocol_error
 /// ("the testee 'COMMAND' ...") if it does not say one that can be used, std::system_error if it cannot be started.

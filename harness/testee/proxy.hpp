@@ -145,8 +145,8 @@ class proxy : protected receiver {
 template <class Proxy, class Contract>
 class registrar {
  public:
-  /// `features` as add_factory has them.
-  explicit registrar(std::vector<std::string> features = {}) {
+  /// `unseen` as add_factory has it.
+  explicit registrar(std::vector<std::string> unseen = {}) {
     add_factory(
         Contract::name,
         [](std::string name, subject_traits traits, const known_testee& host,
@@ -157,7 +157,7 @@ class registrar {
                 return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
               });
         },
-        std::move(features));
+        std::move(unseen));
   }
 };
 

@@ -24,6 +24,7 @@ namespace assay::contract {
 class probe {
  public:
   static constexpr std::string_view name = "probe";
+  static constexpr feature_info features[] = {{"wings", "It flies."}};
   struct config {};
   virtual ~probe() = default;
 };

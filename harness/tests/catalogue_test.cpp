@@ -10,6 +10,16 @@
 #include "harness/campaign/lint.hpp"
 
 namespace assay {
+
+namespace contract {
+
+struct plain_contract {};
+struct rich_contract {
+  static constexpr feature_info features[] = {{"fast", "It takes no time."}, {"safe", "Nothing is lost."}};
+};
+
+}  // namespace contract
+
 namespace {
 
 using testing::ElementsAre;
@@ -36,6 +46,19 @@ class lint : public testing::Test {
     all.add(contract_info{"thing", "tests", "a thing"});
     all.add(clause("TH-1"));
     all.add(scenario("thing", "TH-1"));
+  }
+  // A contract of its own, with two features that a scenario needs or asks for, and nothing wrong.
+  void add_rich() {
+    all.add(detail::describe_contract<contract::rich_contract>("rich", "tests", "has features"));
+    scenario_info one = scenario("rich", "TH-1");
+    one.traits.features = {"fast"};
+    one.traits.asks = {"safe"};
+    all.add(std::move(one));
+  }
+  void claim(const char* name, subject_kind kind, std::vector<std::string> features) {
+    subject_traits traits;
+    traits.features = std::move(features);
+    all.add(std::make_unique<subject_base>(name, "rich", kind, std::move(traits)));
   }
   void add_mutant(std::string defect, std::vector<expected_failure> must, std::vector<std::string> may = {}) {
     subject_traits traits;
@@ -166,25 +189,85 @@ TEST_F(lint, a_mutant_may_fail_a_clause_that_nothing_checks) {
               ElementsAre("the subject 'wrong' of thing names the clause 'TH-8', which nothing checks"));
 }
 
-TEST_F(lint, a_feature_is_claimed_by_the_reference_and_mutants_alone) {
-  const auto claim = [this](const char* name, subject_kind kind, std::vector<std::string> features) {
-    subject_traits traits;
-    traits.features = std::move(features);
-    all.add(std::make_unique<subject_base>(name, "thing", kind, std::move(traits)));
-  };
-  scenario_info needing = scenario("thing", "TH-1");
-  needing.variant = "with what nobody claims";
-  needing.traits.features = {"unclaimed"};
+TEST_F(lint, a_contract_has_the_features_that_its_class_lists) {
+  EXPECT_THAT(detail::describe_contract<contract::plain_contract>("plain", "tests", "").features, IsEmpty());
+  const contract_info rich = detail::describe_contract<contract::rich_contract>("rich", "tests", "");
+  ASSERT_EQ(rich.features.size(), 2U);
+  EXPECT_EQ(rich.find_feature("safe")->promise, "Nothing is lost.");
+  EXPECT_EQ(rich.find_feature("small"), nullptr);
+  add_rich();
+  claim("subject", subject_kind::third_party, {"safe", "fast"});
+  EXPECT_THAT(all.lint(), IsEmpty());
+}
+
+TEST_F(lint, a_subject_claims_a_feature_that_does_not_exist) {
+  add_rich();
+  claim("subject", subject_kind::third_party, {"safe", "fasst", "of_another_world"});
+  const auto complaints = ElementsAre(
+      "the subject 'subject' of rich claims the feature 'fasst', which the contract does not have; did you "
+      "mean 'fast'?",
+      "the subject 'subject' of rich claims the feature 'of_another_world', which the contract does not "
+      "have");
+  EXPECT_THAT(all.check_features(), complaints);
+  EXPECT_THAT(all.lint(), complaints);
+}
+
+TEST_F(lint, a_contract_without_features_has_none_to_claim) {
+  add_mutant("it is wrong", {{"TH-1", ""}});
+  EXPECT_THAT(all.check_features(), IsEmpty());
+  scenario_info needing = scenario("thing", "TH-1", "with wings");
+  needing.traits.features = {"wings"};
   all.add(std::move(needing));
-  claim("reference", subject_kind::reference, {"fast", "small", "safe"});
+  EXPECT_THAT(all.check_features(), ElementsAre("the scenario 'thing/TH-1/with wings' needs the feature "
+                                                "'wings', which the contract does not have"));
+}
+
+TEST_F(lint, a_scenario_needs_or_asks_for_a_feature_that_does_not_exist) {
+  add_rich();
+  scenario_info wrong = scenario("rich", "TH-1", "misspelt");
+  wrong.traits.features = {"fast", "save"};
+  wrong.traits.asks = {"fsat"};
+  all.add(std::move(wrong));
+  const auto complaints = ElementsAre(
+      "the scenario 'rich/TH-1/misspelt' needs the feature 'save', which the "
+      "contract does not have; did you mean 'safe'?",
+      "the scenario 'rich/TH-1/misspelt' asks for the feature 'fsat', which "
+      "the contract does not have; did you mean 'fast'?");
+  EXPECT_THAT(all.check_features(), complaints);
+  EXPECT_THAT(all.lint(), complaints);
+}
+
+TEST_F(lint, a_feature_is_one_that_no_scenario_needs_or_asks_for) {
+  all.add(detail::describe_contract<contract::rich_contract>("rich", "tests", "has features"));
+  scenario_info needing = scenario("rich", "TH-1");
+  needing.traits.features = {"fast"};
+  all.add(std::move(needing));
+  EXPECT_THAT(all.lint(), ElementsAre("no scenario needs the feature 'safe' of rich, or asks for it"));
+}
+
+TEST_F(lint, a_feature_is_declared_twice_or_promises_nothing) {
+  all.add(contract_info{"rich", "tests", "has features", {{"fast", "It is."}, {"fast", ""}}});
+  scenario_info needing = scenario("rich", "TH-1");
+  needing.traits.features = {"fast"};
+  all.add(std::move(needing));
+  EXPECT_THAT(all.lint(), ElementsAre("the feature 'fast' of rich is declared twice",
+                                      "the feature 'fast' of rich does not say what it promises"));
+}
+
+TEST_F(lint, a_feature_is_claimed_by_the_reference_and_mutants_alone) {
+  add_rich();
+  claim("reference", subject_kind::reference, {"fast", "safe"});
   claim("mutant", subject_kind::mutant, {"fast"});
-  claim("alternative", subject_kind::alternative, {"small"});
-  claim("library", subject_kind::third_party, {"safe"});
   EXPECT_THAT(
       lint_features(all),
-      ElementsAre("the feature 'fast' of thing is claimed by no subject but the reference and mutants",
-                  "the feature 'unclaimed' of thing is claimed by no subject but the reference and "
-                  "mutants"));
+      ElementsAre("the feature 'fast' of rich is claimed by no subject but the reference and mutants",
+                  "the feature 'safe' of rich is claimed by no subject but the reference and mutants"));
+  claim("alternative", subject_kind::alternative, {"fast"});
+  EXPECT_THAT(
+      lint_features(all),
+      ElementsAre("the feature 'safe' of rich is claimed by no subject but the reference and mutants"));
+  claim("library", subject_kind::third_party, {"safe"});
+  EXPECT_THAT(lint_features(all), IsEmpty());
 }
 
 TEST_F(lint, a_subject_is_added_twice) {

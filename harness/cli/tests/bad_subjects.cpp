@@ -18,7 +18,6 @@
 #include <utility>
 
 #include "harness/campaign/suite.hpp"
-#include "harness/testee/host.hpp"
 
 namespace assay::contract {
 
@@ -31,6 +30,12 @@ BOOST_DESCRIBE_STRUCT(probe_config, (), (answer))
 class probe {
  public:
   static constexpr std::string_view name = "probe";
+  static constexpr feature_info features[] = {
+      {"extra", "It hears what it is told."},
+      {"ending", "It ends the process when it is asked to."},
+      {"silence", "It says nothing."},
+      {"foresight", "It hears what is not said."},
+  };
   using config = probe_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;
@@ -38,6 +43,8 @@ class probe {
   virtual awaitable<int> ask() = 0;
   /// `extra`.
   virtual awaitable<void> hear(int) { throw unclaimed_feature("extra"); }
+  /// Of a feature that is misspelt.
+  virtual void see() { throw unclaimed_feature("foresihgt"); }
   virtual int heard() const = 0;
   virtual void end_the_process() = 0;
 };
@@ -270,6 +277,25 @@ void add_mutants(assay::suite& suite) {
   add<wrong_answer>(suite, "other_message", kind, wrong("answers one less", {{"PRB-1", "something else"}}));
 }
 
+boost::asio::awaitable<void> ask_for_what_is_not(assay::trial& t, assay::maker<probe> make) {
+  t.expect(!make.claims("extar"), "nobody claims it");
+  co_return;
+}
+
+boost::asio::awaitable<void> see_what_is_not(assay::trial&, assay::maker<probe> make) {
+  auto asked = make({.answer = 1});
+  asked->see();
+  co_return;
+}
+
+template <boost::asio::awaitable<void> (*Body)(assay::trial&, assay::maker<probe>)>
+void add_scenario(const char* variant, std::vector<std::string> features) {
+  assay::scenario_traits traits;
+  traits.features = std::move(features);
+  assay::catalogue::instance().add(assay::detail::describe_scenario(
+      "probe", "PRB-1", variant, std::move(traits), &assay::detail::begin_scenario<probe, Body>));
+}
+
 // What a plug-in's author gets wrong before anything runs, one at a time: the tests ask for it by name.
 void add_mistake(assay::suite& suite, std::string_view which) {
   constexpr auto third = subject_kind::third_party;
@@ -282,10 +308,10 @@ void add_mistake(assay::suite& suite, std::string_view which) {
     suite.add<assay::contract::orphan>("stray", {}, [](environment&, const probe_config&) {
       return std::make_unique<assay::contract::orphan>();
     });
-  if (which == "misspelt") {
-    assay::testee::add_factory("probe", nullptr);  // so that the contract's features are known
-    add<good_probe>(suite, "misspelt", third, claims({"extra", "silense"}));
-  }
+  if (which == "misspelt") add<good_probe>(suite, "misspelt", third, claims({"extra", "silense"}));
+  if (which == "needs") add_scenario<&ask_for_what_is_not>("needs", {"extar"});
+  if (which == "asks") add_scenario<&ask_for_what_is_not>("asks", {});
+  if (which == "sees") add_scenario<&see_what_is_not>("sees", {});
 }
 
 }  // namespace

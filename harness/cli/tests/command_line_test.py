@@ -618,6 +618,22 @@ class PlugIns(unittest.TestCase):
         self.expect_refused("misspelt", "the subject 'misspelt' of probe claims the feature 'silense', which the contract "
                             "does not have; did you mean 'silence'?")
 
+    def test_a_scenario_that_needs_a_misspelt_feature_is_refused_with_the_nearest(self):
+        self.expect_refused("needs", "the scenario 'probe/PRB-1/needs' needs the feature 'extar', which the contract does "
+                            "not have; did you mean 'extra'?")
+
+    def test_a_misspelt_feature_that_is_met_in_a_trial_is_an_error_of_that_trial(self):
+        for mistake, message in (("asks", "the scenario asks for the feature 'extar', which the contract does not have; "
+                                          "did you mean 'extra'?"),
+                                 ("sees", "the contract's member see() is of the feature 'foresihgt', which the contract "
+                                          "does not have; did you mean 'foresight'?")):
+            for isolation in ("--isolate", "--no-isolate"):
+                ran = self.run_with(mistake, "--subject", "modest", "--clause", "PRB-1", isolation)
+                self.assertEqual(ran.status, 2, ran.err)
+                verdicts = {one["variant"]: (one["verdict"], one.get("message", "")) for one in ran.json()["results"]}
+                self.assertEqual(verdicts[""][0], "pass")
+                self.assertEqual(verdicts[mistake], ("error", message))
+
 
 class Tokens(unittest.TestCase):
     def setUp(self):
@@ -1089,6 +1105,8 @@ class Shapes(unittest.TestCase):
             self.assertIsInstance(listed["version"], str)
             for contract in listed["contracts"]:
                 self.assertTrue(contract["name"] and contract["family"])
+                for feature in contract["features"]:
+                    self.assertTrue(feature["name"] and feature["promise"])
                 for clause in contract["clauses"]:
                     self.assertIn(clause["level"], self.LEVELS)
                     self.assertTrue(clause["id"] and clause["text"])

@@ -50,6 +50,9 @@ class Standard(unittest.TestCase):
     def test_every_format_says_everything(self):
         contracts = self.json["contracts"]
         said = [one["intent"] for one in contracts]
+        features = [one for contract in contracts for one in contract["features"]]
+        self.assertGreater(len(features), 50)
+        said += [word for one in features for word in (one["name"], one["promise"])]
         for subject in (one for contract in contracts for one in contract["implementations"]):
             said += [subject["name"], subject.get("cites", ""), *subject["features"]]
         for clause in (one for contract in contracts for one in contract["clauses"]):

@@ -172,6 +172,9 @@ BAD = {
     "hello_contract": lambda host, hello: {"hello": hello | {"subjects": [{"name": "Q", "contract": "no_such_contract"}]}},
     "hello_name": with_member("name", "a name with blanks", "hello"),
     "hello_feature": lambda host, hello: {"hello": hello | {"subjects": [hello["subjects"][0] | {"features": ["joins"]}]}},
+    "hello_unseen": lambda host, hello: {
+        "hello": hello | {"subjects": [hello["subjects"][0] | {"features": ["checked_destruction"]}]}
+    },
     "hello_twins": lambda host, hello: {"hello": hello | {"subjects": hello["subjects"] * 2}},
     "hello_changes": lambda host, hello: {"hello": hello | {"language": "process %d" % os.getpid()}},
     "hello_exit": exit_3,

@@ -1,8 +1,6 @@
 // The contract of an assembled service: sources submit items, workers process them and deliver them to a sink, and a
 // stop takes it all down in order. The four headline guarantees together: item preservation, shutdown order,
 // backpressure, exception aggregation (INT-1 to INT-9).
-//
-// Features: dead_letter (an item whose processing failed is given up with its cause).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -40,6 +39,9 @@ struct service_report {
 class service {
  public:
   static constexpr std::string_view name = "service";
+  static constexpr feature_info features[] = {
+      {"dead_letter", "An item whose processing failed is given up, with its cause."},
+  };
   using config = service_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

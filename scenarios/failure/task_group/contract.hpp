@@ -1,10 +1,8 @@
 // The contract of a task group (nursery, TaskGroup, coroutine scope): children that all end before the group
 // does, the first failure asks the others to stop, and every failure is told.
 //
-// Features: cleanup (a child that is asked to stop may take its time over that, and may fail; where a child is dropped
-// instead, as Rust's futures are, it can do neither), dynamic_spawn, nested_spawn, close, late_refusal, body_failure, own_cancellation, always_aggregate,
-// ordered_failures, fatal_class, collect, lifetime. A member that belongs to a feature is called only on
-// subjects that claim it.
+// A member that belongs to a feature is called only on subjects that claim it. Without `cleanup` a child that is asked to stop
+// is dropped, as Rust's futures are: it can neither take its time over that nor fail.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/outcome.hpp"
 
 namespace assay::contract {
@@ -44,6 +43,25 @@ class exit_request : public std::exception {
 class task_group {
  public:
   static constexpr std::string_view name = "task_group";
+  static constexpr feature_info features[] = {
+      {"cleanup",
+       "A child that is asked to stop may take its time over that, and may fail; the group waits, and tells "
+       "the failure."},
+      {"dynamic_spawn", "`spawn` adds a child from outside of the group while it runs."},
+      {"nested_spawn", "A child may add children with `spawn`; they belong to the group, not to that child."},
+      {"close", "`close` refuses further children; those that the group has go on."},
+      {"late_refusal",
+       "A child that comes too late is refused at once, and nothing of its work is run (TG-7)."},
+      {"body_failure", "`run_with_body` treats a failure of the body like that of a child."},
+      {"own_cancellation",
+       "A child that ends as cancelled without being asked is no failure, and leaves the others alone."},
+      {"always_aggregate", "A single failure comes as an aggregate too, of one member."},
+      {"ordered_failures", "The aggregate holds the failures in the order in which they happened."},
+      {"fatal_class",
+       "A wish to end the process (`exit_request`) is thrown bare and before all other failures."},
+      {"collect", "With `collect` a failure leaves the other children alone."},
+      {"lifetime", "What a child owned is destroyed before the group ends (X-19)."},
+  };
   using config = task_group_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

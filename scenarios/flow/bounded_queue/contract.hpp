@@ -1,10 +1,5 @@
 // The contract of a bounded queue: FIFO with backpressure, and, feature by feature, try, timed and closing
-// forms, hand-back and work accounting.
-//
-// Features: fair, try, timed, hand_back, close, close_completes_parked (a push that waits when the queue is closed still
-// commits: BQ-10), close_now, join, requeue, removal, rendezvous or reject_zero, move_only, statistics, lifetime,
-// strict_entry, posted_wakeups, checked_destruction. A member that belongs to a feature is called only on subjects that claim
-// it.
+// forms, hand-back and work accounting. A member that belongs to a feature is called only on subjects that claim it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -39,6 +35,32 @@ BOOST_DESCRIBE_STRUCT(bounded_queue_statistics, (), (size, size_peak, parked_pus
 class bounded_queue {
  public:
   static constexpr std::string_view name = "bounded_queue";
+  static constexpr feature_info features[] = {
+      {"fair",
+       "Whoever waits first is served first: parked pushers and poppers keep their order, and no newcomer "
+       "overtakes them."},
+      {"try", "`try_push` and `try_pop` do what can be done at once, and never wait."},
+      {"timed",
+       "`push_for` and `pop_for` wait no longer than they are told, and then end as timed out without an "
+       "effect."},
+      {"hand_back", "`hand_back` puts an item that was popped back at the head, whatever the capacity."},
+      {"close", "`close` refuses further pushes; what is buffered can still be popped."},
+      {"close_completes_parked", "A push that is parked when the queue is closed still commits (BQ-10)."},
+      {"close_now", "`close_now` closes the queue and returns what was buffered."},
+      {"join", "`join` ends once every item that was pushed is done; `done` counts one off."},
+      {"requeue", "`requeue` puts an item in hand back at the head in one step, as work not yet done."},
+      {"removal", "`drop_oldest` drops the oldest buffered item and takes it off the join count."},
+      {"rendezvous", "Capacity 0 is accepted: a push completes when its item is taken."},
+      {"reject_zero", "Capacity 0 is rejected."},
+      {"move_only", "Items that can only be moved are carried, and never copied."},
+      {"statistics", "`statistics` tells the size, its peak, and how many pushers and poppers are parked."},
+      {"lifetime",
+       "An item that has left the queue is destroyed when its holder drops it; none outlives the queue."},
+      {"strict_entry",
+       "A call that is entered in a cancelled scope reports cancelled and has no effect (X-6)."},
+      {"posted_wakeups", "No waiter continues inside the call that woke it (X-12)."},
+      {"checked_destruction", "Destroying a queue with parked waiters ends the process (X-20)."},
+  };
   using config = bounded_queue_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

@@ -592,7 +592,7 @@ ASSAY_CLAUSE(
     "After `close`: new pushes fail \"closed\"; parked pushers are all woken with \"closed\" and their items "
     "returned to them (asyncio 3.13; the Kotlin rule - parked sends still complete - is declared by "
     "`close_completes_parked`); buffered items can still be popped.",
-    .features = {"close"}) {
+    .features = {"close"}, .asks = {"close_completes_parked"}) {
   auto queue = make({.capacity = 1});
   co_await push_all(t, *queue, 1);
   auto second = t.start("push 2", queue->push(t.item(2)));

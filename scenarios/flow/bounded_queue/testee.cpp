@@ -80,7 +80,9 @@ class queue_in_testee final : public contract::bounded_queue, private testee::pr
   }
 };
 
-const testee::registrar<queue_in_testee, contract::bounded_queue> registered({"close_completes_parked"});
+const testee::registrar<queue_in_testee, contract::bounded_queue> registered({"posted_wakeups",
+                                                                              "strict_entry",
+                                                                              "checked_destruction"});
 
 }  // namespace
 }  // namespace assay

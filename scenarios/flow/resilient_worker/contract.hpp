@@ -5,11 +5,9 @@
 // not, for items given up. They speak in ids, numbers and outcomes, so that queue and worker may live in
 // another process.
 //
-// Features: requeue (a cancelled item goes back to the head of the queue), dead_letter, attempts (an item's
-// number of attempts is told), attempt_cap (of an item's attempts, also after a failure), join. An item that
-// failed may be tried again before it is given up, and a worker may pause in between. A member that belongs to a feature is called only on
-// subjects that claim it. A subject without `requeue` may finish what it has in hand before it ends, or keep
-// it for take_back.
+// An item that failed may be tried again before it is given up, and a worker may pause in between. A member that belongs to a
+// feature is called only on subjects that claim it. A subject without `requeue` may finish what it has in hand before it ends,
+// or keep it for take_back.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -22,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -52,6 +51,14 @@ struct given_up {
 class resilient_worker {
  public:
   static constexpr std::string_view name = "resilient_worker";
+  static constexpr feature_info features[] = {
+      {"requeue", "An item that is cancelled while it is processed goes back to the head of the queue."},
+      {"dead_letter", "An item that is given up is written to the dead-letter sink, with its cause."},
+      {"attempts",
+       "How often processing has begun is told, with every attempt and when the item is given up."},
+      {"attempt_cap", "Processing of an item begins at most `attempts_max` times."},
+      {"join", "`join` ends once every submitted item is processed, dead-lettered or lost."},
+  };
   using config = resilient_worker_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

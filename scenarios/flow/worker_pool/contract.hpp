@@ -5,11 +5,8 @@
 // that the pool may live in another process: the testee asks for a job to be run, is told how it ended, and
 // may ask for it to be cancelled.
 //
-// Features: stop_now, drain_deadline, handles (the outcome of a job can be awaited), nested_submit (which does
-// not wait for the worker of its own parent), bounded, fair (parked submitters are admitted in the order in
-// which they came), restartable, job_timeout, scaling, priorities (jobs are queued, and not taken straight from
-// their submitters), lifetime. A member that belongs to a feature is called only on subjects that claim it. A
-// failure that no handle tells goes to environment::report_unhandled.
+// A member that belongs to a feature is called only on subjects that claim it. A failure that no handle tells goes to
+// environment::report_unhandled.
 //
 // When a job is accepted is the pool's own choice: at once, or only when a worker takes it; while every worker is
 // busy a pool may also refuse. Who claims `bounded` has exactly the configured room, and uses it.
@@ -26,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -62,6 +60,24 @@ struct worker_pool_report {
 class worker_pool {
  public:
   static constexpr std::string_view name = "worker_pool";
+  static constexpr feature_info features[] = {
+      {"stop_now", "`stop_now` cancels the running jobs, and returns those that had not begun."},
+      {"drain_deadline",
+       "`drain_for` drains, and stops the pool when its patience is over; it reports what that did."},
+      {"handles", "`outcome` tells how a job has ended."},
+      {"nested_submit",
+       "A running job may submit jobs; such a submit does not wait for the worker of its own parent."},
+      {"bounded",
+       "The queue has exactly the configured room: while there is some a submit is accepted at once, then it "
+       "waits or is refused."},
+      {"fair", "Submitters that wait are admitted in the order in which they came."},
+      {"restartable", "`start` lets jobs begin, also again after a drain."},
+      {"job_timeout", "A job that runs longer than its timeout ends as timed out, and its worker is free."},
+      {"scaling", "`scale_to` changes the number of workers while the pool runs."},
+      {"priorities",
+       "Jobs are queued, not taken straight from their submitters, and a most urgent one begins next."},
+      {"lifetime", "What a job owned is destroyed before the drain that waited for it ends (X-19)."},
+  };
   using config = worker_pool_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

@@ -1,11 +1,8 @@
 // The contract of a graceful shutdown coordinator: it starts what a service consists of, admits work, and
 // stops everything in an order, each phase with a budget.
 //
-// Features: grace; force (what is left at the drain deadline is cancelled, and abandoned in the end);
-// callbacks; budgets; supervision (with restart and shut_down_on_failure); late_registration; connections;
-// stop_on_cancel (a cancelled run() stops gracefully and still reports, and no cancel reaches a step of the
-// cleanup); cancel_escalates (a cancel of a run() that is stopping is an escalation; needs stop_on_cancel and
-// force); signals. A member that belongs to a feature is called only on subjects that claim it.
+// A member that belongs to a feature is called only on subjects that claim it. `restart` and `shut_down_on_failure` go with
+// `supervision`, and `cancel_escalates` with `stop_on_cancel` and `force`.
 //
 // Without `force` the drain deadline leaves a choice: work that is left is waited for, asked to stop or not, or it
 // is left alone and named, in `unfinished` and in `survivors`, and makes the stop a `forced` one.
@@ -26,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -105,6 +103,27 @@ struct shutdown_report {
 class graceful_shutdown {
  public:
   static constexpr std::string_view name = "graceful_shutdown";
+  static constexpr feature_info features[] = {
+      {"grace", "Work is accepted for the grace period after the readiness has turned false."},
+      {"force",
+       "What is left at the drain deadline is cancelled, awaited for the force budget, and then abandoned."},
+      {"callbacks", "Cleanup callbacks run in reverse order of registration, each bounded in time."},
+      {"budgets",
+       "The budgets fit into the total, or are refused; a watchdog ends every wait when the total is spent."},
+      {"supervision", "A background task that fails while the service runs is told of at once."},
+      {"restart",
+       "With `on_failure` `restart` a background task that failed is started again after its delay."},
+      {"shut_down_on_failure",
+       "With `on_failure` `shut_down` a background task that fails stops the service."},
+      {"late_registration",
+       "`late_policy` says whether what is registered during the stop is refused or joins its phase."},
+      {"connections",
+       "Idle connections are closed when the drain begins; busy ones are told to close after the response."},
+      {"stop_on_cancel",
+       "A cancelled `run` stops gracefully and still reports, and no cancel reaches a step of the cleanup."},
+      {"cancel_escalates", "A cancel of a `run` that is stopping is an escalation."},
+      {"signals", "The first stop signal requests a stop; with `force` a further one escalates."},
+  };
   using config = graceful_shutdown_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

@@ -1,10 +1,7 @@
 // The contract of a lifespan: resources that are started in order, used by a body, and stopped in reverse
 // order whatever happens between.
 //
-// Features: users, bounded_stop, single_use, transient; shielded_stop (a request interrupts neither what is
-// being stopped nor a removal that `release` has begun), attached_failures (the outcome of run() holds every failure, the primary one first),
-// level_triggered (a request that a step ignored is not forgotten), strict_entry. A member that belongs to a
-// feature is called only on subjects that claim it.
+// A member that belongs to a feature is called only on subjects that claim it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -17,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/trial/feature.hpp"
 #include "harness/trial/outcome.hpp"
 
 namespace assay::contract {
@@ -36,6 +34,23 @@ BOOST_DESCRIBE_STRUCT(lifespan_config, (), (stop_limit, force_limit))
 class lifespan {
  public:
   static constexpr std::string_view name = "lifespan";
+  static constexpr feature_info features[] = {
+      {"users",
+       "Background users of a resource are asked to stop, and have ended, before the resource is stopped."},
+      {"bounded_stop",
+       "A stop that outlasts its limits is asked to stop, then left behind; `stop_timeouts` names it."},
+      {"single_use", "A second `run` is refused, and starts and stops nothing."},
+      {"transient",
+       "`hold` registers a temporary thing; it is removed once, when it is released or when everything is "
+       "stopped."},
+      {"shielded_stop",
+       "A request interrupts neither what is being stopped nor a removal that `release` has begun."},
+      {"attached_failures", "The outcome of `run` holds every failure, the primary one first."},
+      {"level_triggered", "A request that a step ignored is not forgotten: nothing begins after it (X-5)."},
+      {"strict_entry",
+       "A `run` that is entered in a cancelled scope reports cancelled and starts nothing (X-6)."},
+      {"checked_destruction", "Destroying a lifespan before its `run` has ended ends the process (X-20)."},
+  };
   using config = lifespan_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

@@ -57,7 +57,8 @@ class lifespan_in_testee final : public contract::lifespan, private testee::prox
   testee::steps steps_;
 };
 
-const testee::registrar<lifespan_in_testee, contract::lifespan> registered;
+const testee::registrar<lifespan_in_testee, contract::lifespan> registered({"strict_entry",
+                                                                            "checked_destruction"});
 
 }  // namespace
 }  // namespace assay
