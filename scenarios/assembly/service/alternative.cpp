@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 
 ASSAY_PART(service_alternative)
 
@@ -151,7 +151,7 @@ asio::awaitable<void> list_service::wait_for_change(clock::time_point deadline) 
 
 asio::awaitable<contract::service_report> list_service::run() {
   begun_ = true;
-  co_await reference::hold_requests;  // a request is a stop
+  co_await hold_requests;  // a request is a stop
   co_await open_both();
   co_await serve_until_asked();
   if (ready_) {
@@ -160,11 +160,11 @@ asio::awaitable<contract::service_report> list_service::run() {
     tell("stop accepting");
   }
   release_submitters();
-  co_await reference::shield(drain());
-  if (running_ > 0) co_await reference::shield(force());
+  co_await shield(drain());
+  if (running_ > 0) co_await shield(force());
   serving_ = false;
   tell("background stopped");
-  co_await reference::shield(close_all());
+  co_await shield(close_all());
   stopped_ = true;
   tell("stopped");
   co_return report_;
@@ -173,11 +173,11 @@ asio::awaitable<contract::service_report> list_service::run() {
 asio::awaitable<void> list_service::open_both() {
   const bool early = co_await asked();
   if (early) co_return;
-  co_await reference::shield(outside().open_store());
+  co_await shield(outside().open_store());
   store_open_ = true;
   const bool between = co_await asked();
   if (between) co_return;
-  co_await reference::shield(outside().open_sink());
+  co_await shield(outside().open_sink());
   sink_open_ = true;
 }
 
@@ -226,7 +226,7 @@ asio::awaitable<void> list_service::close_one(const char* name, awaitable<void> 
                                               clock::time_point deadline) {
   std::exception_ptr failure;
   try {
-    co_await reference::shield(std::move(closing), deadline);
+    co_await shield(std::move(closing), deadline);
   } catch (...) {
     failure = std::current_exception();
   }
