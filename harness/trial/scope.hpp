@@ -95,21 +95,14 @@ class relay : public std::enable_shared_from_this<relay> {
   /// Asks the work. Asio posts what is emitted from outside of its executor, and may then look for a signal that is gone:
   /// so it is emitted from inside, by somebody who keeps it alive.
   void tell(boost::asio::cancellation_type request) {
-    boost::asio::dispatch(executor_, [self = shared_from_this(), request] {
-      if (!self->ended_) self->signal_.emit(request);
-    });
+    boost::asio::dispatch(executor_, [self = shared_from_this(), request] { self->signal_.emit(request); });
   }
-
-  /// The work has ended: what is still under way to it arrives nowhere.
-  void end() noexcept { ended_ = true; }
-  bool ended() const noexcept { return ended_; }
 
  private:
   const boost::asio::any_io_executor executor_;
   const rule rule_;
   boost::asio::cancellation_signal signal_;
   boost::asio::cancellation_type heard_ = boost::asio::cancellation_type::none;
-  bool ended_ = false;
 };
 
 /// The caller's side of a relay: it lies where the operation lies that the caller waits for.
@@ -144,14 +137,7 @@ inline boost::asio::awaitable<void> run_behind(std::shared_ptr<relay> between,
   auto callers = state.slot();
   if (callers.is_connected()) callers.emplace<ear>(between);
   auto token = boost::asio::bind_cancellation_slot(between->slot(), boost::asio::use_awaitable);
-  std::exception_ptr failure;
-  try {
-    co_await boost::asio::co_spawn(between->executor(), outermost(std::move(work)), std::move(token));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  between->end();
-  if (failure) std::rethrow_exception(failure);
+  co_await boost::asio::co_spawn(between->executor(), outermost(std::move(work)), std::move(token));
 }
 
 /// A request that the relay heard and of which the caller's record says nothing, since another one was written over it.
@@ -199,7 +185,7 @@ inline bool is_forgotten(const relay& between, const boost::asio::cancellation_s
     const auto came = std::make_shared<bool>(false);
     if (deadline != std::chrono::steady_clock::time_point::max()) {
       limit.async_wait([between, came](const boost::system::error_code& error) {
-        if (error || between->ended()) return;
+        if (error) return;
         *came = true;
         between->tell(boost::asio::cancellation_type::terminal);
       });
