@@ -6,7 +6,7 @@
 #include "harness/mock/gtest.hpp"
 #include "harness/mock/script.hpp"
 #include "harness/tests/mock_support.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 
 namespace assay {
 namespace {

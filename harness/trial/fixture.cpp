@@ -1,7 +1,7 @@
 #include "harness/trial/fixture.hpp"
 
 #include "harness/sim/deadline.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 
 namespace assay {
 
@@ -19,7 +19,7 @@ std::string told(const std::exception_ptr& failure) {
     std::rethrow_exception(failure);
   } catch (const scenario_stopped&) {
     return {};
-  } catch (const reference::timed_out&) {
+  } catch (const shield_timed_out&) {
     return "did not end within its limit";
   } catch (...) {
     return "failed: " + to_string(describe(failure));
@@ -46,7 +46,7 @@ asio::awaitable<void> set_up_all(trial& t, const fixture_list& fixtures, teardow
       failure = std::current_exception();
     }
     if (!failure) continue;
-    if (reference::is_cancellation(failure)) std::rethrow_exception(failure);
+    if (is_cancellation(failure)) std::rethrow_exception(failure);
     report(t, "the setup of '" + one->name() + "'", failure);
     co_return;  // FIX-2: its dependants come later
   }
@@ -68,9 +68,9 @@ asio::awaitable<void> in_scope(trial& t, fixture_list fixtures, asio::awaitable<
   } catch (...) {
     failure = std::current_exception();
   }
-  const bool cancelled = reference::is_cancellation(failure);
+  const bool cancelled = is_cancellation(failure);
   if (failure && !cancelled) report(t, "the test", failure);  // FIX-4: first
-  co_await reference::hold_requests;
+  co_await hold_requests;
   co_await later.run(t);
   if (cancelled) std::rethrow_exception(failure);
 }
@@ -91,7 +91,7 @@ asio::awaitable<void> teardown::run(trial& t) {
     try {
       // FIX-3
       const auto deadline = deadline_after(last.limit);
-      co_await reference::shield(last.undo(), deadline);
+      co_await shield(last.undo(), deadline);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -102,7 +102,7 @@ asio::awaitable<void> teardown::run(trial& t) {
 asio::awaitable<void> with_fixtures(trial& t, fixture_list fixtures, asio::awaitable<void> body) {
   // A frame that is still waiting when the trial is taken apart refers to its fixture.
   for (const std::shared_ptr<fixture>& one : fixtures.all()) t.keep(one);
-  return reference::scope(in_scope(t, std::move(fixtures), std::move(body)));
+  return scope(in_scope(t, std::move(fixtures), std::move(body)));
 }
 
 }  // namespace assay

@@ -10,7 +10,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/sim/deadline.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 
 ASSAY_PART(service_alternative)
 
@@ -152,7 +152,7 @@ asio::awaitable<void> list_service::wait_for_change(clock::time_point deadline) 
 
 asio::awaitable<contract::service_report> list_service::run() {
   begun_ = true;
-  co_await reference::hold_requests;  // a request is a stop
+  co_await hold_requests;  // a request is a stop
   co_await open_both();
   co_await serve_until_asked();
   if (ready_) {
@@ -161,11 +161,11 @@ asio::awaitable<contract::service_report> list_service::run() {
     tell("stop accepting");
   }
   release_submitters();
-  co_await reference::shield(drain());
-  if (running_ > 0) co_await reference::shield(force());
+  co_await shield(drain());
+  if (running_ > 0) co_await shield(force());
   serving_ = false;
   tell("background stopped");
-  co_await reference::shield(close_all());
+  co_await shield(close_all());
   stopped_ = true;
   tell("stopped");
   co_return report_;
@@ -174,11 +174,11 @@ asio::awaitable<contract::service_report> list_service::run() {
 asio::awaitable<void> list_service::open_both() {
   const bool early = co_await asked();
   if (early) co_return;
-  co_await reference::shield(outside().open_store());
+  co_await shield(outside().open_store());
   store_open_ = true;
   const bool between = co_await asked();
   if (between) co_return;
-  co_await reference::shield(outside().open_sink());
+  co_await shield(outside().open_sink());
   sink_open_ = true;
 }
 
@@ -227,7 +227,7 @@ asio::awaitable<void> list_service::close_one(const char* name, awaitable<void> 
                                               clock::time_point deadline) {
   std::exception_ptr failure;
   try {
-    co_await reference::shield(std::move(closing), deadline);
+    co_await shield(std::move(closing), deadline);
   } catch (...) {
     failure = std::current_exception();
   }

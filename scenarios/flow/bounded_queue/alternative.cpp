@@ -39,7 +39,7 @@ alternative_queue::alternative_queue(asio::any_io_executor executor,
 
 alternative_queue::~alternative_queue() {
   const bool in_use = !pushers_.empty() || !poppers_.empty() || !joiners_.empty();
-  if (wrong_.checks_destruction && in_use && !watch_.shutting_down()) std::abort();
+  if (wrong_.checks_destruction && in_use && !watch_.ending()) std::abort();
   if (!wrong_.leaks_what_is_left) return;
   // The defect: nobody ever deletes these.
   for (item& one : buffer_) new item(std::move(one));  // NOLINT(bugprone-unhandled-exception-at-new)

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/core/contract.hpp"
+#include "harness/trial/context_watch.hpp"
 #include "scenarios/flow/bounded_queue/contract.hpp"
 
 namespace assay {
@@ -113,7 +113,7 @@ class alternative_queue final : public contract::bounded_queue {
   static void unlink(waiters& parked, const waiter& gone);
 
   boost::asio::any_io_executor executor_;
-  reference::shutdown_watch watch_;
+  context_watch watch_;
   std::size_t capacity_;
   queue_defects wrong_;
   std::deque<item> buffer_;

@@ -18,7 +18,6 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "scenarios/flow/bounded_queue/alternative.hpp"
-#include "scenarios/flow/bounded_queue/reference.hpp"
 
 ASSAY_PART(bounded_queue_mutants)
 

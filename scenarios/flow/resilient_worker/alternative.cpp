@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
 
 ASSAY_PART(resilient_worker_alternative)
@@ -31,7 +31,7 @@ class finishing_worker final : public contract::resilient_worker {
       : capacity_(static_cast<std::size_t>(config.capacity)),
         bell_(executor, asio::steady_timer::time_point::max()) {}
 
-  awaitable<void> run() override { return reference::scope(work()); }
+  awaitable<void> run() override { return scope(work()); }
 
  protected:
   awaitable<void> do_submit(item one) override {
@@ -50,15 +50,15 @@ class finishing_worker final : public contract::resilient_worker {
   awaitable<void> change() {
     boost::system::error_code rung;
     co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
-    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    check_cancelled(co_await asio::this_coro::cancellation_state);
   }
 
   awaitable<void> work() {
     while (true) {
       // The only places where a request is heard: before an item is taken.
       while (waiting_.empty()) co_await change();
-      reference::check_cancelled(co_await asio::this_coro::cancellation_state);
-      co_await reference::shield(finish_next());
+      check_cancelled(co_await asio::this_coro::cancellation_state);
+      co_await shield(finish_next());
     }
   }
 

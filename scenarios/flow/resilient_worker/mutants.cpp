@@ -1,17 +1,25 @@
-// Resilient workers that are wrong in one way each. They are one worker, a mirror of the reference's, with
-// the defect as the only difference.
+// Resilient workers that are wrong in one way each. They are one worker, with the defect as the only difference.
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
-#include "reference/flow/bounded_queue.hpp"
+#include "harness/sim/deadline.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
 
@@ -21,7 +29,6 @@ namespace assay {
 namespace {
 
 namespace asio = boost::asio;
-using reference::bounded_queue;
 
 enum class defect {
   attempt_capped_at_two,
@@ -60,11 +67,93 @@ struct job {
   std::exception_ptr failure;
 };
 
+// The jobs that wait, with one bell for everybody who waits for them: whoever hears it looks again.
+class job_list {
+ public:
+  job_list(const asio::any_io_executor& executor, std::int64_t capacity)
+      : capacity_(static_cast<std::size_t>(capacity)),
+        bell_(executor, asio::steady_timer::time_point::max()) {}
+
+  // The job is taken when there is room, and left alone if not.
+  asio::awaitable<void> push(job& one) {
+    check_cancelled(co_await asio::this_coro::cancellation_state);
+    while (!try_push(one)) {
+      if (closed_) throw contract::closed_error();
+      co_await hear_the_bell();
+      if (!has_room()) check_cancelled(co_await asio::this_coro::cancellation_state);
+    }
+  }
+  bool try_push(job& one) {
+    if (!has_room()) return false;
+    jobs_.push_back(std::move(one));
+    ++unfinished_;
+    bell_.cancel();
+    return true;
+  }
+  // What is there is taken even if a request came with it.
+  asio::awaitable<job> pop() {
+    check_cancelled(co_await asio::this_coro::cancellation_state);
+    while (jobs_.empty()) {
+      if (closed_) throw contract::closed_error();
+      co_await hear_the_bell();
+      if (jobs_.empty()) check_cancelled(co_await asio::this_coro::cancellation_state);
+    }
+    job first = take();
+    co_return first;
+  }
+  std::optional<job> try_pop() {
+    if (jobs_.empty()) return std::nullopt;
+    return take();
+  }
+  // To the head again, room or not; it has been counted.
+  void unpop(job one) {
+    jobs_.push_front(std::move(one));
+    bell_.cancel();
+  }
+  void done() {
+    if (unfinished_ == 0) throw std::logic_error("nothing is unfinished");
+    --unfinished_;
+    bell_.cancel();
+  }
+  asio::awaitable<void> join() {
+    while (unfinished_ > 0) {
+      co_await hear_the_bell();
+      if (unfinished_ > 0) check_cancelled(co_await asio::this_coro::cancellation_state);
+    }
+  }
+  std::deque<job> close_now() {
+    closed_ = true;
+    unfinished_ -= jobs_.size();
+    bell_.cancel();
+    return std::exchange(jobs_, {});
+  }
+
+ private:
+  bool has_room() const noexcept { return !closed_ && jobs_.size() < capacity_; }
+  job take() {
+    job first = std::move(jobs_.front());
+    jobs_.pop_front();
+    bell_.cancel();
+    return first;
+  }
+  asio::awaitable<void> hear_the_bell() {
+    boost::system::error_code rung;
+    co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+  }
+
+  const std::size_t capacity_;
+  std::deque<job> jobs_;
+  std::size_t unfinished_ = 0;
+  bool closed_ = false;
+  asio::steady_timer bell_;
+};
+
 class bent_worker final : public contract::resilient_worker {
  public:
-  bent_worker(defect bent, const contract::resilient_worker_config& config)
+  bent_worker(const asio::any_io_executor& executor, defect bent,
+              const contract::resilient_worker_config& config)
       : bent_(bent),
-        jobs_(config.capacity),
+        jobs_(executor, config.capacity),
         attempts_max_(config.attempts_max > 0 ? static_cast<std::uint32_t>(config.attempts_max) : 5),
         patience_(config.dead_letter_patience_ns) {
     if (is(defect::attempt_capped_at_two)) attempts_max_ = 2;
@@ -72,7 +161,7 @@ class bent_worker final : public contract::resilient_worker {
     if (is(defect::patience_of_twenty_ms)) patience_ = std::chrono::milliseconds(20);
   }
 
-  awaitable<void> run() override { return reference::scope(work()); }
+  awaitable<void> run() override { return scope(work()); }
   awaitable<void> join() override { return jobs_.join(); }
 
  protected:
@@ -90,7 +179,7 @@ class bent_worker final : public contract::resilient_worker {
   bool is(defect one) const noexcept { return bent_ == one; }
 
   awaitable<void> work() {
-    if (!is(defect::hand_gap)) co_await reference::hold_requests;
+    if (!is(defect::hand_gap)) co_await hold_requests;
     while (true) {
       job held = co_await jobs_.pop();
       if (is(defect::hand_gap)) co_await asio::post(asio::use_awaitable);
@@ -101,7 +190,7 @@ class bent_worker final : public contract::resilient_worker {
         end = std::current_exception();
       }
       if (!end) continue;
-      co_await reference::hold_requests;
+      co_await hold_requests;
       if (held.one) co_await put_back(held);
       if (is(defect::ends_normally_when_cancelled)) co_return;
       std::rethrow_exception(end);
@@ -110,7 +199,7 @@ class bent_worker final : public contract::resilient_worker {
 
   /// Throws what ends the worker; then the job is to be put back.
   awaitable<void> handle(job& held) {
-    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    check_cancelled(co_await asio::this_coro::cancellation_state);
     const std::uint32_t more = is(defect::retries_once_too_often) ? 1 : 0;
     if (held.attempts >= attempts_max_ + more) {
       if (!held.failure) held.failure = std::make_exception_ptr(std::runtime_error("attempts exhausted"));
@@ -120,7 +209,7 @@ class bent_worker final : public contract::resilient_worker {
     ++held.attempts;
     std::exception_ptr failure;
     try {
-      co_await reference::scope(begin(held));
+      co_await scope(begin(held));
     } catch (...) {
       failure = std::current_exception();
     }
@@ -132,7 +221,7 @@ class bent_worker final : public contract::resilient_worker {
       }
       co_return;
     }
-    const bool cancelled = reference::is_cancellation(failure);
+    const bool cancelled = is_cancellation(failure);
     if (cancelled && !is(defect::buries_what_was_cancelled)) std::rethrow_exception(failure);
     if (is(defect::dies_of_a_failure)) std::rethrow_exception(failure);
     held.failure = std::move(failure);
@@ -162,7 +251,7 @@ class bent_worker final : public contract::resilient_worker {
         break;
       case defect::requeues_by_a_waiting_push:
         jobs_.done();
-        co_await reference::shield(jobs_.push(held));
+        co_await shield(jobs_.push(held));
         break;
       case defect::requeues_to_the_tail:
         put_back_at_the_tail(held);
@@ -195,9 +284,9 @@ class bent_worker final : public contract::resilient_worker {
     std::exception_ptr unwritten;
     try {
       if (is(defect::unshielded_write_loses) || is(defect::unshielded_write_gives_up)) {
-        co_await reference::scope(write(held));
+        co_await scope(write(held));
       } else {
-        co_await reference::shield(write(held), deadline());
+        co_await shield(write(held), deadline());
       }
     } catch (...) {
       unwritten = std::current_exception();
@@ -208,11 +297,11 @@ class bent_worker final : public contract::resilient_worker {
       std::rethrow_exception(unwritten);
     } else if (is(defect::drops_what_the_sink_refuses)) {
       settle(held);
-    } else if (is(defect::unshielded_write_loses) && reference::is_cancellation(unwritten)) {
+    } else if (is(defect::unshielded_write_loses) && is_cancellation(unwritten)) {
       settle(held);
       std::rethrow_exception(unwritten);
     } else if (held.attempts < attempts_max_ &&
-               !(is(defect::unshielded_write_gives_up) && reference::is_cancellation(unwritten))) {
+               !(is(defect::unshielded_write_gives_up) && is_cancellation(unwritten))) {
       keep_failure(held, unwritten);
       jobs_.unpop(std::move(held));
     } else {
@@ -231,10 +320,10 @@ class bent_worker final : public contract::resilient_worker {
     return dead_letter(held.one, held.failure, told);
   }
 
-  reference::time_point deadline() const {
-    if (is(defect::patience_without_end)) return reference::no_deadline;
+  std::chrono::steady_clock::time_point deadline() const {
+    if (is(defect::patience_without_end)) return std::chrono::steady_clock::time_point::max();
     if (is(defect::patience_overflows)) return overflowing_deadline(patience_);
-    return reference::deadline_after(patience_);
+    return deadline_after(patience_);
   }
 
   void settle(job& held) {
@@ -249,7 +338,7 @@ class bent_worker final : public contract::resilient_worker {
   }
 
   const defect bent_;
-  bounded_queue<job> jobs_;
+  job_list jobs_;
   std::uint32_t attempts_max_;
   std::chrono::nanoseconds patience_;
 };
@@ -267,8 +356,8 @@ struct mutant {
     traits.may_fail = std::move(may_fail);
     const detail::registrar made(std::make_unique<subject<contract::resilient_worker>>(
         name, subject_kind::mutant, std::move(traits),
-        [bent](environment&, const contract::resilient_worker_config& config) {
-          return std::make_unique<bent_worker>(bent, config);
+        [bent](environment& env, const contract::resilient_worker_config& config) {
+          return std::make_unique<bent_worker>(env.executor(), bent, config);
         }));
   }
 };

@@ -19,8 +19,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/sim/deadline.hpp"
-#include "reference/core/cancellation.hpp"
-#include "reference/core/errors.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/flow/resilient_worker/contract.hpp"
 
 ASSAY_PART(resilient_worker_recovering)
@@ -39,7 +38,7 @@ class recovering_worker final : public contract::resilient_worker {
         attempts_max_(config.attempts_max > 0 ? static_cast<std::uint32_t>(config.attempts_max) : 3),
         patience_(config.dead_letter_patience_ns) {}
 
-  awaitable<void> run() override { return reference::scope(work()); }
+  awaitable<void> run() override { return scope(work()); }
   awaitable<void> join() override {
     while (settled_ < submitted_) co_await wait_in(joiners_, clock::time_point::max());
   }
@@ -101,9 +100,9 @@ class recovering_worker final : public contract::resilient_worker {
   }
 
   awaitable<void> work() {
-    co_await reference::hold_requests;
+    co_await hold_requests;
     while (true) {
-      reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+      check_cancelled(co_await asio::this_coro::cancellation_state);
       const auto next = std::find_if(recovery_.begin(), recovery_.end(),
                                      [now = clock::now()](const entry& one) { return one.due <= now; });
       if (next != recovery_.end()) {
@@ -133,7 +132,7 @@ class recovering_worker final : public contract::resilient_worker {
       ++held.attempts;
       std::exception_ptr failure;
       try {
-        co_await reference::scope(process(held.one, held.attempts));
+        co_await scope(process(held.one, held.attempts));
       } catch (...) {
         failure = std::current_exception();
       }
@@ -141,7 +140,7 @@ class recovering_worker final : public contract::resilient_worker {
         settle(held);
         co_return;
       }
-      if (reference::is_cancellation(failure)) {
+      if (is_cancellation(failure)) {
         recover(held, std::chrono::nanoseconds(0));
         std::rethrow_exception(failure);
       }
@@ -158,8 +157,7 @@ class recovering_worker final : public contract::resilient_worker {
   awaitable<void> bury(entry& held) {
     std::exception_ptr unwritten;
     try {
-      co_await reference::shield(dead_letter(held.one, held.failure, held.attempts),
-                                 deadline_after(patience_));
+      co_await shield(dead_letter(held.one, held.failure, held.attempts), deadline_after(patience_));
     } catch (...) {
       unwritten = std::current_exception();
     }

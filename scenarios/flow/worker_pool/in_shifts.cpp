@@ -18,7 +18,7 @@
 
 #include "harness/campaign/catalogue.hpp"
 #include "harness/sim/deadline.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/flow/worker_pool/contract.hpp"
 #include "scenarios/flow/worker_pool/waiting.hpp"
 
@@ -97,7 +97,7 @@ class pool_in_shifts final : public contract::worker_pool {
   awaitable<std::vector<item>> do_stop_now() override {
     std::size_t cancelled = 0;
     std::vector<item> unstarted = stop(cancelled);
-    co_await reference::shield(idle());
+    co_await shield(idle());
     co_return unstarted;
   }
 
@@ -111,14 +111,14 @@ class pool_in_shifts final : public contract::worker_pool {
     if (on_shift_ > 0) {
       report.returned = stop(report.cancelled);
       report.unstarted = report.returned.size();
-      co_await reference::shield(idle());
+      co_await shield(idle());
     }
     co_return report;
   }
 
  private:
   struct job {
-    bool failed() const { return failure && !reference::is_cancellation(failure); }
+    bool failed() const { return failure && !is_cancellation(failure); }
     item one;
     std::int64_t priority = 0;
     bool begun = false;

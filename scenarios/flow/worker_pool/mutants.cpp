@@ -14,10 +14,11 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
-#include "reference/core/parked_waiter.hpp"
+#include "harness/sim/deadline.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/worker_pool/reference.hpp"
+#include "scenarios/flow/worker_pool/waiting.hpp"
 
 ASSAY_PART(worker_pool_mutants)
 
@@ -51,7 +52,7 @@ asio::awaitable<std::exception_ptr> failure_of(asio::awaitable<void> job) {
   co_return failure;
 }
 
-bool is_error(const std::exception_ptr& failure) { return failure && !reference::is_cancellation(failure); }
+bool is_error(const std::exception_ptr& failure) { return failure && !is_cancellation(failure); }
 
 template <class Pool>
 detail::registrar mutant(std::string name, std::string defect, std::vector<expected_failure> must_fail,
@@ -113,8 +114,8 @@ class runs_cancelled_submits final : public reference_pool {
  protected:
   awaitable<void> do_submit(item job, worker_pool_request how) override {
     co_await asio::this_coro::throw_if_cancelled(false);
-    co_await reference::shield(reference_pool::do_submit(std::move(job), how));
-    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    co_await shield(reference_pool::do_submit(std::move(job), how));
+    check_cancelled(co_await asio::this_coro::cancellation_state);
   }
 };
 const auto m3 = mutant<runs_cancelled_submits>(
@@ -300,7 +301,7 @@ class stop_waits_for_jobs final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    co_await reference::shield(reference_pool::run_job(std::move(job)));
+    co_await shield(reference_pool::run_job(std::move(job)));
   }
 };
 const auto m14 =
@@ -391,7 +392,7 @@ class deadline_abandons final : public reference_pool {
  protected:
   awaitable<worker_pool_report> do_drain_for(nanoseconds patience) override {
     pool().close();
-    const auto deadline = reference::deadline_after(patience);
+    const auto deadline = deadline_after(patience);
     const nanoseconds pause = std::clamp<nanoseconds>(patience / 1000, 1ms, 1h);
     while (!pool().has_ended() && std::chrono::steady_clock::now() < deadline) co_await sleep(pause);
     worker_pool_report report;
@@ -505,23 +506,25 @@ class submits_wait_aside : public reference_pool {
   using reference_pool::reference_pool;
   awaitable<void> drain() override {
     pool().close();
-    while (!parked_.empty()) parked_.front().wake();
+    wake_all(parked_);
     co_await reference_pool::drain();
   }
 
  protected:
   bool must_wait() { return pool().is_accepting() && pool().queued() >= pool().queue_capacity(); }
   awaitable<void> wait_aside() {
-    reference::waiter self(co_await asio::this_coro::executor);
-    const reference::park_result result = co_await reference::park(parked_, self);
-    if (result != reference::park_result::woken) contract::throw_cancelled();
+    pool_waiter self(co_await asio::this_coro::executor);
+    co_await wait_in(parked_, self, asio::steady_timer::time_point::max());
   }
   void wake_one() {
-    if (!parked_.empty()) parked_.front().wake();
+    if (parked_.empty()) return;
+    pool_waiter& first = *parked_.front();
+    parked_.erase(parked_.begin());
+    first.timer.cancel();
   }
 
  private:
-  reference::waiter_list<reference::waiter> parked_;
+  pool_waiters parked_;
 };
 
 class room_is_not_told final : public submits_wait_aside {
@@ -565,7 +568,7 @@ class cancelled_submit_keeps_place final : public reference_pool {
   awaitable<void> do_submit(item job, worker_pool_request how) override {
     const int id = job.id();
     co_await asio::this_coro::throw_if_cancelled(false);
-    co_await reference::shield(reference_pool::do_submit(std::move(job), how));
+    co_await shield(reference_pool::do_submit(std::move(job), how));
     const auto requests = co_await asio::this_coro::cancellation_state;
     if (requests.cancelled() == asio::cancellation_type::none) co_return;
     cancelled_.insert(id);
@@ -696,8 +699,8 @@ class timeout_is_scaled final : public reference_pool {
   using reference_pool::reference_pool;
 
  protected:
-  reference::job_options options_for(int id, const worker_pool_request& how) const override {
-    reference::job_options options = reference_pool::options_for(id, how);
+  job_options options_for(int id, const worker_pool_request& how) const override {
+    job_options options = reference_pool::options_for(id, how);
     if (how.timeout_ns > 0) options.timeout = options.timeout / 100 * Percent;
     return options;
   }
@@ -744,9 +747,9 @@ class timeout_keeps_worker final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    co_await reference::hold_requests;
+    co_await hold_requests;
     const std::exception_ptr failure = co_await end_of(std::move(job));
-    if (reference::is_cancellation(failure)) co_await reference::shield(sleep(500ms));
+    if (is_cancellation(failure)) co_await shield(sleep(500ms));
     if (failure) std::rethrow_exception(failure);
   }
 };
@@ -775,9 +778,9 @@ class timeout_stops_all final : public reference_pool {
 
  protected:
   awaitable<void> run_job(std::shared_ptr<item> job) override {
-    co_await reference::hold_requests;
+    co_await hold_requests;
     const std::exception_ptr failure = co_await end_of(std::move(job));
-    if (reference::is_cancellation(failure) && pool().is_accepting()) {
+    if (is_cancellation(failure) && pool().is_accepting()) {
       for (const item& one : items_of(pool().stop_now())) hand_back(one);
     }
     if (failure) std::rethrow_exception(failure);
@@ -854,8 +857,8 @@ class other_urgency final : public reference_pool {
   using reference_pool::reference_pool;
 
  protected:
-  reference::job_options options_for(int id, const worker_pool_request& how) const override {
-    reference::job_options options = reference_pool::options_for(id, how);
+  job_options options_for(int id, const worker_pool_request& how) const override {
+    job_options options = reference_pool::options_for(id, how);
     options.priority = Change()(id, options.priority);
     return options;
   }

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/trial/scope.hpp"
 #include "harness/trial/trial.hpp"
-#include "reference/core/cancellation.hpp"
 #include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/flow/worker_pool/contract.hpp"
 
@@ -136,7 +136,7 @@ class workshop {
       // Goes on whatever is asked of it, and leaves the cancellation state as it was.
       const bool throwing = co_await asio::this_coro::throw_if_cancelled();
       co_await asio::this_coro::throw_if_cancelled(false);
-      if (what.cleanup > 0ns) co_await assay::reference::shield(sleep(what.cleanup));
+      if (what.cleanup > 0ns) co_await assay::shield(sleep(what.cleanup));
       co_await asio::this_coro::throw_if_cancelled(throwing);
     } else if (what.submits != 0) {
       co_await submit_another(id, what.submits);

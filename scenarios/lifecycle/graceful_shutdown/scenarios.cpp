@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
+#include "harness/trial/scope.hpp"
 #include "harness/trial/trial.hpp"
-#include "reference/core/cancellation.hpp"
 #include "scenarios/cross_cutting/extreme_durations.hpp"
 
 ASSAY_PART(graceful_shutdown_scenarios)
@@ -59,7 +59,7 @@ asio::awaitable<void> take(trial& t, std::string name, nanoseconds duration) {
 /// Takes this long, whoever asks.
 asio::awaitable<void> insist(trial& t, std::string name, nanoseconds duration) {
   t.mark(name + " begins");
-  co_await assay::reference::shield(sleep(duration));
+  co_await assay::shield(sleep(duration));
   t.mark(name + " ends");
 }
 
@@ -73,8 +73,8 @@ asio::awaitable<void> linger(trial& t, std::string name, nanoseconds after, nano
     failure = std::current_exception();
   }
   t.mark(name + " asked to stop");
-  co_await assay::reference::hold_requests;
-  co_await assay::reference::shield(sleep(after));
+  co_await assay::hold_requests;
+  co_await assay::shield(sleep(after));
   t.mark(name + " ends");
   if (failure) std::rethrow_exception(failure);
 }

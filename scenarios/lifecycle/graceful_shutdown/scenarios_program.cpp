@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
 #include "scenarios/lifecycle/graceful_shutdown/program.hpp"
 
@@ -183,8 +183,7 @@ asio::awaitable<void> live(std::shared_ptr<record> seen, actor* self) {
   const std::size_t mine = begin_life(*seen, *self);
   const temper& mood = self->mood;
   bool asked = false;
-  if (mood.takes > 0ns && mood.asked == when_asked::is_deaf)
-    co_await reference::shield(sleep_for(mood.takes));
+  if (mood.takes > 0ns && mood.asked == when_asked::is_deaf) co_await shield(sleep_for(mood.takes));
   if (self->listens()) {
     try {
       co_await sleep_for(mood.takes);
@@ -198,8 +197,8 @@ asio::awaitable<void> live(std::shared_ptr<record> seen, actor* self) {
   }
   self->lives[mine].asked = seen->t.elapsed();
   if (mood.asked == when_asked::lingers) {
-    co_await reference::hold_requests;
-    co_await reference::shield(sleep_for(mood.lingers));
+    co_await hold_requests;
+    co_await shield(sleep_for(mood.lingers));
   }
   end_life(*seen, *self, mine, mood.asked == when_asked::fails ? ending::failure : ending::cancelled);
 }

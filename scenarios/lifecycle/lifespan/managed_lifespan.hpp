@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <list>
 #include <map>
@@ -29,9 +30,9 @@
 #include <utility>
 #include <vector>
 
+#include "harness/trial/context_watch.hpp"
 #include "harness/trial/environment.hpp"
 #include "harness/trial/outcome.hpp"
-#include "reference/core/contract.hpp"
 #include "scenarios/lifecycle/lifespan/contract.hpp"
 
 namespace assay {
@@ -41,8 +42,7 @@ class managed_lifespan final : public contract::lifespan {
   managed_lifespan(environment& env, const contract::lifespan_config& limits)
       : executor_(env.executor()), limits_(limits), watch_(executor_), end_(executor_, never) {}
   ~managed_lifespan() override {
-    if (running_ && !watch_.shutting_down())
-      reference::contract_violation("a lifespan is destroyed before its run has ended");
+    if (running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
   }
 
   void add(std::string name, step start, step stop) override {
@@ -287,7 +287,7 @@ class managed_lifespan final : public contract::lifespan {
 
   const boost::asio::any_io_executor executor_;
   const contract::lifespan_config limits_;
-  const reference::shutdown_watch watch_;
+  const context_watch watch_;
   boost::asio::steady_timer end_;  // of the manager
   std::vector<std::unique_ptr<resource>> resources_;
   std::map<std::uint64_t, std::pair<std::string, step>> held_;  // in the order of registration

@@ -17,8 +17,7 @@
 #include <vector>
 
 #include "harness/campaign/catalogue.hpp"
-#include "reference/core/cancellation.hpp"
-#include "reference/failure/task_group.hpp"
+#include "harness/trial/scope.hpp"
 #include "scenarios/cross_cutting/extreme_durations.hpp"
 #include "scenarios/lifecycle/lifespan/contract.hpp"
 #include "scenarios/lifecycle/lifespan/reference.hpp"
@@ -29,6 +28,7 @@ namespace assay {
 namespace {
 
 namespace asio = boost::asio;
+using asio::awaitable;
 using contract::aggregate_error;
 
 enum class defect {
@@ -64,6 +64,77 @@ enum class defect {
   cancelled_release_leaks,
 };
 
+// What tasks of a crew failed with, in the order in which they did.
+struct crew_failed {
+  std::vector<aggregate_error::member> failures;
+};
+
+// Tasks that run side by side; none ends because of another one. What they still need is shared with them.
+class crew {
+ public:
+  explicit crew(const asio::any_io_executor& executor) : all_(std::make_shared<state>(executor)) {}
+
+  void spawn(std::string name, awaitable<void> work) {
+    const auto signal = std::make_shared<asio::cancellation_signal>();
+    all_->alive.push_back(signal);
+    auto ended = [all = all_, signal](const std::exception_ptr&) {
+      std::erase(all->alive, signal);
+      all->news.cancel();
+    };
+    asio::co_spawn(all_->executor, live(all_, std::move(name), std::move(work)),
+                   asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
+  }
+
+  void request_cancel() {
+    if (std::exchange(all_->asked, true)) return;
+    const auto those = all_->alive;  // who is asked may end at once
+    for (const auto& one : those) one->emit(asio::cancellation_type::terminal);
+  }
+
+  // Until all have ended; a request is passed on to them. Throws crew_failed if any failed.
+  awaitable<void> join() {
+    const auto all = all_;
+    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    while (!all->alive.empty()) {
+      const auto requests = co_await asio::this_coro::cancellation_state;
+      if (requests.cancelled() != asio::cancellation_type::none) request_cancel();
+      if (all->alive.empty()) break;
+      boost::system::error_code why;
+      co_await all->news.async_wait(asio::redirect_error(asio::use_awaitable, why));
+    }
+    co_await asio::this_coro::throw_if_cancelled(throwing);
+    crew_failed failed{std::exchange(all->failures, {})};
+    if (!failed.failures.empty()) throw failed;
+    check_cancelled(co_await asio::this_coro::cancellation_state);
+  }
+
+ private:
+  struct state {
+    explicit state(const asio::any_io_executor& where)
+        : executor(where), news(where, asio::steady_timer::time_point::max()) {}
+    const asio::any_io_executor executor;
+    std::vector<std::shared_ptr<asio::cancellation_signal>> alive;
+    std::vector<aggregate_error::member> failures;
+    asio::steady_timer news;
+    bool asked = false;
+  };
+
+  static awaitable<void> live(std::shared_ptr<state> all, std::string name, awaitable<void> work) {
+    std::exception_ptr failure;
+    try {
+      co_await std::move(work);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure && !is_cancellation(failure)) all->failures.push_back({std::move(name), failure});
+    // What co_spawn still awaits would otherwise throw, when a request is there, out of the event loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
+  }
+
+  const std::shared_ptr<state> all_;
+};
+
 class bent_lifespan final : public contract::lifespan {
  public:
   bent_lifespan(asio::any_io_executor executor, defect wrong)
@@ -78,11 +149,11 @@ class bent_lifespan final : public contract::lifespan {
     if (is(defect::entry_is_not_checked)) {
       co_await asio::this_coro::reset_cancellation_state();
     } else {
-      reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+      check_cancelled(co_await asio::this_coro::cancellation_state);
     }
     entered_ = true;
     started_ = 0;
-    co_await reference::scope(run_once(std::move(body)));
+    co_await scope(run_once(std::move(body)));
     if (is(defect::deferred_request_is_forgotten)) co_await asio::this_coro::reset_cancellation_state();
     if (is(defect::cancellation_stays_disabled)) co_await asio::this_coro::throw_if_cancelled(false);
     throw_outcome();
@@ -91,7 +162,7 @@ class bent_lifespan final : public contract::lifespan {
   void start_user(std::string resource_name, std::string name, step work) override {
     for (auto& each : resources_) {
       if (each->name != resource_name) continue;
-      (void)each->users->spawn(std::move(name), call(std::move(work)));
+      each->users->spawn(std::move(name), call(std::move(work)));
       return;
     }
   }
@@ -103,7 +174,7 @@ class bent_lifespan final : public contract::lifespan {
   }
 
   awaitable<void> release(std::uint64_t id) override {
-    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    check_cancelled(co_await asio::this_coro::cancellation_state);
     const auto found = std::find_if(transients_.begin(), transients_.end(),
                                     [id](const auto& one) { return one.first == id; });
     if (found == transients_.end()) co_return;
@@ -112,7 +183,7 @@ class bent_lifespan final : public contract::lifespan {
     if (is(defect::cancelled_release_leaks)) {
       co_await remove();
     } else {
-      co_await reference::shield(remove());
+      co_await shield(remove());
     }
   }
 
@@ -125,48 +196,42 @@ class bent_lifespan final : public contract::lifespan {
     std::string name;
     step start;
     step stop;
-    std::unique_ptr<reference::task_group> users;  // made anew for every run
+    std::unique_ptr<crew> users;  // made anew for every run
   };
 
   bool is(defect one) const noexcept { return wrong_ == one; }
 
   static awaitable<void> call(step work) { co_await work(); }
 
-  static std::unique_ptr<reference::task_group> make_group(const asio::any_io_executor& executor) {
-    reference::task_group_options collecting;
-    collecting.cancel_on_failure = false;
-    return std::make_unique<reference::task_group>(executor, std::move(collecting));
-  }
-
   void note(const std::string& name, const std::exception_ptr& failure) {
-    if (!reference::is_cancellation(failure)) {
+    if (!is_cancellation(failure)) {
       failures_.push_back({name, failure});
     } else if (!is(defect::cancellation_is_swallowed)) {
       cancelled_ = true;
     }
   }
 
-  void note_all(const reference::exception_group& group) {
-    for (const reference::task_failure& each : group.failures()) note(each.name, each.error);
+  void note_all(const crew_failed& failed) {
+    for (const aggregate_error::member& each : failed.failures) note(each.task, each.failure);
   }
 
   awaitable<void> run_once(step body) {
-    if (is(defect::ignored_request_is_forgotten)) co_await reference::hold_requests;
+    if (is(defect::ignored_request_is_forgotten)) co_await hold_requests;
     for (auto& each : resources_)
-      if (!each->users) each->users = make_group(executor_);
+      if (!each->users) each->users = std::make_unique<crew>(executor_);
     co_await start_and_use(std::move(body));
     const bool failed = cancelled_ || !failures_.empty();
     if (is(defect::error_skips_all_closing) && in_body_ && failed) {
-      co_await reference::hold_requests;
-      for (auto& each : resources_) co_await reference::shield(join_users(*each));
+      co_await hold_requests;
+      for (auto& each : resources_) co_await shield(join_users(*each));
       co_return;
     }
     if (is(defect::partial_start_leaks) && !in_body_) co_return;
     if (is(defect::stops_what_never_started)) started_ = resources_.size();
-    co_await reference::hold_requests;
+    co_await hold_requests;
     co_await stop_shielded_or_not();
-    co_await reference::hold_requests;
-    for (auto& each : resources_) co_await reference::shield(join_users(*each));
+    co_await hold_requests;
+    for (auto& each : resources_) co_await shield(join_users(*each));
   }
 
   awaitable<void> stop_shielded_or_not() {
@@ -180,7 +245,7 @@ class bent_lifespan final : public contract::lifespan {
     } else if (is(defect::request_interrupts_the_stop)) {
       co_await stop_all();
     } else {
-      co_await reference::shield(stop_all());
+      co_await shield(stop_all());
     }
   }
 
@@ -193,7 +258,7 @@ class bent_lifespan final : public contract::lifespan {
       } else {
         for (auto& each : resources_) {
           if (!is(defect::ignored_request_is_forgotten))
-            reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+            check_cancelled(co_await asio::this_coro::cancellation_state);
           current = each->name;
           co_await start_one(*each);
           ++started_;
@@ -202,11 +267,11 @@ class bent_lifespan final : public contract::lifespan {
       current = "body";
       in_body_ = true;
       co_await body();
-    } catch (const reference::exception_group& group) {
-      note_all(group);
+    } catch (const crew_failed& failed) {
+      note_all(failed);
     } catch (...) {
       note(current, std::current_exception());
-      const bool was_cancelled = reference::is_cancellation(std::current_exception());
+      const bool was_cancelled = is_cancellation(std::current_exception());
       const bool counts = (is(defect::stops_the_step_that_failed) && !was_cancelled) ||
                           (is(defect::stops_the_step_that_was_cancelled) && was_cancelled);
       if (counts && !in_body_ && current != "body") ++started_;
@@ -224,9 +289,9 @@ class bent_lifespan final : public contract::lifespan {
   }
 
   awaitable<void> start_all_at_once() {
-    const auto group = make_group(executor_);
-    for (auto& each : resources_) (void)group->spawn(each->name, start_counted(*each));
-    co_await group->join();
+    crew starters(executor_);
+    for (auto& each : resources_) starters.spawn(each->name, start_counted(*each));
+    co_await starters.join();
   }
   awaitable<void> start_counted(resource& one) {
     co_await one.start();
@@ -248,7 +313,7 @@ class bent_lifespan final : public contract::lifespan {
     };
     asio::co_spawn(executor_, one.start(), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
     try {
-      co_await reference::scope(wait_for(ended));
+      co_await scope(wait_for(ended));
     } catch (...) {
       asio::post(executor_, [signal] { signal->emit(asio::cancellation_type::terminal); });
       throw;
@@ -258,7 +323,7 @@ class bent_lifespan final : public contract::lifespan {
   static awaitable<void> wait_for(std::shared_ptr<asio::steady_timer> ended) {
     boost::system::error_code why;
     co_await ended->async_wait(asio::redirect_error(asio::use_awaitable, why));
-    reference::check_cancelled(co_await asio::this_coro::cancellation_state);
+    check_cancelled(co_await asio::this_coro::cancellation_state);
   }
 
   awaitable<void> stop_all() {
@@ -272,13 +337,13 @@ class bent_lifespan final : public contract::lifespan {
       co_await stop_one("transient", std::move(remove));
     }
     if (is(defect::stops_all_at_once)) {
-      for (resource* const each : order) co_await reference::shield(stop_users(*each));
+      for (resource* const each : order) co_await shield(stop_users(*each));
       co_await stop_all_at_once(order);
       co_return;
     }
     bool skip = false;
     for (resource* const each : order) {
-      if (!is(defect::user_is_stopped_last)) co_await reference::shield(stop_users(*each));
+      if (!is(defect::user_is_stopped_last)) co_await shield(stop_users(*each));
       const std::size_t before = failures_.size();
       if (!skip) co_await stop_one(each->name, each->stop);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
@@ -286,11 +351,11 @@ class bent_lifespan final : public contract::lifespan {
   }
 
   awaitable<void> stop_all_at_once(std::vector<resource*> order) {
-    const auto group = make_group(executor_);
-    for (resource* const each : order) (void)group->spawn(each->name, each->stop());
+    crew stoppers(executor_);
+    for (resource* const each : order) stoppers.spawn(each->name, each->stop());
     try {
-      co_await group->join();
-    } catch (const reference::exception_group& failed) {
+      co_await stoppers.join();
+    } catch (const crew_failed& failed) {
       note_all(failed);
     }
   }
@@ -318,8 +383,8 @@ class bent_lifespan final : public contract::lifespan {
     const auto users = std::move(one.users);
     try {
       co_await users->join();
-    } catch (const reference::exception_group& group) {
-      if (!is(defect::user_failure_is_dropped)) note_all(group);
+    } catch (const crew_failed& failed) {
+      if (!is(defect::user_failure_is_dropped)) note_all(failed);
     }
   }
 
@@ -385,16 +450,17 @@ class misbounded_lifespan final : public reference_lifespan {
 
  private:
   static contract::lifespan_config bent(contract::lifespan_config limits, limit_defect wrong) {
-    if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = reference::no_limit;
+    if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = std::chrono::nanoseconds::max();
     if (wrong == limit_defect::limit_is_a_constant) limits.stop_limit = std::chrono::milliseconds(10);
     if (wrong == limit_defect::limits_overflow) {
       limits.stop_limit = overflowing_limit(limits.stop_limit);
       limits.force_limit = overflowing_limit(limits.force_limit);
     }
-    if (wrong == limit_defect::waits_for_whoever_ignores_it) limits.force_limit = reference::no_limit;
+    if (wrong == limit_defect::waits_for_whoever_ignores_it)
+      limits.force_limit = std::chrono::nanoseconds::max();
     return limits;
   }
-  static awaitable<void> in_shield(step stop) { co_await reference::shield(stop()); }
+  static awaitable<void> in_shield(step stop) { co_await shield(stop()); }
 
   limit_defect wrong_;
   std::vector<std::string> names_;
