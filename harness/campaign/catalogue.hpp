@@ -30,6 +30,7 @@
 
 #include "harness/trial/environment.hpp"
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/trial.hpp"
 
 namespace assay {
@@ -181,8 +182,10 @@ class subject final : public subject_base {
 /// leaves its operations where they are, and they use the subject: then it goes after them, with the trial.
 struct subject_deleter {
   trial* owner = nullptr;
+  std::uint32_t watch = 0;  ///< its invariant's, which is looked at no more from here on; 0: it has none
   template <class Contract>
   void operator()(Contract* made) const {
+    if (watch != 0) owner->end_watch(watch);
     owner->items().holder_going(made);
     if (owner->has_failed() || owner->cut_short() || std::uncaught_exceptions() > 0) {
       owner->keep(std::shared_ptr<Contract>(made));
@@ -211,7 +214,9 @@ class maker {
     }
     if (made == nullptr) detail::refuse_null(*subject_);
     trial_->next_round();
-    return made_subject<Contract>(made.release(), subject_deleter{trial_});
+    subject_deleter deleter{trial_};
+    deleter.watch = watch_invariant(*made, configuration);
+    return made_subject<Contract>(made.release(), deleter);
   }
   /// A feature that the contract does not have is an error of the trial.
   bool claims(std::string_view feature) const {
@@ -223,6 +228,17 @@ class maker {
   }
 
  private:
+  // After every turn, from now until the subject goes.
+  std::uint32_t watch_invariant(Contract& made, const config& configuration) const {
+    if constexpr (knows_how_it_was_made<Contract>)
+      made.know({configuration, &subject_->traits().features, subject_->traits().testee.empty()});
+    if constexpr (has_invariant<Contract>) {
+      const Contract& looked_at = made;
+      return trial_->begin_watch([&looked_at] { return std::string(looked_at.invariant()); });
+    } else {
+      return 0;
+    }
+  }
   std::unique_ptr<Contract> make_counted(const config& configuration) const {
     const detail::subject_section counted(trial_->allocations());
     return subject_->make(environment::of(*trial_), configuration);

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <set>
 
+#include "harness/campaign/catalogue.hpp"
 #include "harness/report/pretty_json.hpp"
 
 namespace assay {
@@ -35,6 +36,13 @@ void judge_expected(mutant_verdict& verdict, const expected_failure& expected, c
   }
 }
 
+// The clause that a failure speaks of: what an invariant or a model finds begins with its id, whichever scenario it is found
+// in.
+std::string clause_of(const campaign_result& failed) {
+  const std::string cited = failed.message.substr(0, failed.message.find(": "));
+  return catalogue::instance().find_clause(cited) != nullptr ? cited : failed.clause;
+}
+
 mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
                      std::span<const campaign_result> results) {
   mutant_verdict verdict;
@@ -44,7 +52,7 @@ mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
   for (const campaign_result& one : results) {
     if (one.subject != mutant.name() || one.contract != mutant.contract()) continue;
     ++run;
-    if (is_bad(one.outcome)) failures[one.clause].push_back(&one);
+    if (is_bad(one.outcome)) failures[clause_of(one)].push_back(&one);
   }
   verdict.whole = run >= scenarios;
   std::vector<std::string> expected = mutant.traits().may_fail;

@@ -238,14 +238,38 @@ program trial::draw_program(const grammar& rules) {
 }
 
 trial::watch_guard trial::watch(std::function<std::string()> check) {
+  return {*this, begin_watch(std::move(check))};
+}
+
+std::uint32_t trial::begin_watch(std::function<std::string()> check) {
   const detail::harness_section section;
   watches_.push_back({++next_watch_, std::move(check)});
-  return {*this, next_watch_};
+  return next_watch_;
+}
+
+void trial::end_watch(std::uint32_t number) noexcept {
+  std::erase_if(watches_, [number](const watched& one) { return one.id == number; });
 }
 
 trial::watch_guard::~watch_guard() {
-  if (owner_ != nullptr)
-    std::erase_if(owner_->watches_, [this](const watched& one) { return one.id == id_; });
+  if (owner_ != nullptr) owner_->end_watch(id_);
+}
+
+void trial::look_at_watches() {
+  if (watches_.empty()) return;
+  const detail::harness_section section;
+  for (watched& one : watches_) {
+    if (!one.check) continue;
+    std::string what;
+    try {
+      what = one.check();
+    } catch (...) {
+      what = "what is looked at after every turn ended with " + to_string(describe(std::current_exception()));
+    }
+    if (what.empty()) continue;
+    one.check = nullptr;
+    fail(std::move(what));
+  }
 }
 
 void trial::touch(std::uint64_t key) {
@@ -577,13 +601,7 @@ void trial::after_step(bool turned) {
     }
     if (!background) foreground_turned_ = true;
   }
-  for (watched& one : watches_) {
-    if (!one.check) continue;
-    if (std::string what = one.check(); !what.empty()) {
-      one.check = nullptr;
-      fail(std::move(what));
-    }
-  }
+  look_at_watches();
   if (settings_.sweep && victim_ != nullptr && !victim_->done()) offer_cancel();
 }
 

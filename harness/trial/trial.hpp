@@ -208,6 +208,9 @@ class trial {
   /// is a failure (the first one only). Declare the guard after what the check looks at.
   class watch_guard;
   [[nodiscard]] watch_guard watch(std::function<std::string()> check);
+  /// The same for who ends it himself, by its number, which is never 0.
+  std::uint32_t begin_watch(std::function<std::string()> check);
+  void end_watch(std::uint32_t number) noexcept;
 
   /// Says that the current turn reads or changes the thing with this key, which other turns do as well: then their
   /// order is part of what tells schedules apart. Optional; items and wake-ups are known without.
@@ -318,6 +321,7 @@ class trial {
   bool step();
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
+  void look_at_watches();
   void note_progress() noexcept;
   void note_advance();
   bool foreground_waits_for_deadline() const;

@@ -81,6 +81,9 @@ ASSAY_REVISION("TG-9", 2,
 
 // ---- lifecycle
 
+ASSAY_REVISION(
+    "SHD-1", 2,
+    "Says when the service is ready: in no phase of a stop, nor before it runs, at every turn boundary.");
 ASSAY_REVISION("SHD-2", 2, "The way from a signal is SHD-15's, on a real process; escalation is SHD-10's.");
 ASSAY_REVISION("SHD-4", 2, "Work that is offered before the service runs is refused as well.");
 ASSAY_REVISION(
@@ -135,3 +138,6 @@ ASSAY_REVISION("INT-2", 3,
 ASSAY_REVISION("INT-7", 2,
                "Says that a stop releases the submitters also of a service whose run was cancelled before it "
                "began.");
+ASSAY_REVISION(
+    "INT-9", 2,
+    "Readiness is false at every turn boundary from when the service has said so, not only once settled.");

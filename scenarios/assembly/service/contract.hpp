@@ -3,18 +3,21 @@
 // backpressure, exception aggregation (INT-1 to INT-9).
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/describe.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -36,7 +39,7 @@ struct service_report {
   std::vector<outcome::member> failures;
 };
 
-class service {
+class service : public with_invariant<service_config> {
  public:
   static constexpr std::string_view name = "service";
   static constexpr feature_info features[] = {
@@ -66,7 +69,9 @@ class service {
   /// Before anything else, once. Throws rejected_error for budgets that make no sense, as negative ones.
   void connect(callbacks outside) {
     outside_ = std::move(outside);
+    listen();
     connected();
+    account_->connected = true;
   }
   /// Accepts an item, or waits while there is no room. Before the service is ready it waits or says closed; once the
   /// service accepts no more it says closed. Outcomes: value, closed, cancelled.
@@ -83,6 +88,10 @@ class service {
   /// Items that wait for a worker.
   virtual std::size_t buffered() const = 0;
 
+  /// INT-4: no more items wait than there is room for, but for those that a worker gave back, and no more are processed
+  /// than there are workers. INT-9: what has said that it is not ready is not.
+  std::string invariant() const;
+
  protected:
   virtual void connected() {}
   virtual awaitable<void> do_submit(item one) = 0;
@@ -97,8 +106,63 @@ class service {
   }
 
  private:
+  struct account {
+    std::size_t processing = 0;  // items
+    std::size_t given_back = 0;  // by workers that did not finish them, and perhaps waiting again
+    bool connected = false;      // and may be asked
+    bool not_ready = false;      // it has said so
+    bool stopped = false;        // it has said so
+  };
+  // A worker that ends without having delivered its item may have given it back.
+  class working {
+   public:
+    explicit working(std::shared_ptr<account> owner) : owner_(std::move(owner)) { ++owner_->processing; }
+    working(const working&) = delete;
+    working& operator=(const working&) = delete;
+    ~working() {
+      --owner_->processing;
+      if (!delivered_) ++owner_->given_back;
+    }
+    void delivered() noexcept { delivered_ = true; }
+
+   private:
+    std::shared_ptr<account> owner_;
+    bool delivered_ = false;
+  };
+  void listen();
+
   callbacks outside_;
+  const std::shared_ptr<account> account_ = make_account<account>();
 };
+
+inline void service::listen() {
+  const detail::harness_section section;
+  outside_.event = [known = account_, tell = std::move(outside_.event)](std::string_view what) {
+    if (what == "not ready") known->not_ready = true;
+    if (what == "stopped") known->stopped = true;
+    if (tell) tell(what);
+  };
+}
+
+inline std::string service::invariant() const {
+  account& known = *account_;
+  if (!in_process() || !known.connected) return {};
+  const std::size_t waiting = buffered();
+  const auto room = static_cast<std::size_t>(std::max<std::int64_t>(wanted().queue_capacity, 0));
+  // What a worker was stopped at may be put back while it still ends.
+  const std::size_t most = room + known.given_back + (known.not_ready ? known.processing : 0);
+  if (waiting > most)
+    return exceeded("INT-4: more items are buffered than the capacity allows", most, waiting);
+  known.given_back = std::min(known.given_back, waiting > room ? waiting - room : 0);
+  const auto workers = static_cast<std::size_t>(std::max<std::int64_t>(wanted().workers, 0));
+  if (known.processing > workers)
+    return exceeded("INT-4: more items are processed than there are workers", workers, known.processing);
+  if (known.not_ready && ready())
+    return "INT-9: a service that has said that it is not ready is not: expected false; observed: true";
+  if (known.not_ready && !known.stopped && !live())
+    return "INT-9: a service that stops is alive: expected true; observed: false";
+  return {};
+}
 
 inline boost::asio::awaitable<void> service::submit(item one) {
   handing_in account(one, this);
@@ -117,10 +181,12 @@ inline std::vector<item> service::take_back() {
 inline boost::asio::awaitable<void> service::work_on(const item& one) {
   item_ledger* const ledger = one.ledger();
   const int id = one.id();
+  working here(account_);
   // A copy: a subject in a testee may be destroyed while its item is processed here.
   const auto deliver = outside_.deliver;
   co_await outside_.process(id);
   co_await deliver(id);
+  here.delivered();
   if (ledger != nullptr && ledger->state(id) == item_state::given) ledger->settle(id, item_state::delivered);
 }
 

@@ -1,5 +1,6 @@
 #include "scenarios/assembly/service/reference.hpp"
 
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <exception>
 #include <limits>
@@ -74,6 +75,10 @@ void reference_service::phase_entered(shutdown_phase phase) {
   };
   switch (phase) {
     case shutdown_phase::not_ready:
+      if (wrong_.ready_a_turn_too_long) {
+        *late_to_say_no_ = true;
+        asio::post(executor_, [late = late_to_say_no_] { *late = false; });
+      }
       tell("not ready");
       break;
     case shutdown_phase::stop_accepting:
@@ -159,7 +164,7 @@ void reference_service::request_stop() {
 
 bool reference_service::ready() const {
   if (wrong_.stays_ready) return inner().is_live();
-  return inner().is_ready();
+  return inner().is_ready() || *late_to_say_no_;
 }
 
 bool reference_service::live() const {

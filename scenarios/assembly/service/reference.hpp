@@ -17,6 +17,7 @@ struct service_defects {
   bool drops_what_a_stopped_worker_holds = false;
   bool forgets_what_is_queued = false;
   bool stays_ready = false;
+  bool ready_a_turn_too_long = false;
   bool dies_at_the_stop = false;
   bool abandons_at_once = false;
   bool closes_in_order_of_opening = false;
@@ -63,6 +64,7 @@ class reference_service final : public contract::service {
   std::optional<inner_service> inner_;
   std::vector<item> late_;  // what a defect accepted and nobody will process
   bool stop_asked_ = false;
+  std::shared_ptr<bool> late_to_say_no_ = std::make_shared<bool>(false);  // still ready, for a turn
 };
 
 }  // namespace assay

@@ -9,12 +9,14 @@
 #include <boost/describe.hpp>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/outcome.hpp"
 
 namespace assay::contract {
@@ -40,7 +42,7 @@ class exit_request : public std::exception {
   std::string text_;
 };
 
-class task_group {
+class task_group : public with_invariant<task_group_config> {
  public:
   static constexpr std::string_view name = "task_group";
   static constexpr feature_info features[] = {
@@ -89,17 +91,95 @@ class task_group {
   /// failed with: an aggregate_error whose members carry the children's names, or the failure itself if there
   /// is only one (unless `always_aggregate`); with `fatal_class` an exit_request comes before both. A failure
   /// that the outcome has no room for goes to environment::report_unhandled.
-  virtual awaitable<void> run(std::vector<child> children) = 0;
+  awaitable<void> run(std::vector<child> children);
 
   /// `body_failure`: as run, with one more child, the body, that is started first; its name is body_name.
-  virtual awaitable<void> run_with_body(std::vector<child>, work) { throw unclaimed_feature("body_failure"); }
+  awaitable<void> run_with_body(std::vector<child> children, work body);
 
   /// `dynamic_spawn` from outside of the group, `nested_spawn` from within a child: adds a child to a group that
   /// has begun to run. False if the group takes no more (`late_refusal`); then nothing of the work is run.
-  virtual bool spawn(child) { throw unclaimed_feature("dynamic_spawn"); }
+  bool spawn(child one) {
+    account_for(one);
+    return do_spawn(std::move(one));
+  }
 
   /// `close`: the group takes no more children; those it has go on.
   virtual void close() { throw unclaimed_feature("close"); }
+
+  /// When the run has ended, so has every child (TG-1), and nothing of one is left (TG-11).
+  std::string invariant() const;
+  void know(const made_as<config>& how) {
+    with_invariant::know(how);
+    waits_for_children_ = claims("cleanup");
+    lets_go_of_children_ = claims("lifetime");
+  }
+
+ protected:
+  // What a subject implements.
+  virtual awaitable<void> do_run(std::vector<child> children) = 0;
+  virtual awaitable<void> do_run_with_body(std::vector<child>, work) {
+    throw unclaimed_feature("body_failure");
+  }
+  virtual bool do_spawn(child) { throw unclaimed_feature("dynamic_spawn"); }
+
+ private:
+  struct account {
+    std::size_t works = 0;  // that the group has, each with what it owns
+    std::size_t alive = 0;  // children
+    std::size_t runs = 0;   // under way
+    bool has_run = false;
+  };
+  struct held_work {
+    held_work(const std::shared_ptr<account>& owner, work real)
+        : all(owner), run(std::move(real)), here(owner, &account::works) {}
+    std::shared_ptr<account> all;
+    work run;
+    counted here;
+  };
+  static awaitable<void> live(std::shared_ptr<account> all, awaitable<void> work);
+  void account_for(work& one) const;
+  void account_for(child& one) const { account_for(one.run); }
+
+  const std::shared_ptr<account> account_ = make_account<account>();
+  bool waits_for_children_ = false;
+  bool lets_go_of_children_ = false;
 };
+
+inline boost::asio::awaitable<void> task_group::live(std::shared_ptr<account> all, awaitable<void> work) {
+  const counted here(all, &account::alive);
+  co_await std::move(work);
+}
+
+// The work is the caller's, wherever it goes: counted are it, until its last copy has gone, and the child.
+inline void task_group::account_for(work& one) const {
+  const detail::harness_section section;
+  auto held = std::make_shared<const held_work>(account_, std::move(one));
+  one = [held = std::move(held)] { return live(held->all, held->run()); };
+}
+
+inline boost::asio::awaitable<void> task_group::run(std::vector<child> children) {
+  for (child& one : children) account_for(one);
+  const counted under_way(account_, &account::runs);
+  account_->has_run = true;
+  co_await do_run(std::move(children));
+}
+
+inline boost::asio::awaitable<void> task_group::run_with_body(std::vector<child> children, work body) {
+  for (child& one : children) account_for(one);
+  account_for(body);
+  const counted under_way(account_, &account::runs);
+  account_->has_run = true;
+  co_await do_run_with_body(std::move(children), std::move(body));
+}
+
+inline std::string task_group::invariant() const {
+  const account& known = *account_;
+  if (!in_process() || !known.has_run || known.runs > 0) return {};
+  if (waits_for_children_ && known.alive > 0)
+    return exceeded("TG-1: children are alive when the group has ended", 0, known.alive);
+  if (lets_go_of_children_ && known.works > 0)
+    return exceeded("TG-11: something of a child is left when the group has ended", 0, known.works);
+  return {};
+}
 
 }  // namespace assay::contract

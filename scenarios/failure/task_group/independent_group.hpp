@@ -225,13 +225,15 @@ class independent_group final : public contract::task_group {
  public:
   independent_group(environment& env, const contract::task_group_config& config)
       : core_(std::make_shared<Core>(env, config.collect)) {}
-  awaitable<void> run(std::vector<child> children) override { return core_->run(std::move(children)); }
-  awaitable<void> run_with_body(std::vector<child> children, work body) override {
+  void close() override { core_->close(); }
+
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override { return core_->run(std::move(children)); }
+  awaitable<void> do_run_with_body(std::vector<child> children, work body) override {
     children.emplace(children.begin(), std::string(body_name), std::move(body));
     return core_->run(std::move(children));
   }
-  bool spawn(child one) override { return core_->spawn(std::move(one)); }
-  void close() override { core_->close(); }
+  bool do_spawn(child one) override { return core_->spawn(std::move(one)); }
 
  private:
   const std::shared_ptr<Core> core_;

@@ -113,6 +113,30 @@ struct wakes_nobody_while_stopping final : independent_core {
   bool requested_ = false;
 };
 
+// ---- what a child owned
+
+struct lets_go_of_late_children_late final : independent_core {
+  using independent_core::independent_core;
+  bool spawn(child one) override {
+    one.run = [executor = executor_, run = std::move(one.run)] { return then_let_go(executor, run); };
+    return independent_core::spawn(std::move(one));
+  }
+  static asio::awaitable<void> then_let_go(asio::any_io_executor executor, work run) {
+    std::exception_ptr failure;
+    try {
+      co_await run();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    keep_for(executor, run, 5);
+    if (failure) std::rethrow_exception(failure);
+  }
+  static void keep_for(const asio::any_io_executor& executor, const work& run, int turns) {
+    if (turns == 0) return;
+    asio::post(executor, [executor, run, turns] { keep_for(executor, run, turns - 1); });
+  }
+};
+
 // ---- the request to stop
 
 struct leaves_siblings_of_a_failure_alone final : independent_core {
@@ -555,7 +579,15 @@ void add_mutants_of_the_rest() {
                                              {{"X-15", "is lost"}});
 }
 
+void add_mutants_between_turns() {
+  add<lets_go_of_late_children_late>(
+      "lets_go_of_late_children_late",
+      "what a child owned that came later goes some turns after the child, and after the group has ended",
+      {{"TG-11", "something of a child is left when the group has ended"}});
+}
+
 bool add_mutants() {
+  add_mutants_between_turns();
   add_mutants_of_the_end();
   add_mutants_of_the_request();
   add_mutants_of_the_outcome();

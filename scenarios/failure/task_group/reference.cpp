@@ -50,24 +50,28 @@ class reference_group final : public contract::task_group {
   reference_group(const environment& env, const contract::task_group_config& config)
       : group_(env.executor(), options_for(env, config)) {}
 
-  awaitable<void> run(std::vector<child> children) override {
+  void close() override { group_.close(); }
+
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override {
     auto all_ended = join();  // made first: once a task runs, nothing keeps us from waiting for it
     const std::exception_ptr unspawned = spawn_all(std::move(children));
     co_await std::move(all_ended);
     if (unspawned) std::rethrow_exception(unspawned);
   }
-  awaitable<void> run_with_body(std::vector<child> children, work body) override {
+  awaitable<void> do_run_with_body(std::vector<child> children, work body) override {
     children.insert(children.begin(), child(std::string(body_name), std::move(body)));
-    co_await run(std::move(children));
+    co_await do_run(std::move(children));
   }
-  bool spawn(child one) override { return group_.spawn(std::move(one.name), run_child(std::move(one.run))); }
-  void close() override { group_.close(); }
+  bool do_spawn(child one) override {
+    return group_.spawn(std::move(one.name), run_child(std::move(one.run)));
+  }
 
  private:
   // What kept us from spawning all of them; then those that were spawned are asked to stop.
   std::exception_ptr spawn_all(std::vector<child> children) {
     try {
-      for (child& one : children) (void)spawn(std::move(one));
+      for (child& one : children) (void)do_spawn(std::move(one));
     } catch (...) {
       group_.request_cancel();
       return std::current_exception();

@@ -15,24 +15,26 @@ class group_in_testee final : public contract::task_group, private testee::proxy
  public:
   using proxy::proxy;
 
-  awaitable<void> run(std::vector<child> children) override {
+  void close() override { call_now("close"); }
+
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override {
     object args;
     args["children"] = keep_all(std::move(children));
     co_await run_as("run", std::move(args));
   }
-  awaitable<void> run_with_body(std::vector<child> children, work body) override {
+  awaitable<void> do_run_with_body(std::vector<child> children, work body) override {
     object args;
     child last(std::string(body_name), std::move(body));
     args["body"] = keep(std::move(last));
     args["children"] = keep_all(std::move(children));
     co_await run_as("run_with_body", std::move(args));
   }
-  bool spawn(child one) override {
+  bool do_spawn(child one) override {
     object args;
     args["child"] = keep(std::move(one));
     return flag(call_now("spawn", std::move(args)));
   }
-  void close() override { call_now("close"); }
 
  private:
   awaitable<void> run_as(std::string method, object args) {

@@ -40,7 +40,8 @@ class parallel_group final : public contract::task_group {
   parallel_group(asio::any_io_executor executor, bool collect)
       : executor_(std::move(executor)), collect_(collect) {}
 
-  awaitable<void> run(std::vector<child> children) override {
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override {
     std::vector<child_operation> operations;
     operations.reserve(children.size());
     for (const child& one : children) operations.push_back(start_child(executor_, one));
@@ -83,8 +84,8 @@ std::exception_ptr first_of(std::exception_ptr failure) {
 // awaitable_operators' && over any number of children, as `a && b && c` is. What it throws is told as it is,
 // but for the wrapper around the first of several: nothing says whose it was, or what the others were.
 class awaitable_and final : public contract::task_group {
- public:
-  awaitable<void> run(std::vector<child> children) override {
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override {
     using asio::experimental::awaitable_operators::operator&&;
     if (children.empty()) co_return;  // there is no && of nothing
     awaitable<void> together = children.front().run();

@@ -112,12 +112,16 @@ item alternative_queue::take_buffered() {
 // Lets parked pushers in while there is room.
 void alternative_queue::refill() {
   while (!pushers_.empty() && (has_room() || wrong_.admits_every_parked_pusher)) {
-    waiter& chosen = *choose(pushers_);
-    buffer_.push_back(std::move(chosen.held));
-    ++unfinished_;
+    admit_one();
     if (!wrong_.forgets_the_peak) peak_ = std::max(peak_, buffer_.size());
-    serve(pushers_, chosen, fate::served);
   }
+}
+
+void alternative_queue::admit_one() {
+  waiter& chosen = *choose(pushers_);
+  buffer_.push_back(std::move(chosen.held));
+  ++unfinished_;
+  serve(pushers_, chosen, fate::served);
 }
 
 void alternative_queue::return_to_head(item one) {
@@ -176,6 +180,10 @@ asio::awaitable<item> alternative_queue::pop_until(clock::time_point deadline) {
   const auto entered = co_await asio::this_coro::cancellation_state;
   if (entered.cancelled() != asio::cancellation_type::none && !wrong_.begins_although_cancelled) {
     contract::throw_cancelled();
+  }
+  if (wrong_.gives_a_place_away_too_early && !pushers_.empty() && !has_room()) {
+    admit_one();  // the defect: the item whose place it gets leaves in a later turn
+    co_await asio::post(asio::use_awaitable);
   }
   item got = do_try_pop();
   if (got) co_return got;

@@ -59,6 +59,7 @@ struct queue_defects {
   bool leaks_what_is_left = false;
   bool begins_although_cancelled = false;
   bool drops_what_fills_it = false;  // where there is room for several
+  bool gives_a_place_away_too_early = false;
 };
 
 class alternative_queue final : public contract::bounded_queue {
@@ -107,6 +108,7 @@ class alternative_queue final : public contract::bounded_queue {
   void put(item one);
   item take_buffered();
   void refill();
+  void admit_one();
   void return_to_head(item one);
   void wake_all(waiters& parked);
   void check_joiners();

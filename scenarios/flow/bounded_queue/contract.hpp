@@ -2,16 +2,20 @@
 // forms, hand-back and work accounting. A member that belongs to a feature is called only on subjects that claim it.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -32,7 +36,7 @@ struct bounded_queue_statistics {
 };
 BOOST_DESCRIBE_STRUCT(bounded_queue_statistics, (), (size, size_peak, parked_pushers, parked_poppers))
 
-class bounded_queue {
+class bounded_queue : public with_invariant<bounded_queue_config> {
  public:
   static constexpr std::string_view name = "bounded_queue";
   static constexpr feature_info features[] = {
@@ -78,7 +82,7 @@ class bounded_queue {
   awaitable<void> push(item one);
   /// Outcomes: the item, cancelled, closed (once the queue is closed and empty).
   awaitable<item> pop();
-  /// Buffered items.
+  /// Buffered items. Right after every turn.
   virtual std::size_t size() const = 0;
 
   /// `timed`: as push and pop, or timed_out once `patience` has passed without an effect.
@@ -111,6 +115,13 @@ class bounded_queue {
   /// `statistics`.
   virtual bounded_queue_statistics statistics() const { throw unclaimed_feature("statistics"); }
 
+  /// BQ-1: no more is buffered than there is room for and was handed back. BQ-19: the statistics say the same.
+  std::string invariant() const;
+  void know(const made_as<config>& how) {
+    with_invariant::know(how);
+    has_statistics_ = claims("statistics");
+  }
+
  protected:
   // What a subject implements.
   virtual awaitable<void> do_push(item one) = 0;
@@ -125,28 +136,63 @@ class bounded_queue {
   virtual void do_requeue(item) { throw unclaimed_feature("requeue"); }
   /// The dropped item, or an empty one.
   virtual item do_drop_oldest() { throw unclaimed_feature("removal"); }
+
+ private:
+  struct account {
+    std::size_t pushes = 0;  // under way
+    std::size_t pops = 0;    // under way
+    /// Of these, those that may hold an item that has left the buffer: they have been beside an empty one.
+    std::size_t pops_parked = 0;
+    std::size_t handed_back = 0;  // and perhaps still there, beyond the capacity
+  };
+  // A pop that ends without its item may have handed it back.
+  class popping {
+   public:
+    explicit popping(std::shared_ptr<account> owner) : owner_(std::move(owner)) { ++owner_->pops; }
+    popping(const popping&) = delete;
+    popping& operator=(const popping&) = delete;
+    ~popping() {
+      --owner_->pops;
+      if (!took_) ++owner_->handed_back;
+    }
+    void took() noexcept { took_ = true; }
+
+   private:
+    std::shared_ptr<account> owner_;
+    bool took_ = false;
+  };
+  std::string statistics_invariant(std::size_t held) const;
+
+  const std::shared_ptr<account> account_ = make_account<account>();
+  bool has_statistics_ = false;
 };
 
 inline boost::asio::awaitable<void> bounded_queue::push(item one) {
+  const counted under_way(account_, &account::pushes);
   handing_in account(one, this);
   co_await do_push(std::move(one));
   account.taken();
 }
 
 inline boost::asio::awaitable<void> bounded_queue::push_for(item one, nanoseconds patience) {
+  const counted under_way(account_, &account::pushes);
   handing_in account(one, this);
   co_await do_push_for(std::move(one), patience);
   account.taken();
 }
 
 inline boost::asio::awaitable<item> bounded_queue::pop() {
+  popping under_way(account_);
   item got = co_await do_pop();
+  under_way.took();
   got.delivered();
   co_return got;
 }
 
 inline boost::asio::awaitable<item> bounded_queue::pop_for(nanoseconds patience) {
+  popping under_way(account_);
   item got = co_await do_pop_for(patience);
+  under_way.took();
   got.delivered();
   co_return got;
 }
@@ -166,11 +212,13 @@ inline item bounded_queue::try_pop() {
 
 inline void bounded_queue::hand_back(item one) {
   one.given_to(this);
+  ++account_->handed_back;
   do_hand_back(std::move(one));
 }
 
 inline void bounded_queue::requeue(item one) {
   one.given_to(this);
+  ++account_->handed_back;
   do_requeue(std::move(one));
 }
 
@@ -184,6 +232,35 @@ inline bool bounded_queue::drop_oldest() {
   const item dropped = do_drop_oldest();
   dropped.settled(item_state::dropped);
   return static_cast<bool>(dropped);
+}
+
+inline std::string bounded_queue::invariant() const {
+  if (!in_process()) return {};
+  const std::size_t held = size();
+  const auto room = static_cast<std::size_t>(std::max<std::int64_t>(wanted().capacity, 0));
+  account& known = *account_;
+  known.pops_parked = held == 0 ? known.pops : std::min(known.pops_parked, known.pops);
+  const std::size_t most = room + known.handed_back + known.pops_parked;
+  if (held > most) return exceeded("BQ-1: more items are buffered than the capacity allows", most, held);
+  // What was handed back is beyond the capacity only until that many have left.
+  known.handed_back = std::min(known.handed_back, held > room ? held - room : 0);
+  return has_statistics_ ? statistics_invariant(held) : std::string();
+}
+
+inline std::string bounded_queue::statistics_invariant(std::size_t held) const {
+  const bounded_queue_statistics said = statistics();
+  if (said.size != held)
+    return "BQ-19: the statistics say how many items are buffered: expected " + std::to_string(held) +
+           "; observed: " + std::to_string(said.size);
+  if (held > said.size_peak)
+    return exceeded("BQ-19: more items are buffered than the statistics ever saw", said.size_peak, held);
+  if (said.parked_pushers > account_->pushes)
+    return exceeded("BQ-19: more pushers are parked than pushes are under way", account_->pushes,
+                    said.parked_pushers);
+  if (said.parked_poppers > account_->pops)
+    return exceeded("BQ-19: more poppers are parked than pops are under way", account_->pops,
+                    said.parked_poppers);
+  return {};
 }
 
 }  // namespace assay::contract

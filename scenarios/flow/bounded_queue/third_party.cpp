@@ -1,6 +1,7 @@
 // Boost.Asio's experimental channels as bounded queues. They claim what their reference documentation promises:
 // buffering up to a bound, try_send and try_receive, close; and, since it is what everybody writes, a timed receive
 // made of `async_receive || timer`.
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
@@ -43,10 +44,13 @@ template <class Channel>
 class channel_queue final : public contract::bounded_queue {
  public:
   channel_queue(asio::any_io_executor executor, std::size_t capacity)
-      : channel_(std::move(executor), capacity) {}
+      : capacity_(capacity), channel_(std::move(executor), capacity) {}
 
-  /// The channel does not say how much it holds: sends that have ended, less receives that have.
-  std::size_t size() const override { return sent_ - received_; }
+  /// The channel does not say how much it holds: sends that have ended, less receives that have. Either may be late by
+  /// some turns, so between two of them this is a guess, and no more than there can be.
+  std::size_t size() const override {
+    return std::min(sent_ > received_ ? sent_ - received_ : 0, std::max<std::size_t>(capacity_, 1));
+  }
   void close() override { channel_.close(); }
 
  protected:
@@ -125,6 +129,7 @@ class channel_queue final : public contract::bounded_queue {
   }
 
  private:
+  const std::size_t capacity_;
   Channel channel_;
   std::size_t sent_ = 0;
   std::size_t received_ = 0;

@@ -31,9 +31,8 @@ class finishing_worker final : public contract::resilient_worker {
       : capacity_(static_cast<std::size_t>(config.capacity)),
         bell_(executor, asio::steady_timer::time_point::max()) {}
 
-  awaitable<void> run() override { return scope(work()); }
-
  protected:
+  awaitable<void> do_run() override { return scope(work()); }
   awaitable<void> do_submit(item one) override {
     while (waiting_.size() >= capacity_) co_await change();
     waiting_.push_back(std::move(one));

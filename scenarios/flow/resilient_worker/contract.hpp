@@ -16,11 +16,15 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -48,7 +52,7 @@ struct given_up {
   std::uint32_t attempts = 0;  ///< `attempts`: how often processing has begun
 };
 
-class resilient_worker {
+class resilient_worker : public with_invariant<resilient_worker_config> {
  public:
   static constexpr std::string_view name = "resilient_worker";
   static constexpr feature_info features[] = {
@@ -88,15 +92,24 @@ class resilient_worker {
   awaitable<void> submit(item one);
   /// The worker: takes items in the order of their submits until it is cancelled, and then ends as cancelled.
   /// May be run again, and several times at once.
-  virtual awaitable<void> run() = 0;
+  awaitable<void> run();
   /// When no run is left: all that is neither processed nor given up, the oldest first.
   std::vector<item> take_back();
 
   /// `join`: ends once every submitted item is settled: processed, dead-lettered or lost.
   virtual awaitable<void> join() { throw unclaimed_feature("join"); }
 
+  /// RWK-1: nothing is processed when no run is left, and no item twice at the same time. RWK-7: with `attempts` their
+  /// numbers rise.
+  std::string invariant() const;
+  void know(const made_as<config>& how) {
+    with_invariant::know(how);
+    tells_attempts_ = claims("attempts");
+  }
+
  protected:
   // What a subject implements.
+  virtual awaitable<void> do_run() = 0;
   virtual awaitable<void> do_submit(item one) = 0;
   virtual std::vector<item> do_take_back() = 0;
 
@@ -111,10 +124,61 @@ class resilient_worker {
             const std::exception_ptr& unwritten);
 
  private:
+  struct account {
+    std::size_t runs = 0;        // under way
+    std::size_t processing = 0;  // items
+    struct fortune {
+      std::size_t processing = 0;
+      std::uint32_t attempt = 0;  // the latest
+    };
+    std::map<int, fortune, std::less<>, detail::harness_allocator<std::pair<const int, fortune>>> items;
+    std::string violation;  // the first that was seen when it happened
+  };
+  class processing;
+
   callbacks outside_;
+  const std::shared_ptr<account> account_ = make_account<account>();
+  bool tells_attempts_ = false;
 };
 
+// An item is processed as long as this lives.
+class resilient_worker::processing {
+ public:
+  processing(const resilient_worker& worker, int id, std::uint32_t attempt)
+      : account_(worker.account_), id_(id) {
+    const detail::harness_section section;
+    account::fortune& one = account_->items[id];
+    ++account_->processing;
+    ++one.processing;
+    if (worker.tells_attempts_ && attempt <= one.attempt && account_->violation.empty())
+      account_->violation = "RWK-7: a further attempt has a higher number: expected more than " +
+                            std::to_string(one.attempt) + "; observed: " + std::to_string(attempt);
+    one.attempt = attempt;
+    // At the end of the turn it may be over.
+    if (worker.in_process() && one.processing > 1 && account_->violation.empty())
+      account_->violation = exceeded(
+          "RWK-1: item " + std::to_string(id) + " is processed twice at the same time", 1, one.processing);
+  }
+  processing(const processing&) = delete;
+  processing& operator=(const processing&) = delete;
+  ~processing() {
+    --account_->processing;
+    --account_->items.find(id_)->second.processing;
+  }
+
+ private:
+  std::shared_ptr<account> account_;
+  int id_;
+};
+
+inline boost::asio::awaitable<void> resilient_worker::run() {
+  const counted under_way(account_, &account::runs);
+  co_await do_run();
+}
+
 inline boost::asio::awaitable<void> resilient_worker::submit(item one) {
+  if (const auto before = account_->items.find(one.id()); before != account_->items.end())
+    before->second.attempt = 0;
   handing_in account(one, this);
   co_await do_submit(std::move(one));
   account.taken();
@@ -134,6 +198,7 @@ inline std::vector<item> resilient_worker::take_back() {
 inline boost::asio::awaitable<void> resilient_worker::process(const item& one, std::uint32_t attempt) {
   item_ledger* const ledger = one.ledger();
   const int id = one.id();
+  const processing here(*this, id, attempt);
   co_await outside_.process(id, attempt);
   // The subject may have let go of it meanwhile.
   if (ledger != nullptr && ledger->state(id) == item_state::given) ledger->settle(id, item_state::delivered);
@@ -151,6 +216,12 @@ inline void resilient_worker::lost(item one, const std::exception_ptr& cause, st
                                    const std::exception_ptr& unwritten) {
   if (one.unsettled()) one.settled(item_state::dropped);
   outside_.lost(given_up(one.id(), describe(cause), attempts), describe(unwritten));
+}
+
+inline std::string resilient_worker::invariant() const {
+  if (!account_->violation.empty()) return account_->violation;
+  if (!in_process() || account_->runs > 0 || account_->processing == 0) return {};
+  return exceeded("RWK-1: an item is still processed when no run is left", 0, account_->processing);
 }
 
 }  // namespace assay::contract

@@ -1,5 +1,7 @@
 // Resilient workers that are wrong in one way each. They are one worker, with the defect as the only difference.
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -43,6 +45,7 @@ enum class defect {
   drops_what_the_sink_refuses,
   ends_normally_when_cancelled,
   hand_gap,
+  leaves_its_processing_behind,
   loses_what_it_was_cancelled_at,
   patience_of_twenty_ms,
   patience_overflows,
@@ -161,10 +164,10 @@ class bent_worker final : public contract::resilient_worker {
     if (is(defect::patience_of_twenty_ms)) patience_ = std::chrono::milliseconds(20);
   }
 
-  awaitable<void> run() override { return scope(work()); }
   awaitable<void> join() override { return jobs_.join(); }
 
  protected:
+  awaitable<void> do_run() override { return scope(work()); }
   awaitable<void> do_submit(item one) override {
     job fresh(std::move(one));
     co_await jobs_.push(fresh);
@@ -209,7 +212,11 @@ class bent_worker final : public contract::resilient_worker {
     ++held.attempts;
     std::exception_ptr failure;
     try {
-      co_await scope(begin(held));
+      if (is(defect::leaves_its_processing_behind)) {
+        co_await begin_apart(held);
+      } else {
+        co_await scope(begin(held));
+      }
     } catch (...) {
       failure = std::current_exception();
     }
@@ -242,6 +249,40 @@ class bent_worker final : public contract::resilient_worker {
     } else {
       co_await process(held.one, told);
     }
+  }
+
+  struct apart {
+    explicit apart(const asio::any_io_executor& executor)
+        : bell(executor, asio::steady_timer::time_point::max()) {}
+    asio::steady_timer bell;
+    asio::cancellation_signal signal;
+    std::exception_ptr failure;
+    bool ended = false;
+  };
+  // Carries the slot itself, so that a request is made at once.
+  struct apart_ended {
+    using cancellation_slot_type = asio::cancellation_slot;
+    explicit apart_ended(std::shared_ptr<apart> which) : one(std::move(which)) {}
+    cancellation_slot_type get_cancellation_slot() const noexcept { return one->signal.slot(); }
+    void operator()(std::exception_ptr failure) const {
+      one->failure = std::move(failure);
+      one->ended = true;
+      one->bell.cancel();
+    }
+    std::shared_ptr<apart> one;
+  };
+  // The defect: processing is asked to stop, and not waited for.
+  awaitable<void> begin_apart(job& held) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto other = std::make_shared<apart>(executor);
+    asio::co_spawn(executor, process(held.one, held.attempts), apart_ended(other));
+    boost::system::error_code rung;
+    co_await other->bell.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+    if (!other->ended) {
+      other->signal.emit(asio::cancellation_type::terminal);
+      contract::throw_cancelled();
+    }
+    if (other->failure) std::rethrow_exception(other->failure);
   }
 
   awaitable<void> put_back(job& held) {
@@ -386,6 +427,10 @@ const mutant loses_what_it_was_cancelled_at(defect::loses_what_it_was_cancelled_
 const mutant hand_gap(defect::hand_gap, "hand_gap",
                       "RWK-m5: suspends between the pop and the guard, where a recorded cancellation throws",
                       {{"RWK-6", "item 1 was lost"}});
+const mutant leaves_its_processing_behind(
+    defect::leaves_its_processing_behind, "leaves_its_processing_behind",
+    "a cancelled worker puts the item back and ends while the item is still processed",
+    {{"RWK-1", "still processed when no run is left"}});
 const mutant requeues_after_a_pause(
     defect::requeues_after_a_pause, "requeues_after_a_pause",
     "puts a cancelled item back only after a wait, which a second cancellation ends",

@@ -38,12 +38,12 @@ class recovering_worker final : public contract::resilient_worker {
         attempts_max_(config.attempts_max > 0 ? static_cast<std::uint32_t>(config.attempts_max) : 3),
         patience_(config.dead_letter_patience_ns) {}
 
-  awaitable<void> run() override { return scope(work()); }
   awaitable<void> join() override {
     while (settled_ < submitted_) co_await wait_in(joiners_, clock::time_point::max());
   }
 
  protected:
+  awaitable<void> do_run() override { return scope(work()); }
   awaitable<void> do_submit(item one) override {
     while (fresh_.size() >= capacity_) co_await wait_in(submitters_, clock::time_point::max());
     entry made;

@@ -19,10 +19,10 @@ class reference_worker final : public contract::resilient_worker {
   explicit reference_worker(const contract::resilient_worker_config& config)
       : jobs_(config.capacity), worker_(jobs_, make_options(config)) {}
 
-  awaitable<void> run() override { return worker_.run(); }
   awaitable<void> join() override { return jobs_.join(); }
 
  protected:
+  awaitable<void> do_run() override { return worker_.run(); }
   awaitable<void> do_submit(item one) override {
     job fresh(std::move(one));
     co_await jobs_.push(fresh);

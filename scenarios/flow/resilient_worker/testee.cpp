@@ -13,10 +13,10 @@ class worker_in_testee final : public contract::resilient_worker, private testee
  public:
   using proxy::proxy;
 
-  awaitable<void> run() override { co_await call("run"); }
   awaitable<void> join() override { co_await call("join"); }
 
  protected:
+  awaitable<void> do_run() override { co_await call("run"); }
   awaitable<void> do_submit(item one) override {
     object args;
     args["item"] = put(std::move(one));

@@ -12,6 +12,7 @@
 // busy a pool may also refuse. Who claims `bounded` has exactly the configured room, and uses it.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/describe.hpp>
 #include <chrono>
@@ -19,11 +20,14 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -57,7 +61,7 @@ struct worker_pool_report {
   std::vector<item> returned;  ///< those jobs
 };
 
-class worker_pool {
+class worker_pool : public with_invariant<worker_pool_config> {
  public:
   static constexpr std::string_view name = "worker_pool";
   static constexpr feature_info features[] = {
@@ -126,7 +130,14 @@ class worker_pool {
   /// `restartable`: lets jobs begin, also again after a drain. Throws rejected_error if it refuses.
   virtual void start() { throw unclaimed_feature("restartable"); }
   /// `scaling`: changes the number of workers; at least 1.
-  virtual void scale_to(std::int64_t) { throw unclaimed_feature("scaling"); }
+  void scale_to(std::int64_t workers) {
+    // Fewer workers than there were finish what they have begun (WPL-11).
+    workers_most_ = std::max(workers_most_, workers);
+    do_scale_to(workers);
+  }
+
+  /// WPL-2: no more jobs run than there are workers.
+  std::string invariant() const;
 
  protected:
   // What a subject implements.
@@ -138,6 +149,7 @@ class worker_pool {
   virtual awaitable<worker_pool_report> do_drain_for(nanoseconds) {
     throw unclaimed_feature("drain_deadline");
   }
+  virtual void do_scale_to(std::int64_t) { throw unclaimed_feature("scaling"); }
 
   // What a subject calls. Each tells the ledger what it means for the job.
 
@@ -148,7 +160,13 @@ class worker_pool {
   void hand_back(const item& job) { job.given_back(); }
 
  private:
+  struct account {
+    std::size_t running = 0;  // jobs
+  };
+
   callbacks outside_;
+  const std::shared_ptr<account> account_ = make_account<account>();
+  std::int64_t workers_most_ = 0;  // that it was ever scaled to
 };
 
 inline boost::asio::awaitable<void> worker_pool::submit(item job, worker_pool_request how) {
@@ -176,9 +194,17 @@ inline boost::asio::awaitable<worker_pool_report> worker_pool::drain_for(nanosec
 }
 
 inline boost::asio::awaitable<void> worker_pool::execute(item job) {
+  const counted running(account_, &account::running);
   const int id = job.id();
   job.delivered();
   co_await outside_.run(id);
+}
+
+inline std::string worker_pool::invariant() const {
+  if (!in_process()) return {};
+  const auto most = static_cast<std::size_t>(std::max(wanted().workers, workers_most_));
+  if (account_->running <= most) return {};
+  return exceeded("WPL-2: more jobs run than there are workers", most, account_->running);
 }
 
 }  // namespace assay::contract

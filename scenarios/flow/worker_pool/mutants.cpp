@@ -1,12 +1,15 @@
 // Worker pools that are wrong in one way each: the reference behind its adapter, bent at one place.
 #include <algorithm>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -757,6 +760,71 @@ const auto m38 = mutant<timeout_keeps_worker>(
     "a_timed_out_job_keeps_its_worker", "the worker of a job that timed out is not free",
     {{"WPL-10", "the timeout frees the worker for the next job"}}, {"WPL-4", "WPL-5"});
 
+// It times the jobs itself.
+class timeout_frees_worker_early final : public reference_pool {
+ public:
+  using reference_pool::reference_pool;
+
+ protected:
+  job_options options_for(int id, const worker_pool_request& how) const override {
+    job_options options = reference_pool::options_for(id, how);
+    if (how.timeout_ns <= 0) return options;
+    limits_[id] = options.timeout;
+    options.timeout = std::chrono::nanoseconds::max();
+    return options;
+  }
+  awaitable<void> run_job(std::shared_ptr<item> job) override {
+    const auto limit = limits_.find(job->id());
+    if (limit == limits_.end()) {
+      co_await reference_pool::run_job(std::move(job));
+      co_return;
+    }
+    co_await hold_requests;
+    const auto executor = co_await asio::this_coro::executor;
+    const auto apart = std::make_shared<timed_job>(executor, deadline_after(limit->second));
+    asio::co_spawn(executor, end_of(std::move(job)), timed_job_ended(apart));
+    boost::system::error_code ended;
+    co_await apart->bell.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    const auto requests = co_await asio::this_coro::cancellation_state;
+    const bool timed_out = !apart->ended && requests.cancelled() == asio::cancellation_type::none;
+    // The defect: another worker begins while the job is still ending.
+    if (timed_out) pool().scale_to(pool().workers() + 1);
+    if (!apart->ended) apart->signal.emit(asio::cancellation_type::terminal);
+    apart->bell.expires_at(asio::steady_timer::time_point::max());
+    while (!apart->ended) co_await apart->bell.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    if (timed_out) pool().scale_to(pool().workers() - 1);
+    if (timed_out) throw timed_out_error();
+    if (apart->failure) std::rethrow_exception(apart->failure);
+  }
+
+ private:
+  struct timed_job {
+    timed_job(const asio::any_io_executor& executor, asio::steady_timer::time_point deadline)
+        : bell(executor, deadline) {}
+    asio::steady_timer bell;
+    asio::cancellation_signal signal;
+    std::exception_ptr failure;
+    bool ended = false;
+  };
+  // Carries the slot itself, so that a request is made at once.
+  struct timed_job_ended {
+    using cancellation_slot_type = asio::cancellation_slot;
+    explicit timed_job_ended(std::shared_ptr<timed_job> which) : job(std::move(which)) {}
+    cancellation_slot_type get_cancellation_slot() const noexcept { return job->signal.slot(); }
+    void operator()(const std::exception_ptr& broken, std::exception_ptr failure) const {
+      job->failure = broken ? broken : std::move(failure);
+      job->ended = true;
+      job->bell.cancel();
+    }
+    std::shared_ptr<timed_job> job;
+  };
+  mutable std::map<int, nanoseconds> limits_;
+};
+const auto m_timeout_early = mutant<timeout_frees_worker_early>(
+    "a_timeout_frees_the_worker_too_early",
+    "when a job times out the next one begins, although the job has not ended yet",
+    {{"WPL-2", "more jobs run than there are workers"}});
+
 class timeout_looks_cancelled final : public reference_pool {
  public:
   using reference_pool::reference_pool;
@@ -795,15 +863,15 @@ const auto m40 =
 class scaling_up_waits final : public reference_pool {
  public:
   using reference_pool::reference_pool;
-  void scale_to(std::int64_t workers) override {
-    wanted_ = workers;
-    if (static_cast<std::size_t>(workers) < pool().workers()) reference_pool::scale_to(workers);
-  }
 
  protected:
+  void do_scale_to(std::int64_t workers) override {
+    wanted_ = workers;
+    if (static_cast<std::size_t>(workers) < pool().workers()) reference_pool::do_scale_to(workers);
+  }
   awaitable<void> run_job(std::shared_ptr<item> job) override {
     const std::exception_ptr failure = co_await end_of(std::move(job));
-    if (wanted_ > 0) reference_pool::scale_to(wanted_);
+    if (wanted_ > 0) reference_pool::do_scale_to(wanted_);
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -817,8 +885,10 @@ const auto m41 = mutant<scaling_up_waits>("scaling_up_waits_for_a_job_to_end",
 class scaling_down_is_ignored final : public reference_pool {
  public:
   using reference_pool::reference_pool;
-  void scale_to(std::int64_t workers) override {
-    if (static_cast<std::size_t>(workers) > pool().workers()) reference_pool::scale_to(workers);
+
+ protected:
+  void do_scale_to(std::int64_t workers) override {
+    if (static_cast<std::size_t>(workers) > pool().workers()) reference_pool::do_scale_to(workers);
   }
 };
 const auto m42 = mutant<scaling_down_is_ignored>("scaling_down_is_ignored", "workers are only ever added",
@@ -827,13 +897,13 @@ const auto m42 = mutant<scaling_down_is_ignored>("scaling_down_is_ignored", "wor
 class scaling_down_drops_jobs final : public reference_pool {
  public:
   using reference_pool::reference_pool;
-  void scale_to(std::int64_t workers) override {
-    const auto wanted = static_cast<std::size_t>(workers);
-    if (wanted < pool().workers()) dropped_ += pool().workers() - wanted;
-    reference_pool::scale_to(workers);
-  }
 
  protected:
+  void do_scale_to(std::int64_t workers) override {
+    const auto fewer = static_cast<std::size_t>(workers);
+    if (fewer < pool().workers()) dropped_ += pool().workers() - fewer;
+    reference_pool::do_scale_to(workers);
+  }
   awaitable<void> run_job(std::shared_ptr<item> job) override {
     if (dropped_ > 0) {
       --dropped_;

@@ -27,11 +27,12 @@ class reference_pool : public contract::worker_pool {
   awaitable<void> outcome(int id) override;
   bool drains_nested() const override { return false; }
   void start() override;
-  void scale_to(std::int64_t workers) override { pool().scale_to(static_cast<std::size_t>(workers)); }
 
  protected:
   using job_options = reference::job_options;
+  using timed_out_error = reference::timed_out;
 
+  void do_scale_to(std::int64_t workers) override { pool().scale_to(static_cast<std::size_t>(workers)); }
   awaitable<void> do_submit(item job, contract::worker_pool_request how) override;
   awaitable<std::vector<item>> do_stop_now() override;
   awaitable<contract::worker_pool_report> do_drain_for(nanoseconds patience) override;

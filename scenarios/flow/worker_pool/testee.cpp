@@ -21,13 +21,13 @@ class pool_in_testee final : public contract::worker_pool, private testee::proxy
   }
   bool drains_nested() const override { return flag(ask("drains_nested")); }
   void start() override { call_now("start"); }
-  void scale_to(std::int64_t workers) override {
+
+ protected:
+  void do_scale_to(std::int64_t workers) override {
     object args;
     args["workers"] = workers;
     call_now("scale_to", std::move(args));
   }
-
- protected:
   awaitable<void> do_submit(item job, contract::worker_pool_request how) override {
     object args;
     args["job"] = put(std::move(job));

@@ -65,6 +65,7 @@ enum class shutdown_defect {
   stops_accepting_before_not_ready,
   stops_accepting_before_grace,
   ready_during_grace,
+  ready_a_turn_too_long,
   skips_grace,
   drains_for_the_whole_budget,
   cuts_the_drain,
@@ -130,9 +131,6 @@ class bendable_shutdown : public contract::graceful_shutdown {
   }
 
  public:
-  void observe(std::function<void(contract::shutdown_phase)> observer) override {
-    observer_ = std::move(observer);
-  }
   void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
     failure_ = std::move(hook);
   }
@@ -184,7 +182,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
   }
   bool ready() const override {
     const bool grace = phase_ == phase::not_ready || phase_ == phase::grace;
-    return phase_ == phase::running || (grace && is(shutdown_defect::ready_during_grace));
+    return phase_ == phase::running || (grace && is(shutdown_defect::ready_during_grace)) || late_to_say_no_;
   }
   contract::late_registration late_policy() const override {
     using contract::late_registration;
@@ -232,6 +230,10 @@ class bendable_shutdown : public contract::graceful_shutdown {
 
   bool is(shutdown_defect which) const noexcept { return defect_ == which; }
   bool is_bounded() const noexcept { return manner_.at_deadline == way::force; }
+
+  void do_observe(std::function<void(contract::shutdown_phase)> observer) override {
+    observer_ = std::move(observer);
+  }
 
   // Whoever runs it only waits: what happens belongs to a coroutine of its own, which no cancel reaches.
   awaitable<contract::shutdown_report> do_run() override {
@@ -319,6 +321,12 @@ class bendable_shutdown : public contract::graceful_shutdown {
   }
   void changed() { change_.cancel(); }
   void enter(phase next) {
+    if (next == phase::not_ready && phase_ == phase::running && is(shutdown_defect::ready_a_turn_too_long)) {
+      late_to_say_no_ = true;
+      boost::asio::post(executor_, [this, here = std::weak_ptr<bool>(alive_)] {
+        if (!here.expired()) late_to_say_no_ = false;
+      });
+    }
     phase_ = next;
     if (observer_) observer_(next);
   }
@@ -624,6 +632,7 @@ class bendable_shutdown : public contract::graceful_shutdown {
   bool requested_ = false;
   bool escalated_ = false;
   bool accepting_ = false;
+  bool late_to_say_no_ = false;  // still ready, for a turn: a defect
   bool opened_ = false;
   bool again_ = false;
   bool gave_up_ = false;

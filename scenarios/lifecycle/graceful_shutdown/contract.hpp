@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/item.hpp"
 #include "harness/trial/outcome.hpp"
 
@@ -100,7 +101,7 @@ struct shutdown_report {
   bool forced = false;
 };
 
-class graceful_shutdown {
+class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
  public:
   static constexpr std::string_view name = "graceful_shutdown";
   static constexpr feature_info features[] = {
@@ -141,7 +142,7 @@ class graceful_shutdown {
   // ---- Before run()
 
   /// Told of every phase as it is entered.
-  virtual void observe(std::function<void(shutdown_phase)> observer) = 0;
+  void observe(std::function<void(shutdown_phase)> observer);
   /// Told of every failure that the report will not hold, when it happens. `supervision`: of every failure of a
   /// background task while the service runs, unless that stops the service.
   virtual void on_failure(std::function<void(std::string name, std::exception_ptr)> hook) = 0;
@@ -189,8 +190,13 @@ class graceful_shutdown {
   virtual void set_busy(int, bool) { throw unclaimed_feature("connections"); }
   virtual void connection_closed(int) { throw unclaimed_feature("connections"); }
 
+  /// The phases only go forward (SHD-1); the service is ready in none but `running` (SHD-1, SHD-3), and not once run() has
+  /// ended. Phases are known if somebody observes them.
+  std::string invariant() const;
+
  protected:
   // What a subject implements.
+  virtual void do_observe(std::function<void(shutdown_phase)> observer) = 0;
   virtual awaitable<shutdown_report> do_run() = 0;
   /// `work` makes the work when it begins; it is called at most once. Throws when refused.
   virtual void do_admit(std::string name, async_function work) = 0;
@@ -201,7 +207,15 @@ class graceful_shutdown {
     handler work;
   };
   static awaitable<void> serve(std::shared_ptr<job> self);
+  struct account {
+    std::optional<shutdown_phase> phase;
+    std::size_t runs = 0;  // under way
+    bool has_run = false;
+    std::string violation;  // the first that was seen when it happened
+  };
+  static void enter(account& known, shutdown_phase next);
 
+  const std::shared_ptr<account> account_ = make_account<account>();
   std::map<std::string, std::pair<item_ledger*, int>, std::less<>> admitted_;
 };
 
@@ -235,7 +249,45 @@ inline void graceful_shutdown::admit(item one, handler work) {
   account.taken();
 }
 
+inline void graceful_shutdown::observe(std::function<void(shutdown_phase)> observer) {
+  std::function<void(shutdown_phase)> noted;
+  {
+    const detail::harness_section section;
+    noted = [known = account_, tell = std::move(observer)](shutdown_phase next) {
+      enter(*known, next);
+      if (tell) tell(next);
+    };
+  }
+  do_observe(std::move(noted));
+}
+
+inline void graceful_shutdown::enter(account& known, shutdown_phase next) {
+  const detail::harness_section section;
+  if (known.phase && next <= *known.phase && known.violation.empty()) {
+    const auto name = [](shutdown_phase one) {
+      return std::string(boost::describe::enum_to_string(one, "unknown"));
+    };
+    known.violation = "SHD-1: the phases of a stop come in order, each at most once: expected one after '" +
+                      name(*known.phase) + "'; observed: '" + name(next) + "'";
+  }
+  known.phase = next;
+}
+
+inline std::string graceful_shutdown::invariant() const {
+  const account& known = *account_;
+  if (!known.violation.empty()) return known.violation;
+  if (!in_process()) return {};
+  const bool over = known.has_run && known.runs == 0;
+  const bool elsewhere = known.phase && *known.phase != shutdown_phase::running;
+  if ((!over && !elsewhere) || !ready()) return {};
+  if (known.phase && *known.phase >= shutdown_phase::stop_accepting)
+    return "SHD-3: the service is not ready any more when work is refused: expected false; observed: true";
+  return "SHD-1: the service is ready in the phase 'running' only: expected false; observed: true";
+}
+
 inline boost::asio::awaitable<shutdown_report> graceful_shutdown::run() {
+  const counted under_way(account_, &account::runs);
+  account_->has_run = true;
   shutdown_report report = co_await do_run();
   for (const std::string& each : report.unfinished) {
     const auto found = admitted_.find(each);

@@ -86,6 +86,10 @@ SHUTDOWN_MUTANT(work_is_not_registered,
                 {{"SHD-5", "the drain lasts while work is in flight"},
                  {"SHD-7", "background tasks serve the work"}},
                 {"SHD-1", "SHD-4", "SHD-6", "SHD-10", "SHD-11", "SHD-16", "X-7", "X-16", "X-22", "X-29"});
+SHUTDOWN_MUTANT(ready_a_turn_too_long,
+                "the probe is told a turn later than everybody else that the service is not ready",
+                {{"SHD-1", "the service is ready in the phase 'running' only"},
+                 {"SHD-3", "the service is not ready any more when work is refused"}});
 SHUTDOWN_MUTANT(request_wakes_nobody, "SHD-m6: the request sets a flag that an idle loop does not look at",
                 {{"SHD-2", "an idle service wakes up"}},
                 {"SHD-1", "SHD-3", "SHD-4", "SHD-5", "SHD-6", "SHD-7", "SHD-8", "SHD-9", "SHD-10", "SHD-11",

@@ -64,9 +64,6 @@ class reference_shutdown : public contract::graceful_shutdown {
         signals_(env.executor()),
         forwarder_(signals_, *subject_) {}
 
-  void observe(std::function<void(contract::shutdown_phase)> observer) override {
-    observers_->phase = std::move(observer);
-  }
   void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
     observers_->failure = std::move(hook);
   }
@@ -104,6 +101,9 @@ class reference_shutdown : public contract::graceful_shutdown {
   void connection_closed(int connection) override { connections_.erase(connection); }
 
  protected:
+  void do_observe(std::function<void(contract::shutdown_phase)> observer) override {
+    observers_->phase = std::move(observer);
+  }
   awaitable<contract::shutdown_report> do_run() override {
     reference::shutdown_report report = co_await subject_->run();
     co_return translate(report);

@@ -244,7 +244,7 @@ ASSAY_CLAUSE(
     "The phases of a stop come in order, each entered at most once, whenever the stop is requested, also "
     "during "
     "the start and before it: not ready, stop accepting, drain, force-cancel, background stopped, cleanup, "
-    "stopped.") {
+    "stopped. The service is ready in none of them, nor before it runs.") {
   auto shutdown = make({.drain = 10s});
   const auto log = watch(t, *shutdown);
   add_resource(t, *shutdown, "pool");

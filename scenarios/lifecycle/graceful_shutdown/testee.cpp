@@ -24,9 +24,6 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
  public:
   using proxy::proxy;
 
-  void observe(std::function<void(contract::shutdown_phase)> observer) override {
-    observer_ = std::move(observer);
-  }
   void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
     failed_ = std::move(hook);
   }
@@ -85,6 +82,9 @@ class shutdown_in_testee final : public contract::graceful_shutdown, private tes
   }
 
  protected:
+  void do_observe(std::function<void(contract::shutdown_phase)> observer) override {
+    observer_ = std::move(observer);
+  }
   awaitable<contract::shutdown_report> do_run() override {
     const json::value sent = co_await call("run");
     co_return read_report(sent);

@@ -10,11 +10,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/trial/feature.hpp"
+#include "harness/trial/invariant.hpp"
 #include "harness/trial/outcome.hpp"
 
 namespace assay::contract {
@@ -31,7 +35,7 @@ struct lifespan_config {
 };
 BOOST_DESCRIBE_STRUCT(lifespan_config, (), (stop_limit, force_limit))
 
-class lifespan {
+class lifespan : public with_invariant<lifespan_config> {
  public:
   static constexpr std::string_view name = "lifespan";
   static constexpr feature_info features[] = {
@@ -82,11 +86,53 @@ class lifespan {
 
   /// `transient`: registers a temporary thing, while the body runs. `remove` is called when it is released,
   /// or when everything is stopped.
-  virtual std::uint64_t hold(std::string /*name*/, step /*remove*/) { throw unclaimed_feature("transient"); }
+  std::uint64_t hold(std::string name, step remove);
   /// `transient`: removes it now. Outcomes: that of `remove`.
-  virtual awaitable<void> release(std::uint64_t) { throw unclaimed_feature("transient"); }
-  /// `transient`: how many are registered.
+  awaitable<void> release(std::uint64_t id);
+  /// `transient`: how many are registered. Right after every turn.
   virtual std::size_t held() const { throw unclaimed_feature("transient"); }
+
+  /// LIF-9: no more things are registered than were and have not been released.
+  std::string invariant() const;
+  void know(const made_as<config>& how) {
+    with_invariant::know(how);
+    has_transients_ = claims("transient");
+  }
+
+ protected:
+  // What a subject implements.
+  virtual std::uint64_t do_hold(std::string /*name*/, step /*remove*/) {
+    throw unclaimed_feature("transient");
+  }
+  virtual awaitable<void> do_release(std::uint64_t) { throw unclaimed_feature("transient"); }
+
+ private:
+  struct account {
+    // Those that may be registered.
+    std::set<std::uint64_t, std::less<>, detail::harness_allocator<std::uint64_t>> held;
+  };
+  const std::shared_ptr<account> account_ = make_account<account>();
+  bool has_transients_ = false;
 };
+
+inline std::uint64_t lifespan::hold(std::string name, step remove) {
+  const std::uint64_t id = do_hold(std::move(name), std::move(remove));
+  account_->held.insert(id);
+  return id;
+}
+
+inline boost::asio::awaitable<void> lifespan::release(std::uint64_t id) {
+  const std::shared_ptr<account> known = account_;
+  co_await do_release(id);
+  known->held.erase(id);
+}
+
+inline std::string lifespan::invariant() const {
+  if (!in_process() || !has_transients_) return {};
+  const std::size_t registered = held();
+  if (registered <= account_->held.size()) return {};
+  return exceeded("LIF-9: more transient things are registered than were and have not been released",
+                  account_->held.size(), registered);
+}
 
 }  // namespace assay::contract

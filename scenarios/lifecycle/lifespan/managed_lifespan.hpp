@@ -82,13 +82,16 @@ class managed_lifespan final : public contract::lifespan {
 
   std::vector<std::string> stop_timeouts() const override { return timed_out_; }
 
-  std::uint64_t hold(std::string name, step remove) override {
+  std::size_t held() const override { return held_.size(); }
+
+ protected:
+  std::uint64_t do_hold(std::string name, step remove) override {
     if (!accepting_) throw contract::closed_error();
     held_.emplace(++last_id_, std::make_pair(std::move(name), std::move(remove)));
     return last_id_;
   }
 
-  awaitable<void> release(std::uint64_t id) override {
+  awaitable<void> do_release(std::uint64_t id) override {
     const auto requests = co_await boost::asio::this_coro::cancellation_state;
     if (requests.cancelled() != boost::asio::cancellation_type::none) contract::throw_cancelled();
     const auto found = held_.find(id);
@@ -103,8 +106,6 @@ class managed_lifespan final : public contract::lifespan {
     co_await boost::asio::this_coro::throw_if_cancelled(throwing);
     if (removal->failure) std::rethrow_exception(removal->failure);
   }
-
-  std::size_t held() const override { return held_.size(); }
 
  private:
   using time_point = std::chrono::steady_clock::time_point;

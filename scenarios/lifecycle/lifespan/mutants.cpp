@@ -60,6 +60,7 @@ enum class defect {
   user_is_stopped_last,
   user_failure_is_dropped,
   released_stays_registered,
+  counts_what_it_removes_twice,
   transient_outlives_the_run,
   cancelled_release_leaks,
 };
@@ -167,19 +168,23 @@ class bent_lifespan final : public contract::lifespan {
     }
   }
 
-  std::uint64_t hold(std::string name, step remove) override {
+  std::size_t held() const override { return transients_.size() + removing_; }
+
+ protected:
+  std::uint64_t do_hold(std::string name, step remove) override {
     (void)name;
     transients_.emplace_back(++last_id_, std::move(remove));
     return last_id_;
   }
 
-  awaitable<void> release(std::uint64_t id) override {
+  awaitable<void> do_release(std::uint64_t id) override {
     check_cancelled(co_await asio::this_coro::cancellation_state);
     const auto found = std::find_if(transients_.begin(), transients_.end(),
                                     [id](const auto& one) { return one.first == id; });
     if (found == transients_.end()) co_return;
     step remove = found->second;
     if (!is(defect::released_stays_registered)) transients_.erase(found);
+    const counting_twice removing(is(defect::counts_what_it_removes_twice) ? &removing_ : nullptr);
     if (is(defect::cancelled_release_leaks)) {
       co_await remove();
     } else {
@@ -187,9 +192,18 @@ class bent_lifespan final : public contract::lifespan {
     }
   }
 
-  std::size_t held() const override { return transients_.size(); }
-
  private:
+  struct counting_twice {
+    explicit counting_twice(std::size_t* where) : count(where) {
+      if (count != nullptr) *count += 2;
+    }
+    counting_twice(const counting_twice&) = delete;
+    counting_twice& operator=(const counting_twice&) = delete;
+    ~counting_twice() {
+      if (count != nullptr) *count -= 2;
+    }
+    std::size_t* count;
+  };
   struct resource {
     resource(std::string resource_name, step start_step, step stop_step)
         : name(std::move(resource_name)), start(std::move(start_step)), stop(std::move(stop_step)) {}
@@ -399,6 +413,7 @@ class bent_lifespan final : public contract::lifespan {
   std::vector<std::unique_ptr<resource>> resources_;
   std::vector<std::pair<std::uint64_t, step>> transients_;
   std::uint64_t last_id_ = 0;
+  std::size_t removing_ = 0;  // counted besides: a defect
   std::size_t started_ = 0;
   std::vector<aggregate_error::member> failures_;
   bool entered_ = false;
@@ -607,6 +622,9 @@ void add_wrong_states() {
   add_bent("released_stays_registered", defect::released_stays_registered,
            {.defect = "LIF-m6: the set of transient things only grows",
             .must_fail = {{"LIF-9", "is forgotten when it is released"}}});
+  add_bent("counts_what_it_removes_twice", defect::counts_what_it_removes_twice,
+           {.defect = "what is being removed is registered twice until it is gone",
+            .must_fail = {{"LIF-9", "more transient things are registered"}}});
   add_bent("transient_outlives_the_run", defect::transient_outlives_the_run,
            {.defect = "transient things are not removed when the run ends",
             .must_fail = {{"LIF-9", "nothing is registered after the run"}}});

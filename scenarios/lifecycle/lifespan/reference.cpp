@@ -83,7 +83,7 @@ void reference_lifespan::start_user(std::string, std::string name, step work) {
   }
 }
 
-std::uint64_t reference_lifespan::hold(std::string name, step remove) {
+std::uint64_t reference_lifespan::do_hold(std::string name, step remove) {
   try {
     return life_.hold(std::move(name), std::move(remove));
   } catch (const reference::closed&) {
@@ -91,7 +91,7 @@ std::uint64_t reference_lifespan::hold(std::string name, step remove) {
   }
 }
 
-boost::asio::awaitable<void> reference_lifespan::release(std::uint64_t id) {
+boost::asio::awaitable<void> reference_lifespan::do_release(std::uint64_t id) {
   std::exception_ptr failure;
   try {
     co_await life_.release(id);

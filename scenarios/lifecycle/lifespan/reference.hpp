@@ -26,11 +26,11 @@ class reference_lifespan : public contract::lifespan {
   awaitable<void> run(step body) override;
   void start_user(std::string resource, std::string name, step work) override;
   std::vector<std::string> stop_timeouts() const override { return life_.stop_timeouts(); }
-  std::uint64_t hold(std::string name, step remove) override;
-  awaitable<void> release(std::uint64_t id) override;
   std::size_t held() const override { return life_.held(); }
 
  protected:
+  std::uint64_t do_hold(std::string name, step remove) override;
+  awaitable<void> do_release(std::uint64_t id) override;
   reference::lifespan& life() noexcept { return life_; }
 
  private:

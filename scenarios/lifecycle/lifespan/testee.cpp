@@ -34,18 +34,20 @@ class lifespan_in_testee final : public contract::lifespan, private testee::prox
     call_now("start_user", std::move(args));
   }
   std::vector<std::string> stop_timeouts() const override { return texts(ask("stop_timeouts")); }
-  std::uint64_t hold(std::string name, step remove) override {
+  std::size_t held() const override { return static_cast<std::size_t>(number(ask("held"))); }
+
+ protected:
+  std::uint64_t do_hold(std::string name, step remove) override {
     object args;
     args["name"] = std::move(name);
     args["remove"] = steps_.keep(std::move(remove));
     return static_cast<std::uint64_t>(number(call_now("hold", std::move(args))));
   }
-  awaitable<void> release(std::uint64_t held) override {
+  awaitable<void> do_release(std::uint64_t held) override {
     object args;
     args["held"] = static_cast<std::int64_t>(held);
     co_await call("release", std::move(args));
   }
-  std::size_t held() const override { return static_cast<std::size_t>(number(ask("held"))); }
 
  private:
   awaitable<void> called(std::string name, object args) override {
