@@ -312,12 +312,16 @@ const std::vector<std::string> features = {
     "join",       "requeue",  "removal",      "reject_zero",    "move_only",
     "statistics", "lifetime", "strict_entry", "posted_wakeups", "checked_destruction"};
 
-detail::registrar conforming(const char* name, bool fair) {
+// `manner` is the switch of a freedom that the standard leaves, and `claim` the feature that declares it.
+detail::registrar conforming(const char* name, bool queue_defects::* manner = nullptr,
+                             const char* claim = nullptr) {
   queue_defects none;
   none.checks_destruction = true;
-  none.fair = fair;
   subject_traits traits{.features = features};
-  if (fair) traits.features.emplace_back("fair");
+  if (manner != nullptr) {
+    none.*manner = true;
+    traits.features.emplace_back(claim);
+  }
   return detail::registrar(std::make_unique<subject<contract::bounded_queue>>(
       name, subject_kind::alternative, std::move(traits),
       [none](environment& env, const contract::bounded_queue_config& config) {
@@ -325,8 +329,11 @@ detail::registrar conforming(const char* name, bool fair) {
       }));
 }
 
-const detail::registrar last_come = conforming("hand_back_queue", false);
-const detail::registrar first_come = conforming("fair_hand_back_queue", true);
+const detail::registrar last_come = conforming("hand_back_queue");
+const detail::registrar first_come = conforming("fair_hand_back_queue", &queue_defects::fair, "fair");
+// Without the claim it is a defect.
+const detail::registrar late_close =
+    conforming("late_closing_queue", &queue_defects::close_leaves_pushers, "close_completes_parked");
 
 }  // namespace
 

@@ -53,7 +53,7 @@ class other_pool final : public contract::worker_pool {
     state_ = state::open;
     move_on();
   }
-  void scale_to(std::int64_t workers) override {
+  void do_scale_to(std::int64_t workers) override {
     workers_ = static_cast<std::size_t>(workers);
     move_on();
   }

@@ -651,7 +651,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now beside slow cleanup", .features =
   co_await t.advance(19ms);
   co_await t.settle();
   t.expect(stop.pending(), "stop_now waits for the last job that cleans up");
-  co_await t.advance(1ms);
+  co_await t.advance(1s);
   co_await t.settle();
   t.expect(stop.done(), "stop_now ends once the cancelled jobs have");
   t.expect_eq(shop->running(), 0, "no job runs after the stop");
