@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -42,7 +43,8 @@ class other_pool final : public contract::worker_pool {
         executor_(env.executor()),
         workers_(static_cast<std::size_t>(config.workers)),
         capacity_(static_cast<std::size_t>(config.queue_capacity)),
-        state_(config.started ? state::open : state::unstarted) {}
+        state_(config.started ? state::open : state::unstarted),
+        quiet_(executor_, asio::steady_timer::time_point::max()) {}
   ~other_pool() override { *here_ = nullptr; }
 
   awaitable<void> drain() override { return scope(drain_or_stop()); }
@@ -154,6 +156,7 @@ class other_pool final : public contract::worker_pool {
     if (mine->timed_out && is_cancellation(failure))
       env_.report_unhandled(std::make_exception_ptr(contract::timed_out_error()));
     move_on();
+    if (!in_use()) quiet_.cancel();
   }
 
   awaitable<void> drain_or_stop() {
@@ -161,7 +164,7 @@ class other_pool final : public contract::worker_pool {
     if (state_ == state::open) state_ = state::draining;
     std::exception_ptr cancellation;
     try {
-      co_await idle();
+      while (in_use()) co_await sleep(1ms);
     } catch (...) {
       cancellation = std::current_exception();
     }
@@ -173,8 +176,9 @@ class other_pool final : public contract::worker_pool {
     std::rethrow_exception(cancellation);
   }
 
-  awaitable<void> idle() const {
-    while (in_use()) co_await sleep(1ms);
+  awaitable<void> idle() {
+    boost::system::error_code rung;
+    while (in_use()) co_await quiet_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
   }
 
   std::vector<item> stop() {
@@ -200,6 +204,7 @@ class other_pool final : public contract::worker_pool {
   state state_;
   std::vector<job_ptr> queue_;
   std::vector<job_ptr> running_;
+  asio::steady_timer quiet_;  // rings when nothing runs and nothing waits
   const whereabouts here_ = std::make_shared<other_pool*>(this);
 };
 
