@@ -331,24 +331,10 @@ detail::registrar conforming(const char* name, bool queue_defects::* manner = nu
 
 const detail::registrar last_come = conforming("hand_back_queue");
 const detail::registrar first_come = conforming("fair_hand_back_queue", &queue_defects::fair, "fair");
-// Without the claim it is a defect.
+// Kotlin's rule, a defect in whoever does not claim it: pushers that are parked when the queue is closed stay, and commit
+// as there is room.
 const detail::registrar late_close =
     conforming("late_closing_queue", &queue_defects::close_leaves_pushers, "close_completes_parked");
-
-// Kotlin's rule, which is no defect of who claims it: pushers that are parked when the queue is closed stay, and commit as
-// there is room.
-detail::registrar closing_late() {
-  queue_defects rule;
-  rule.close_leaves_pushers = true;
-  subject_traits traits{.features = {"try", "timed", "close", "close_completes_parked", "reject_zero"}};
-  return detail::registrar(std::make_unique<subject<contract::bounded_queue>>(
-      "late_closing_queue", subject_kind::alternative, std::move(traits),
-      [rule](environment& env, const contract::bounded_queue_config& config) {
-        return std::make_unique<alternative_queue>(env.executor(), config, rule);
-      }));
-}
-
-const detail::registrar closes_late = closing_late();
 
 }  // namespace
 
