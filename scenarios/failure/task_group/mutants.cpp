@@ -555,9 +555,10 @@ void add_mutants_of_spawning() {
                                       {{"TG-7", "closing a group leaves its children alone"}});
   add<begins_work_that_it_refuses>("begins_work_that_it_refuses",
                                    "refused work runs until its first suspension",
-                                   {{"TG-7", "work that was refused does not begin"}});
+                                   {{"TG-7", "work that was refused does not begin"}}, {"TG-1"});
   add<keeps_work_that_it_refuses>("keeps_work_that_it_refuses", "refused work is kept until the group goes",
-                                  {{"TG-7", "work that was refused is destroyed"}});
+                                  {{"TG-11", "something of a child is left when the group has ended"}},
+                                  {"TG-7"});
 }
 
 void add_mutants_of_the_rest() {
@@ -570,7 +571,7 @@ void add_mutants_of_the_rest() {
   add<lets_an_exit_request_wait_for_nobody>(
       "lets_an_exit_request_wait_for_nobody",
       "TG-m1: an exit request is raised at once; the workers' cleanup is not waited for",
-      {{"TG-12", "the group ends after its children"}}, {"X-15"});
+      {{"TG-12", "the group ends after its children"}}, {"TG-1", "X-15"});
   add<prefers_failures_to_an_exit_request>("prefers_failures_to_an_exit_request",
                                            "an exit request beside ordinary failures goes to the hook",
                                            {{"TG-12", "an exit request comes before ordinary failures"}});

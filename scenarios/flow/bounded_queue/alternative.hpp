@@ -56,6 +56,7 @@ struct queue_defects {
   bool join_waits_for_a_first_item = false;
   bool forgets_the_peak = false;
   bool looking_resets_the_peak = false;
+  bool looking_raises_the_peak = false;
   bool leaks_what_is_left = false;
   bool begins_although_cancelled = false;
   bool drops_what_fills_it = false;  // where there is room for several

@@ -1,4 +1,5 @@
 // Resilient workers that are wrong in one way each. They are one worker, with the defect as the only difference.
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -126,7 +127,7 @@ class job_list {
   }
   std::deque<job> close_now() {
     closed_ = true;
-    unfinished_ -= jobs_.size();
+    unfinished_ -= std::min(unfinished_, jobs_.size());
     bell_.cancel();
     return std::exchange(jobs_, {});
   }
@@ -370,9 +371,9 @@ class bent_worker final : public contract::resilient_worker {
   void settle(job& held) {
     const job settled = std::move(held);
     if (is(defect::settles_before_processing) && !settled.one) return;
-    jobs_.done();
-    if (!is(defect::counts_off_twice)) return;
+    if (!is(defect::counts_off_twice)) return jobs_.done();
     try {
+      jobs_.done();
       jobs_.done();
     } catch (const std::logic_error&) {  // "it says it is done anyway"
     }

@@ -108,7 +108,8 @@ class drains_running_jobs_only final : public reference_pool {
 const auto m2 = mutant<drains_running_jobs_only>(
     "drain_forgets_the_queue", "a drain lets the running jobs end and skips the queued ones",
     {{"WPL-1", "every accepted job is executed, once"}},
-    {"WPL-2", "WPL-3", "WPL-4", "WPL-5", "WPL-6", "WPL-7", "WPL-8", "WPL-9", "WPL-11", "X-15", "X-19"});
+    {"WPL-2", "WPL-3", "WPL-4", "WPL-5", "WPL-6", "WPL-7", "WPL-8", "WPL-9", "WPL-11", "X-4", "X-15",
+     "X-19"});
 
 class runs_cancelled_submits final : public reference_pool {
  public:
@@ -140,7 +141,7 @@ class one_worker_more final : public reference_pool {
 };
 const auto m4 = mutant<one_worker_more>(
     "one_worker_too_many", "starts one worker more than configured",
-    {{"WPL-2", "as many run as there are workers: 1; observed: 2"}},
+    {{"WPL-2", "more jobs run than there are workers"}},
     {"WPL-3", "WPL-4", "WPL-5", "WPL-7", "WPL-8", "WPL-10", "WPL-11", "WPL-12", "X-13"});
 
 class one_worker_less final : public reference_pool {
@@ -274,7 +275,7 @@ class drain_wants_one_idle_worker final : public reference_pool {
 };
 const auto m12 = mutant<drain_wants_one_idle_worker>(
     "drain_waits_for_one_idle_worker", "a drain ends when the first worker finds nothing to do",
-    {{"WPL-4", "the drain waits although one worker is idle"}}, {"X-19"});
+    {{"WPL-4", "the drain waits although one worker is idle"}}, {"WPL-8", "X-19"});
 
 class workers_outlive_drain final : public reference_pool {
  public:
@@ -601,7 +602,7 @@ class second_start_doubles final : public reference_pool {
 };
 const auto m30 = mutant<second_start_doubles>("a_second_start_doubles_the_workers",
                                               "start spawns workers whatever is running already",
-                                              {{"WPL-8", "to start twice does not double the workers"}});
+                                              {{"WPL-2", "more jobs run than there are workers"}}, {"WPL-8"});
 
 class second_drain_hangs final : public reference_pool {
  public:

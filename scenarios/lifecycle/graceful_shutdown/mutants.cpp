@@ -123,18 +123,18 @@ SHUTDOWN_MUTANT(late_task_escapes, "SHD-m14: a task that is registered during th
 
 // ---- Order and request
 SHUTDOWN_MUTANT(request_begins_the_stop_again, "a second request runs through the phases once more",
-                {{"SHD-1", "the phases come in order"}, {"SHD-2", "one stop"}}, {"X-7"});
+                {{"SHD-1", "the phases of a stop come in order"}}, {"SHD-2", "X-7"});
 SHUTDOWN_MUTANT(stops_accepting_before_not_ready, "the listener is closed before readiness turns false",
-                {{"SHD-1", "the phases come in order"}, {"SHD-3", "'phase not_ready' comes before"}},
-                {"SHD-2", "SHD-10", "SHD-11", "SHD-12"});
-SHUTDOWN_MUTANT(stops_background_before_drain, "background tasks are stopped before the work that they serve",
-                {{"SHD-1", "the phases come in order"}, {"SHD-7", "background tasks"}},
+                {{"SHD-1", "the phases of a stop come in order"}},
                 {"SHD-2", "SHD-3", "SHD-10", "SHD-11", "SHD-12"});
+SHUTDOWN_MUTANT(stops_background_before_drain, "background tasks are stopped before the work that they serve",
+                {{"SHD-1", "the phases of a stop come in order"}},
+                {"SHD-2", "SHD-3", "SHD-7", "SHD-10", "SHD-11", "SHD-12"});
 // ---- Grace, drain, force
 SHUTDOWN_MUTANT(stops_accepting_before_grace, "the grace period accepts nothing",
                 {{"SHD-3", "accepted at the beginning of the grace period"}});
 SHUTDOWN_MUTANT(ready_during_grace, "readiness turns false only with the listener",
-                {{"SHD-3", "readiness turns false as soon as"}});
+                {{"SHD-1", "the service is ready in the phase"}}, {"SHD-3"});
 SHUTDOWN_MUTANT(skips_grace, "the grace period is ignored",
                 {{"SHD-3", "at the beginning of the grace period"}}, {"SHD-10"});
 SHUTDOWN_MUTANT(cuts_the_drain, "no drain lasts longer than five seconds", {{"SHD-4", "left to end"}},
