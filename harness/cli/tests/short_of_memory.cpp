@@ -33,22 +33,13 @@ class keeper {
   virtual ~keeper() = default;
 
   awaitable<void> put(item one) {
-    item_ledger& ledger = *one.ledger();
-    const int id = one.id();
-    ledger.give(one);
-    std::exception_ptr failure;
-    try {
-      co_await do_put(std::move(one));
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (!failure) co_return;
-    ledger.give_back(id);
-    std::rethrow_exception(failure);
+    handing_in account(one, this);
+    co_await do_put(std::move(one));
+    account.taken();
   }
   awaitable<item> take() {
     item got = co_await do_take();
-    got.ledger()->deliver(got);
+    got.delivered();
     co_return got;
   }
 

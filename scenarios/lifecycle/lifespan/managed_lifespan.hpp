@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/sim/deadline.hpp"
 #include "harness/trial/context_watch.hpp"
 #include "harness/trial/environment.hpp"
 #include "harness/trial/outcome.hpp"
@@ -159,7 +160,7 @@ class managed_lifespan final : public contract::lifespan {
     return describe(failure).kind == outcome_kind::cancelled;
   }
   static time_point after(time_point when, std::chrono::nanoseconds limit) {
-    return limit < never - when ? when + limit : never;
+    return deadline_after(when, limit);
   }
 
   static awaitable<void> live(task_ptr self, step work) {

@@ -10,6 +10,7 @@ import unittest
 import wrong_testee
 
 HERE = pathlib.Path(__file__).resolve().parent
+os.environ.setdefault("SOURCE_DATE_EPOCH", "1700000000")  # reports carry their date
 ASSAY = os.environ.get("ASSAY")
 WRONG = HERE / "testees.json"
 HOSTED = HERE.parents[1] / "testees.json"
