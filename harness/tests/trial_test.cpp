@@ -461,6 +461,28 @@ TEST_P(both_tiers, vcs_6_polling_without_progress_is_a_livelock) {
   EXPECT_THAT(seen.message, HasSubstr("the clock was advanced 100000 times"));
 }
 
+// What somebody writes who waits for an operation that never ends.
+asio::awaitable<void> settles_for_ever(trial& t) {
+  auto stuck = t.start("stuck", sleep_for_ever());
+  while (!stuck.done()) co_await t.settle();
+}
+asio::awaitable<void> advances_for_ever(trial& t) {
+  auto stuck = t.start("stuck", sleep_for_ever());
+  while (!stuck.done()) co_await t.advance(1ms);
+}
+TEST_P(both_tiers, vcs_6_a_scenario_that_waits_again_and_again_without_progress_is_a_livelock) {
+  EXPECT_EQ(run(&settles_for_ever).kind, failure_kind::livelock);
+  EXPECT_EQ(run(&advances_for_ever).kind, failure_kind::livelock);
+}
+
+asio::awaitable<void> polls_beside_a_wait(trial& t) {
+  t.start("polling", tick_for_ever(1us));
+  co_await t.advance(100s);
+}
+TEST_P(both_tiers, vcs_6_polling_beside_a_long_wait_of_the_scenario_is_a_livelock) {
+  EXPECT_EQ(run(&polls_beside_a_wait).kind, failure_kind::livelock);
+}
+
 asio::awaitable<void> sleep_often(int times) {
   for (int i = 0; i < times; ++i) co_await sleep_for(1ms);
 }

@@ -548,7 +548,6 @@ bool trial::step() {
 void trial::open_gate(std::deque<gate*>::iterator which) {
   gate* const waiting = *which;
   gates_.erase(which);
-  note_progress();
   engine_->make_ready(waiting);
 }
 
@@ -570,21 +569,23 @@ bool trial::foreground_waits_for_deadline() const {
 }
 
 void trial::note_advance() {
+  const std::uint64_t limit = std::max<std::uint64_t>(limits_.advances, 1);
   ++advances_;
-  if (advances_ == limits_.advances / 2) foreground_turned_ = false;  // what it did before it began to wait
-  if (advances_ <= limits_.advances) return;
-  advances_ = 0;
-  const bool polls = std::exchange(foreground_turned_, false);
+  if (advances_ % limit == limit / 2) foreground_turned_ = false;  // what it did before it began to wait
+  if (advances_ % limit != 0) return;
   const bool timed =
       std::any_of(gates_.begin(), gates_.end(), [](const gate* one) { return one->until.has_value(); });
-  if (timed) return;  // the scenario waits for a time, which comes nearer
-  if (polls) {
-    blame(failure_kind::livelock,
-          "livelock: no operation has ended and no item has moved while the clock was advanced " +
-              std::to_string(limits_.advances) + " times; " + recent_names());
-  } else if (!foreground_waits_for_deadline()) {
-    idle_ = true;
+  if (!std::exchange(foreground_turned_, false)) {
+    // The background alone: it may go on while a time that somebody waits for comes nearer.
+    advances_ = 0;
+    idle_ = !timed && !foreground_waits_for_deadline();
+    return;
   }
+  constexpr std::uint64_t patience = 10;  // the scenario's own waits have ends, but may come again and again
+  if (timed && advances_ / limit < patience) return;
+  blame(failure_kind::livelock,
+        "livelock: no operation has ended and no item has moved while the clock was advanced " +
+            std::to_string(advances_) + " times; " + recent_names());
 }
 
 void trial::after_step(bool turned) {

@@ -61,11 +61,12 @@ enum class failure_kind {
 };
 
 /// How long a trial may go on without progress before that is a livelock (VCS-6). Progress is: an operation that is not in
-/// the background ends, the scenario's own wait ends, an item moves. A turn more or time alone is none, unless the scenario
-/// waits for a time, or the background alone works while an operation waits for a deadline.
+/// the background ends, or an item comes into a state in which it never was. Another turn is none, nor is time alone; but
+/// the background may work for as long as somebody else waits for a deadline.
 struct progress_limits {
   std::uint64_t turns_at_instant = 100'000;
-  std::uint64_t advances = 100'000;  ///< of the clock
+  std::uint64_t advances =
+      100'000;  ///< of the clock; ten times as many while the scenario itself waits for times
 };
 
 /// The settings that a trial was made with; part of its token.
