@@ -23,7 +23,7 @@
 #include <exception>
 #include <limits>
 
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 namespace {
 

@@ -13,7 +13,7 @@ endfunction()
 function(assay_precompile target)
   # A precompiled header comes before everything, so it brings the virtual-time header itself.
   set_target_properties(${target} PROPERTIES ASSAY_PRECOMPILED ON)
-  target_precompile_headers(${target} PRIVATE <harness/precompiled.hpp>)
+  target_precompile_headers(${target} PRIVATE <assay/harness/precompiled.hpp>)
 endfunction()
 
 # assay_discover_tests(TARGET

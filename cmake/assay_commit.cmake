@@ -28,7 +28,7 @@ if(GIT)
   endif()
 endif()
 
-set(text "#include \"harness/campaign/version.hpp\"
+set(text "#include <assay/harness/campaign/version.hpp>
 
 std::string_view assay::commit() noexcept { return \"${commit}\"; }
 ")

@@ -1,10 +1,11 @@
-# The package: headers as they stand in the tree (includes are written from its root), libraries, and the CMake functions.
+# The package: headers as they stand in the tree, libraries, and the CMake functions.
 include(CMakePackageConfigHelpers)
 
 set(assay_headers ${CMAKE_INSTALL_INCLUDEDIR}/assay)
 set(assay_package ${CMAKE_INSTALL_LIBDIR}/cmake/assay)
 
-install(TARGETS assay_reference assay_virtual_time assay_harness assay_scenarios assay_allocation_faults
+install(TARGETS assay_reference assay_virtual_time assay_harness assay_standard_archive assay_standard
+                assay_subjects_archive assay_subjects assay_adapters assay_allocation_faults
         EXPORT assay-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS assay RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

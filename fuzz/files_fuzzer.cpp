@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/report/diff.hpp"
-#include "harness/report/findings.hpp"
+#include <assay/harness/report/diff.hpp>
+#include <assay/harness/report/findings.hpp>
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/testee/message.hpp"
+#include <assay/harness/testee/message.hpp>
 
 namespace {
 

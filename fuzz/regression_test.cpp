@@ -12,9 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "fuzz/run_bytes.hpp"
-#include "harness/choice/token.hpp"
-#include "scenarios/parts.hpp"
+#include <assay/harness/choice/token.hpp>
+#include "run_bytes.hpp"
 
 namespace {
 
@@ -43,14 +42,11 @@ std::vector<fs::path> inputs_in(const fs::path& folder) {
   return paths;
 }
 
-// "name=scenario,name=scenario", as the build lists them.
+// The contracts that have random programs, and their scenarios.
 std::vector<std::pair<std::string, std::string>> programs() {
   std::vector<std::pair<std::string, std::string>> result;
-  std::string_view rest = ASSAY_FUZZ_PROGRAMS;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    result.emplace_back(one.substr(0, one.find('=')), one.substr(one.find('=') + 1));
+  for (const assay::scenario_info& one : assay::catalogue::instance().scenarios()) {
+    if (one.traits.is_program()) result.emplace_back(one.contract, one.name());
   }
   return result;
 }
@@ -83,8 +79,6 @@ TEST(fuzz_regressions, every_seed_passes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  assay::parts::standard();
-  assay::parts::subjects();
   testing::InitGoogleTest(&argc, argv);
   write_expected = argc > 1 && std::string_view(argv[1]) == "--write";
   return RUN_ALL_TESTS();

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/replay.hpp"
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
 
 namespace assay::fuzz {
 

@@ -2,7 +2,7 @@
 // first.
 #pragma once
 
-#include "harness/sim/virtual_time.hpp"
+#include <assay/harness/sim/virtual_time.hpp>
 
 #include <algorithm>
 #include <boost/asio.hpp>
@@ -13,5 +13,5 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/trial.hpp>

@@ -1,4 +1,4 @@
-#include "harness/allocation/counter.hpp"
+#include <assay/harness/allocation/counter.hpp>
 
 #include <charconv>
 #include <exception>

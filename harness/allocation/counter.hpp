@@ -8,7 +8,7 @@
 #include <new>
 #include <unordered_set>
 
-#include "harness/allocation/section.hpp"
+#include <assay/harness/allocation/section.hpp>
 
 namespace assay {
 

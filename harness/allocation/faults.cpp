@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "harness/allocation/counter.hpp"
+#include <assay/harness/allocation/counter.hpp>
 
 namespace {
 

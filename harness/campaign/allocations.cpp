@@ -1,4 +1,4 @@
-#include "harness/campaign/allocations.hpp"
+#include <assay/harness/campaign/allocations.hpp>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,12 +10,12 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harness/allocation/counter.hpp"
-#include "harness/campaign/child_process.hpp"
-#include "harness/campaign/forked_trial.hpp"
-#include "harness/campaign/job.hpp"
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/runner.hpp"
+#include <assay/harness/allocation/counter.hpp>
+#include <assay/harness/campaign/child_process.hpp>
+#include <assay/harness/campaign/forked_trial.hpp>
+#include <assay/harness/campaign/job.hpp>
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/runner.hpp>
 
 namespace assay {
 

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 namespace assay {
 

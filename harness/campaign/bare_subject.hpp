@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/campaign/bugs.hpp"
+#include <assay/harness/campaign/bugs.hpp>
 
 #include <time.h>
 
@@ -10,14 +10,14 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/bare_subject.hpp"
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/child_process.hpp"
-#include "harness/campaign/runner.hpp"
-#include "harness/campaign/shrink.hpp"
-#include "harness/campaign/sources.hpp"
-#include "harness/choice/exhaustive.hpp"
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/campaign/bare_subject.hpp>
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/child_process.hpp>
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/campaign/shrink.hpp>
+#include <assay/harness/campaign/sources.hpp>
+#include <assay/harness/choice/exhaustive.hpp>
+#include <assay/harness/choice/strategy.hpp>
 
 namespace assay {
 

@@ -10,16 +10,17 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 namespace assay {
 
 /// One planted bug. Its scenarios belong to no clause; they are begun with `planted_subject()`.
 struct planted_bug {
   std::string name;
-  int depth = 0;                   ///< the fewest deviations from first-in-first-out that show it
-  std::string what;                ///< the mistake, and what shows it
-  std::uint32_t cancel_slots = 0;  ///< cancel points in the baseline trial; 0 if no cancellation shows the bug
+  int depth = 0;     ///< the fewest deviations from first-in-first-out that show it
+  std::string what;  ///< the mistake, and what shows it
+  std::uint32_t cancel_slots =
+      0;  ///< cancel points in the baseline trial; 0 if no cancellation shows the bug
   scenario_info wrong;
   scenario_info right;
 };

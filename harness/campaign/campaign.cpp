@@ -1,16 +1,16 @@
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 #include <algorithm>
 #include <set>
 #include <unordered_set>
 #include <utility>
 
-#include "harness/allocation/counter.hpp"
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/shrink.hpp"
-#include "harness/campaign/sources.hpp"
-#include "harness/campaign/story.hpp"
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/allocation/counter.hpp>
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/shrink.hpp>
+#include <assay/harness/campaign/sources.hpp>
+#include <assay/harness/campaign/story.hpp>
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

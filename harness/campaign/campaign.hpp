@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/corpus.hpp"
-#include "harness/campaign/timeline.hpp"
-#include "harness/choice/choice.hpp"
-#include "harness/choice/strategy.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/campaign/corpus.hpp>
+#include <assay/harness/campaign/timeline.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/choice/strategy.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/campaign/child_process.hpp"
+#include <assay/harness/campaign/child_process.hpp>
 
 #include <fcntl.h>
 #include <poll.h>

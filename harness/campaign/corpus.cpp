@@ -1,4 +1,4 @@
-#include "harness/campaign/corpus.hpp"
+#include <assay/harness/campaign/corpus.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -7,8 +7,8 @@
 #include <tuple>
 #include <utility>
 
-#include "harness/choice/mutation.hpp"
-#include "harness/choice/token.hpp"
+#include <assay/harness/choice/mutation.hpp>
+#include <assay/harness/choice/token.hpp>
 
 namespace assay {
 

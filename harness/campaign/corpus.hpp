@@ -28,9 +28,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
-#include "harness/choice/strategy.hpp"
-#include "harness/trial/coverage.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/choice/strategy.hpp>
+#include <assay/harness/trial/coverage.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/campaign/forked_trial.hpp"
+#include <assay/harness/campaign/forked_trial.hpp>
 
 #include <sys/wait.h>
 
@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/child_process.hpp"
-#include "harness/campaign/mirror.hpp"
+#include <assay/harness/campaign/child_process.hpp>
+#include <assay/harness/campaign/mirror.hpp>
 
 namespace assay {
 

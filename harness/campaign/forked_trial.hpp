@@ -1,7 +1,7 @@
 // One trial in a process of its own: for code with process-wide state, and for code that may crash.
 #pragma once
 
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 namespace assay {
 

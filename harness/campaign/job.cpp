@@ -1,12 +1,12 @@
-#include "harness/campaign/job.hpp"
+#include <assay/harness/campaign/job.hpp>
 
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <stdexcept>
 
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/story.hpp"
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/story.hpp>
 
 namespace assay {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 namespace assay {
 

@@ -1,10 +1,10 @@
-#include "harness/campaign/last_words.hpp"
+#include <assay/harness/campaign/last_words.hpp>
 
 #include <sys/wait.h>
 
 #include <cstring>
 
-#include "harness/campaign/job.hpp"
+#include <assay/harness/campaign/job.hpp>
 
 namespace assay {
 

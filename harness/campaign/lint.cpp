@@ -1,4 +1,4 @@
-#include "harness/campaign/lint.hpp"
+#include <assay/harness/campaign/lint.hpp>
 
 #include <algorithm>
 

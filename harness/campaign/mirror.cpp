@@ -1,4 +1,4 @@
-#include "harness/campaign/mirror.hpp"
+#include <assay/harness/campaign/mirror.hpp>
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

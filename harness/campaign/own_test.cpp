@@ -1,4 +1,4 @@
-#include "harness/campaign/own_test.hpp"
+#include <assay/harness/campaign/own_test.hpp>
 
 #include <charconv>
 #include <cstdlib>
@@ -15,13 +15,13 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/bare_subject.hpp"
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/forked_trial.hpp"
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/spelling.hpp"
-#include "harness/campaign/story.hpp"
-#include "harness/campaign/version.hpp"
+#include <assay/harness/campaign/bare_subject.hpp>
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/forked_trial.hpp>
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/story.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/spelling.hpp>
 
 namespace assay::detail {
 

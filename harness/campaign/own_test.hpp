@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 namespace assay::detail {
 

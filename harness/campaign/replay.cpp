@@ -1,11 +1,11 @@
-#include "harness/campaign/replay.hpp"
+#include <assay/harness/campaign/replay.hpp>
 
 #include <algorithm>
 #include <fstream>
 #include <string>
 #include <string_view>
 
-#include "harness/campaign/version.hpp"
+#include <assay/harness/campaign/version.hpp>
 
 namespace assay {
 

@@ -3,8 +3,8 @@
 
 #include <span>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/choice/token.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/choice/token.hpp>
 
 namespace assay {
 

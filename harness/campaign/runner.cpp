@@ -1,4 +1,4 @@
-#include "harness/campaign/runner.hpp"
+#include <assay/harness/campaign/runner.hpp>
 
 #include <poll.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include <set>
 #include <string_view>
 
-#include "harness/campaign/worker.hpp"
+#include <assay/harness/campaign/worker.hpp>
 
 namespace assay {
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/job.hpp"
+#include <assay/harness/campaign/job.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/campaign/shrink.hpp"
+#include <assay/harness/campaign/shrink.hpp>
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "harness/campaign/sources.hpp"
+#include <assay/harness/campaign/sources.hpp>
 
 namespace assay {
 

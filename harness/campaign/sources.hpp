@@ -5,10 +5,10 @@
 #include <memory>
 #include <string_view>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/corpus.hpp"
-#include "harness/choice/exhaustive.hpp"
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/corpus.hpp>
+#include <assay/harness/choice/exhaustive.hpp>
+#include <assay/harness/choice/strategy.hpp>
 
 namespace assay {
 

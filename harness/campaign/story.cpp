@@ -1,9 +1,9 @@
-#include "harness/campaign/story.hpp"
+#include <assay/harness/campaign/story.hpp>
 
 #include <algorithm>
 #include <optional>
 
-#include "harness/campaign/timeline.hpp"
+#include <assay/harness/campaign/timeline.hpp>
 
 namespace assay {
 

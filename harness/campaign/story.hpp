@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/trial/trace.hpp"
+#include <assay/harness/trial/trace.hpp>
 
 namespace assay {
 

@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/bugs.hpp"
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/campaign/bugs.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
 
 namespace assay {
 
 class suite {
  public:
-  /// Begins with what the program asked for: the standard's clauses by parts::standard(), the project's own subjects by
-  /// parts::subjects().
+  /// Begins with what the program links: the standard's clauses with assay::standard, the project's own subjects with
+  /// assay::subjects.
   suite() = default;
 
   /// Adds an implementation of yours. `make` is called with the environment and the contract's configuration,

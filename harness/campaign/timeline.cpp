@@ -1,4 +1,4 @@
-#include "harness/campaign/timeline.hpp"
+#include <assay/harness/campaign/timeline.hpp>
 
 #include <boost/json.hpp>
 #include <stdexcept>

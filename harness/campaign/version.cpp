@@ -1,4 +1,4 @@
-#include "harness/campaign/version.hpp"
+#include <assay/harness/campaign/version.hpp>
 
 #include <boost/version.hpp>
 #include <charconv>
@@ -7,8 +7,8 @@
 #include <cstring>
 #include <ctime>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/campaign/worker.hpp"
+#include <assay/harness/campaign/worker.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,9 +16,9 @@
 #include <iostream>
 #include <system_error>
 
-#include "harness/campaign/replay.hpp"
-#include "harness/sim/clock.hpp"
-#include "harness/testee/host.hpp"
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/sim/clock.hpp>
+#include <assay/harness/testee/host.hpp>
 
 // Present in a build with AddressSanitizer only.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "harness/campaign/job.hpp"
-#include "harness/campaign/last_words.hpp"
-#include "harness/campaign/mirror.hpp"
+#include <assay/harness/campaign/job.hpp>
+#include <assay/harness/campaign/last_words.hpp>
+#include <assay/harness/campaign/mirror.hpp>
 
 namespace assay {
 

@@ -1,8 +1,8 @@
-#include "harness/choice/choice.hpp"
+#include <assay/harness/choice/choice.hpp>
 
 #include <algorithm>
 
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

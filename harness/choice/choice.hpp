@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/choice/fnv.hpp"
-#include "harness/choice/reused_vector.hpp"
+#include <assay/harness/choice/fnv.hpp>
+#include <assay/harness/choice/reused_vector.hpp>
 
 namespace assay {
 

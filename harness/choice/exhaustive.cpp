@@ -1,4 +1,4 @@
-#include "harness/choice/exhaustive.hpp"
+#include <assay/harness/choice/exhaustive.hpp>
 
 #include <algorithm>
 #include <iterator>

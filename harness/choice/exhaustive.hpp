@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
+#include <assay/harness/choice/choice.hpp>
 
 namespace assay {
 

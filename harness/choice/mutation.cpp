@@ -1,4 +1,4 @@
-#include "harness/choice/mutation.hpp"
+#include <assay/harness/choice/mutation.hpp>
 
 #include <algorithm>
 #include <limits>

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "harness/choice/choice.hpp"
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/choice/strategy.hpp>
 
 namespace assay {
 

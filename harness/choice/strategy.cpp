@@ -1,4 +1,4 @@
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/choice/strategy.hpp>
 
 #include <algorithm>
 #include <cmath>

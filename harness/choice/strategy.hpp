@@ -35,8 +35,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
-#include "harness/choice/exhaustive.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/choice/exhaustive.hpp>
 
 namespace assay {
 

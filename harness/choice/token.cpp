@@ -1,10 +1,10 @@
-#include "harness/choice/token.hpp"
+#include <assay/harness/choice/token.hpp>
 
 #include <array>
 #include <fstream>
 #include <limits>
 
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

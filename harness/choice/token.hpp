@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/choice/choice.hpp"
+#include <assay/harness/choice/choice.hpp>
 
 namespace assay {
 

@@ -1,12 +1,12 @@
-#include "harness/cli/allocations.hpp"
+#include <assay/harness/cli/allocations.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <iomanip>
 #include <ostream>
 
-#include "harness/report/pretty_json.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
-#include "harness/campaign/allocations.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/allocations.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/cli/command_line.hpp"
+#include <assay/harness/cli/command_line.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -9,10 +9,10 @@
 #include <map>
 #include <random>
 
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/spelling.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/spelling.hpp>
+#include <assay/harness/choice/strategy.hpp>
 
 namespace assay {
 

@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/bugs.hpp"
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/runner.hpp"
-#include "harness/cli/explore.hpp"
-#include "harness/cli/selection.hpp"
-#include "harness/cli/testees.hpp"
+#include <assay/harness/campaign/bugs.hpp>
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/cli/explore.hpp>
+#include <assay/harness/cli/selection.hpp>
+#include <assay/harness/cli/testees.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/cli/doctor.hpp"
+#include <assay/harness/cli/doctor.hpp>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -13,12 +13,12 @@
 #include <ostream>
 #include <string_view>
 
-#include "harness/allocation/section.hpp"
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/child_process.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/report/pretty_json.hpp"
-#include "harness/testee/host.hpp"
+#include <assay/harness/allocation/section.hpp>
+#include <assay/harness/campaign/child_process.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/testee/host.hpp>
 
 namespace assay {
 
@@ -160,9 +160,8 @@ diagnosis look_at_catalogue() {
   const std::string counts = std::to_string(all.scenarios().size()) + " scenarios, " +
                              std::to_string(all.subjects().size()) + " subjects";
   if (all.scenarios().empty() || all.subjects().empty())
-    return {
-        "catalogue", health::problem, counts,
-        "link the library that registers them whole: a linker drops what nobody refers to (see ASSAY_PART)"};
+    return {"catalogue", health::problem, counts,
+            "link the library that registers them whole: a linker drops what nobody refers to"};
   if (const std::size_t complaints = all.lint().size(); complaints > 0)
     return {"catalogue", health::problem, counts + ", " + std::to_string(complaints) + " complaints",
             "assay lint names them"};

@@ -1,4 +1,4 @@
-#include "harness/cli/explore.hpp"
+#include <assay/harness/cli/explore.hpp>
 
 #include <algorithm>
 #include <boost/describe.hpp>
@@ -12,12 +12,12 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/names.hpp"
-#include "harness/report/output.hpp"
-#include "harness/report/pretty_json.hpp"
-#include "harness/report/report.hpp"
-#include "harness/sim/clock.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/names.hpp>
+#include <assay/harness/report/output.hpp>
+#include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/report/report.hpp>
+#include <assay/harness/sim/clock.hpp>
 
 namespace assay {
 

@@ -14,10 +14,10 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/runner.hpp"
-#include "harness/cli/selection.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/cli/selection.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -1,9 +1,9 @@
-#include "harness/cli/selection.hpp"
+#include <assay/harness/cli/selection.hpp>
 
 #include <algorithm>
 #include <set>
 
-#include "harness/campaign/spelling.hpp"
+#include <assay/harness/catalogue/spelling.hpp>
 
 namespace assay {
 
@@ -106,7 +106,7 @@ std::vector<selected> select(const catalogue& all, const selection& wanted) {
       if (chosen->contract() != contract.name || !is_named(wanted.subjects, *chosen)) continue;
       if (!is_meant(all, wanted, *chosen)) continue;
       for (const scenario_info& scenario : all.scenarios()) {
-        if (scenario.traits.property) continue;  // random programs are for properties and fuzzing
+        if (scenario.traits.is_program()) continue;  // random programs are for properties and fuzzing
         if (scenario.contract != contract.name || !matches_any(wanted.clauses, scenario.clause)) continue;
         result.push_back({chosen.get(), &scenario});
       }

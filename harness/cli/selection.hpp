@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/report/names.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/report/names.hpp>
 
 namespace assay {
 

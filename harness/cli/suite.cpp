@@ -1,6 +1,6 @@
-#include "harness/campaign/suite.hpp"
+#include <assay/harness/campaign/suite.hpp>
 
-#include "harness/cli/verbs.hpp"
+#include <assay/harness/cli/verbs.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/cli/testees.hpp"
+#include <assay/harness/cli/testees.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -9,9 +9,9 @@
 #include <set>
 #include <stdexcept>
 
-#include "harness/campaign/spelling.hpp"
-#include "harness/cli/selection.hpp"
-#include "harness/testee/host.hpp"
+#include <assay/harness/catalogue/spelling.hpp>
+#include <assay/harness/cli/selection.hpp>
+#include <assay/harness/testee/host.hpp>
 
 namespace assay {
 

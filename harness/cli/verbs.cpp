@@ -1,4 +1,4 @@
-#include "harness/cli/verbs.hpp"
+#include <assay/harness/cli/verbs.hpp>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -12,29 +12,29 @@
 #include <sstream>
 #include <system_error>
 
-#include "harness/campaign/lint.hpp"
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/runner.hpp"
-#include "harness/campaign/spelling.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/campaign/worker.hpp"
-#include "harness/choice/strategy.hpp"
-#include "harness/cli/allocations.hpp"
-#include "harness/cli/command_line.hpp"
-#include "harness/cli/doctor.hpp"
-#include "harness/cli/explore.hpp"
-#include "harness/cli/selection.hpp"
-#include "harness/report/bugs.hpp"
-#include "harness/report/diff.hpp"
-#include "harness/report/findings.hpp"
-#include "harness/report/html.hpp"
-#include "harness/report/kill_matrix.hpp"
-#include "harness/report/output.hpp"
-#include "harness/report/perfetto.hpp"
-#include "harness/report/pretty_json.hpp"
-#include "harness/report/report.hpp"
-#include "harness/report/standard.hpp"
-#include "harness/testee/host.hpp"
+#include <assay/harness/campaign/lint.hpp>
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/campaign/worker.hpp>
+#include <assay/harness/catalogue/spelling.hpp>
+#include <assay/harness/choice/strategy.hpp>
+#include <assay/harness/cli/allocations.hpp>
+#include <assay/harness/cli/command_line.hpp>
+#include <assay/harness/cli/doctor.hpp>
+#include <assay/harness/cli/explore.hpp>
+#include <assay/harness/cli/selection.hpp>
+#include <assay/harness/report/bugs.hpp>
+#include <assay/harness/report/diff.hpp>
+#include <assay/harness/report/findings.hpp>
+#include <assay/harness/report/html.hpp>
+#include <assay/harness/report/kill_matrix.hpp>
+#include <assay/harness/report/output.hpp>
+#include <assay/harness/report/perfetto.hpp>
+#include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/report/report.hpp>
+#include <assay/harness/report/standard.hpp>
+#include <assay/harness/testee/host.hpp>
 
 namespace assay {
 

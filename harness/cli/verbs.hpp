@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "harness/campaign/bugs.hpp"
+#include <assay/harness/campaign/bugs.hpp>
 
 namespace assay {
 

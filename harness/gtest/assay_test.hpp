@@ -34,11 +34,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/own_test.hpp"
-#include "harness/mock/gtest.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/own_test.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/mock/gtest.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay::detail {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/mock/script.hpp"
+#include <assay/harness/mock/script.hpp>
 
 namespace assay {
 

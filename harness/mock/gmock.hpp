@@ -31,9 +31,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "harness/mock/gtest.hpp"
-#include "harness/mock/pending_call.hpp"
-#include "harness/mock/script.hpp"
+#include <assay/harness/mock/gtest.hpp>
+#include <assay/harness/mock/pending_call.hpp>
+#include <assay/harness/mock/script.hpp>
 
 namespace assay {
 

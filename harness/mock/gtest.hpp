@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/fixture.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/fixture.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

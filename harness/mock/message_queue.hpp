@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "harness/mock/script.hpp"
+#include <assay/harness/mock/script.hpp>
 
 namespace assay {
 

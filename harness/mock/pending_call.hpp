@@ -22,7 +22,7 @@
 #include <optional>
 #include <utility>
 
-#include "harness/allocation/section.hpp"
+#include <assay/harness/allocation/section.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/mock/script.hpp"
+#include <assay/harness/mock/script.hpp>
 
 #include <algorithm>
 

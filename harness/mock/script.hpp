@@ -36,8 +36,8 @@
 #include <variant>
 #include <vector>
 
-#include "harness/mock/pending_call.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/mock/pending_call.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/mock/signals.hpp"
+#include <assay/harness/mock/signals.hpp>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -6,7 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay {
 

@@ -1,6 +1,6 @@
-#include "harness/mock/stream.hpp"
+#include <assay/harness/mock/stream.hpp>
 
-#include "harness/sim/deadline.hpp"
+#include <assay/harness/sim/deadline.hpp>
 
 namespace assay::detail {
 

@@ -40,8 +40,8 @@
 #include <string>
 #include <utility>
 
-#include "harness/choice/choice.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/report/bugs.hpp"
+#include <assay/harness/report/bugs.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -8,9 +8,9 @@
 #include <sstream>
 #include <string>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 

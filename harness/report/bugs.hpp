@@ -5,8 +5,8 @@
 #include <iosfwd>
 #include <span>
 
-#include "harness/campaign/bugs.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/bugs.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

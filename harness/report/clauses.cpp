@@ -1,9 +1,9 @@
-#include "harness/report/clauses.hpp"
+#include <assay/harness/report/clauses.hpp>
 
 #include <algorithm>
 #include <set>
 
-#include "harness/report/names.hpp"
+#include <assay/harness/report/names.hpp>
 
 namespace assay {
 
@@ -114,7 +114,7 @@ std::string manner_of(const scenario_info& scenario, const std::vector<std::stri
   const scenario_traits& traits = scenario.traits;
   std::vector<std::string> words;
   if (!traits.why.empty()) words.push_back(traits.why);
-  if (traits.property) words.emplace_back("random programs");
+  if (traits.is_program()) words.emplace_back("random programs");
   if (traits.swept) words.emplace_back("cancelled at every point");
   if (traits.faulted) words.emplace_back("with every fault");
   if (traits.expects_termination) words.emplace_back("ends the process");

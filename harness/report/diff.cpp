@@ -1,4 +1,4 @@
-#include "harness/report/diff.hpp"
+#include <assay/harness/report/diff.hpp>
 
 #include <boost/json.hpp>
 #include <fstream>
@@ -6,7 +6,7 @@
 #include <ostream>
 #include <utility>
 
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 

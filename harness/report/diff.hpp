@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/report/report.hpp"
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/report/findings.hpp"
+#include <assay/harness/report/findings.hpp>
 
 #include <algorithm>
 #include <boost/describe.hpp>
@@ -8,8 +8,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "harness/report/output.hpp"
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/report/output.hpp>
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 

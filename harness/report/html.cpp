@@ -1,4 +1,4 @@
-#include "harness/report/html.hpp"
+#include <assay/harness/report/html.hpp>
 
 #include <boost/json.hpp>
 #include <filesystem>
@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/page.hpp"
-#include "harness/report/standard.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/page.hpp>
+#include <assay/harness/report/standard.hpp>
 
 namespace assay {
 

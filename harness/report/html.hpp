@@ -6,9 +6,9 @@
 #include <span>
 #include <string>
 
-#include "harness/report/bugs.hpp"
-#include "harness/report/kill_matrix.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/report/bugs.hpp>
+#include <assay/harness/report/kill_matrix.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

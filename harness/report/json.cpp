@@ -1,8 +1,8 @@
 #include <boost/json.hpp>
 #include <ostream>
 
-#include "harness/report/pretty_json.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

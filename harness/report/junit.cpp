@@ -3,8 +3,8 @@
 #include <map>
 #include <ostream>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

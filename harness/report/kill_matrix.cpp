@@ -1,12 +1,12 @@
-#include "harness/report/kill_matrix.hpp"
+#include <assay/harness/report/kill_matrix.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <ostream>
 #include <set>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 
@@ -88,7 +88,7 @@ bool kill_matrix::sound() const noexcept {
 std::vector<const scenario_info*> scenarios_for(const catalogue& all, const subject_base& mutant) {
   std::vector<const scenario_info*> found;
   for (const scenario_info& one : all.scenarios()) {
-    if (one.contract == mutant.contract() && !one.traits.property) found.push_back(&one);
+    if (one.contract == mutant.contract() && !one.traits.is_program()) found.push_back(&one);
   }
   return found;
 }

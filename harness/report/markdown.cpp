@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/runner.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/report/names.hpp"
+#include <assay/harness/report/names.hpp>
 
 #include <fnmatch.h>
 

@@ -1,4 +1,4 @@
-#include "harness/report/page.hpp"
+#include <assay/harness/report/page.hpp>
 
 #include <boost/json.hpp>
 #include <ostream>

@@ -1,4 +1,4 @@
-#include "harness/report/perfetto.hpp"
+#include <assay/harness/report/perfetto.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 

@@ -3,7 +3,7 @@
 
 #include <iosfwd>
 
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 namespace assay {
 

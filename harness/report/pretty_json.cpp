@@ -1,4 +1,4 @@
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/report/pretty_json.hpp>
 
 #include <boost/json.hpp>
 #include <ostream>

@@ -1,14 +1,14 @@
-#include "harness/report/report.hpp"
+#include <assay/harness/report/report.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <sstream>
 
-#include "harness/campaign/runner.hpp"
-#include "harness/campaign/version.hpp"
-#include "harness/report/names.hpp"
-#include "harness/report/output.hpp"
-#include "harness/testee/host.hpp"
+#include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/names.hpp>
+#include <assay/harness/report/output.hpp>
+#include <assay/harness/testee/host.hpp>
 
 namespace assay {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/report/findings.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/report/findings.hpp>
 
 namespace assay {
 

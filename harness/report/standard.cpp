@@ -1,14 +1,14 @@
-#include "harness/report/standard.hpp"
+#include <assay/harness/report/standard.hpp>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <ostream>
 #include <set>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/clauses.hpp"
-#include "harness/report/names.hpp"
-#include "harness/report/pretty_json.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/clauses.hpp>
+#include <assay/harness/report/names.hpp>
+#include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
 
@@ -188,7 +188,7 @@ void write_list_tests(std::ostream& out, const catalogue& all, const filter& con
     if (!matches_any(contracts, chosen->contract())) continue;
     std::set<std::string> seen;
     for (const scenario_info& one : all.scenarios()) {
-      if (one.contract != chosen->contract() || one.traits.property ||
+      if (one.contract != chosen->contract() || one.traits.is_program() ||
           reason_to_skip(*chosen, one, tier::sim))
         continue;
       if (!seen.insert(one.clause).second) continue;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

@@ -1,14 +1,14 @@
 // The standard as a document: markdown, and a page that needs no script. Nothing in it differs between builds.
-#include "harness/report/standard.hpp"
+#include <assay/harness/report/standard.hpp>
 
 #include <ostream>
 #include <string>
 #include <vector>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/clauses.hpp"
-#include "harness/report/names.hpp"
-#include "harness/report/page.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/clauses.hpp>
+#include <assay/harness/report/names.hpp>
+#include <assay/harness/report/page.hpp>
 
 namespace assay {
 

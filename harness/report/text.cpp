@@ -4,8 +4,8 @@
 #include <ostream>
 #include <set>
 
-#include "harness/campaign/version.hpp"
-#include "harness/report/report.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/report/report.hpp>
 
 namespace assay {
 

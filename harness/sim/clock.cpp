@@ -1,7 +1,7 @@
 // Definitions of the standard clocks' now(), found by the linker before libstdc++'s: virtual while a trial
 // runs on this thread, real otherwise. So code under test that asks the clock is told the simulator's time
 // (VCS-m4).
-#include "harness/sim/clock.hpp"
+#include <assay/harness/sim/clock.hpp>
 
 #include <time.h>
 

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "harness/sim/virtual_time.hpp"
+#include <assay/harness/sim/virtual_time.hpp>
 
 namespace assay {
 

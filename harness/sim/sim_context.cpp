@@ -1,4 +1,4 @@
-#include "harness/sim/sim_context.hpp"
+#include <assay/harness/sim/sim_context.hpp>
 
 #include <algorithm>
 
@@ -88,7 +88,8 @@ std::int64_t sim_context::outstanding_work() const noexcept {
 }
 
 void sim_context::throw_livelock() const {
-  throw livelock("more than " + std::to_string(turns_per_instant_max_) + " turns at one instant without progress");
+  throw livelock("more than " + std::to_string(turns_per_instant_max_) +
+                 " turns at one instant without progress");
 }
 
 bool sim_context::run_turn() {

@@ -24,9 +24,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/allocation/section.hpp"
-#include "harness/choice/choice.hpp"
-#include "harness/sim/virtual_time.hpp"
+#include <assay/harness/allocation/section.hpp>
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/sim/virtual_time.hpp>
 
 namespace assay {
 

@@ -44,7 +44,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/choice/reused_vector.hpp"
+#include <assay/harness/choice/reused_vector.hpp>
 
 namespace assay {
 

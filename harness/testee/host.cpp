@@ -1,12 +1,12 @@
-#include "harness/testee/host.hpp"
+#include <assay/harness/testee/host.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <utility>
 
-#include "harness/campaign/spelling.hpp"
-#include "harness/campaign/version.hpp"
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/spelling.hpp>
 
 namespace assay::testee {
 

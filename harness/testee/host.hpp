@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/testee/message.hpp"
-#include "harness/testee/process.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/testee/message.hpp>
+#include <assay/harness/testee/process.hpp>
 
 namespace assay::testee {
 

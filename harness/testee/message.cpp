@@ -1,4 +1,4 @@
-#include "harness/testee/message.hpp"
+#include <assay/harness/testee/message.hpp>
 
 #include <algorithm>
 

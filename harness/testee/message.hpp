@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::testee {
 

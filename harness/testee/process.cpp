@@ -1,4 +1,4 @@
-#include "harness/testee/process.hpp"
+#include <assay/harness/testee/process.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,8 +13,8 @@
 #include <cstdio>
 #include <system_error>
 
-#include "harness/sim/clock.hpp"
-#include "harness/testee/message.hpp"
+#include <assay/harness/sim/clock.hpp>
+#include <assay/harness/testee/message.hpp>
 
 namespace assay::testee {
 

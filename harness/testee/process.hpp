@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/campaign/last_words.hpp"
+#include <assay/harness/campaign/last_words.hpp>
 
 namespace assay::testee {
 

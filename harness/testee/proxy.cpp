@@ -1,4 +1,4 @@
-#include "harness/testee/proxy.hpp"
+#include <assay/harness/testee/proxy.hpp>
 
 namespace assay::testee {
 

@@ -23,9 +23,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/testee/session.hpp"
-#include "harness/trial/item.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/testee/session.hpp>
+#include <assay/harness/trial/item.hpp>
 
 namespace assay::testee {
 

@@ -1,10 +1,10 @@
-#include "harness/testee/session.hpp"
+#include <assay/harness/testee/session.hpp>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay::testee {
 

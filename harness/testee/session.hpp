@@ -27,8 +27,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/testee/host.hpp"
-#include "harness/trial/environment.hpp"
+#include <assay/harness/testee/host.hpp>
+#include <assay/harness/trial/environment.hpp>
 
 namespace assay::testee {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "harness/testee/message.hpp"
+#include <assay/harness/testee/message.hpp>
 
 namespace assay::testee {
 

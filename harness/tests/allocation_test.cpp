@@ -1,6 +1,6 @@
 // What a trial that fails allocations promises: it counts the subject's and nobody else's, fails the one that it is asked
 // to, and judges by what holds whatever fails.
-#include "harness/allocation/counter.hpp"
+#include <assay/harness/allocation/counter.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,10 +8,10 @@
 #include <array>
 #include <new>
 
-#include "harness/campaign/allocations.hpp"
-#include "harness/campaign/replay.hpp"
-#include "harness/mock/script.hpp"
-#include "harness/tests/support.hpp"
+#include <assay/harness/campaign/allocations.hpp>
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/mock/script.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::test {
 namespace {

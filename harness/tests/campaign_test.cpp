@@ -1,6 +1,6 @@
 // Campaigns: a bug planted for every kind of choice, which only that kind shows, so that lost exploration is seen;
 // determinism; the verdicts that are no failure of the subject.
-#include "harness/campaign/campaign.hpp"
+#include <assay/harness/campaign/campaign.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,9 +14,9 @@
 #include <ostream>
 #include <string>
 
-#include "harness/campaign/replay.hpp"
-#include "harness/campaign/story.hpp"
-#include "harness/tests/support.hpp"
+#include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/story.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::contract {
 

@@ -1,5 +1,5 @@
 // Every complaint of the catalogue's lint is seen, on catalogues that are wrong in one way each.
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 #include <gmock/gmock.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/lint.hpp"
+#include <assay/harness/campaign/lint.hpp>
 
 namespace assay {
 

@@ -1,5 +1,5 @@
 // The choice stream's three readings, the token that carries the strict one, and the shrinker.
-#include "harness/choice/choice.hpp"
+#include <assay/harness/choice/choice.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/shrink.hpp"
-#include "harness/choice/token.hpp"
-#include "harness/trial/program.hpp"
+#include <assay/harness/campaign/shrink.hpp>
+#include <assay/harness/choice/token.hpp>
+#include <assay/harness/trial/program.hpp>
 
 namespace assay {
 namespace {

@@ -1,6 +1,6 @@
 // The corpus: what it keeps and what goes, that mutants are reproducible and finite, and that what is kept shows again
 // what it was kept for.
-#include "harness/campaign/corpus.hpp"
+#include <assay/harness/campaign/corpus.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/sources.hpp"
-#include "harness/choice/mutation.hpp"
-#include "harness/tests/support.hpp"
-#include "harness/trial/coverage.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/sources.hpp>
+#include <assay/harness/choice/mutation.hpp>
+#include <assay/harness/tests/support.hpp>
+#include <assay/harness/trial/coverage.hpp>
 
 namespace assay {
 namespace {

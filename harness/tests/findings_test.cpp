@@ -1,4 +1,4 @@
-#include "harness/report/findings.hpp"
+#include <assay/harness/report/findings.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

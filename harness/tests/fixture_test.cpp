@@ -1,12 +1,12 @@
-#include "harness/trial/fixture.hpp"
+#include <assay/harness/trial/fixture.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/mock/gtest.hpp"
-#include "harness/mock/script.hpp"
-#include "harness/tests/mock_support.hpp"
-#include "harness/trial/scope.hpp"
+#include <assay/harness/mock/gtest.hpp>
+#include <assay/harness/mock/script.hpp>
+#include <assay/harness/tests/mock_support.hpp>
+#include <assay/harness/trial/scope.hpp>
 
 namespace assay {
 namespace {

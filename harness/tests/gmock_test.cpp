@@ -1,8 +1,8 @@
-#include "harness/mock/gmock.hpp"
+#include <assay/harness/mock/gmock.hpp>
 
 #include <gtest/gtest.h>
 
-#include "harness/tests/mock_support.hpp"
+#include <assay/harness/tests/mock_support.hpp>
 
 namespace assay {
 namespace {

@@ -1,4 +1,4 @@
-#include "harness/report/html.hpp"
+#include <assay/harness/report/html.hpp>
 
 #include <gtest/gtest.h>
 

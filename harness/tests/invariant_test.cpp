@@ -1,5 +1,5 @@
 // The invariant of a contract is looked at after every turn, for as long as the subject lives.
-#include "harness/trial/invariant.hpp"
+#include <assay/harness/trial/invariant.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/tests/support.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::contract {
 

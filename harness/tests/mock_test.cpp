@@ -1,17 +1,17 @@
-#include "harness/mock/script.hpp"
+#include <assay/harness/mock/script.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 
-#include "harness/mock/cache.hpp"
-#include "harness/mock/clock.hpp"
-#include "harness/mock/database.hpp"
-#include "harness/mock/http_client.hpp"
-#include "harness/mock/log_sink.hpp"
-#include "harness/mock/message_queue.hpp"
-#include "harness/tests/mock_support.hpp"
+#include <assay/harness/mock/cache.hpp>
+#include <assay/harness/mock/clock.hpp>
+#include <assay/harness/mock/database.hpp>
+#include <assay/harness/mock/http_client.hpp>
+#include <assay/harness/mock/log_sink.hpp>
+#include <assay/harness/mock/message_queue.hpp>
+#include <assay/harness/tests/mock_support.hpp>
 
 namespace assay {
 namespace {

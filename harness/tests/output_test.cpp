@@ -1,4 +1,4 @@
-#include "harness/report/output.hpp"
+#include <assay/harness/report/output.hpp>
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "harness/report/report.hpp"
+#include <assay/harness/report/report.hpp>
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/report/kill_matrix.hpp"
+#include <assay/harness/report/kill_matrix.hpp>
 
 namespace assay {
 namespace {

@@ -1,5 +1,5 @@
 // Buffers outlive their trial; nothing that was in them does.
-#include "harness/choice/reused_vector.hpp"
+#include <assay/harness/choice/reused_vector.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/tests/support.hpp"
-#include "harness/trial/trace.hpp"
+#include <assay/harness/tests/support.hpp>
+#include <assay/harness/trial/trace.hpp>
 
 namespace assay::test {
 namespace {

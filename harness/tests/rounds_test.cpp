@@ -1,6 +1,6 @@
 // Ledgers stay sharp in scenarios that make several subjects, one after the other or at once: a subject that misbehaves only
 // with the second value that a scenario tries is seen by every kind of ledger.
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/tests/support.hpp"
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::contract {
 

@@ -1,4 +1,4 @@
-#include "harness/trial/scope.hpp"
+#include <assay/harness/trial/scope.hpp>
 
 #include <gtest/gtest.h>
 
@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/sim/deadline.hpp"
-#include "harness/tests/mock_support.hpp"
-#include "harness/tests/support.hpp"
-#include "harness/trial/context_watch.hpp"
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/tests/mock_support.hpp>
+#include <assay/harness/tests/support.hpp>
+#include <assay/harness/trial/context_watch.hpp>
 
 namespace assay::test {
 namespace {

@@ -1,10 +1,10 @@
-#include "harness/mock/signals.hpp"
+#include <assay/harness/mock/signals.hpp>
 
 #include <gtest/gtest.h>
 
 #include <csignal>
 
-#include "harness/tests/mock_support.hpp"
+#include <assay/harness/tests/mock_support.hpp>
 
 namespace assay {
 namespace {

@@ -1,7 +1,7 @@
 // The simulator by itself: the clock as a test drives it, its executor, strands, exceptions, its end. The clauses of
 // VCS that speak of the scheduler are checked by functions that take a driver, so that each is seen speaking on a wrong
 // driver too.
-#include "harness/sim/sim_context.hpp"
+#include <assay/harness/sim/sim_context.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
-#include "harness/sim/clock.hpp"
-#include "harness/tests/support.hpp"
+#include <assay/harness/sim/clock.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::test {
 namespace {

@@ -1,6 +1,6 @@
 // Strategies of exploration: that they explore, that they come back to fairness, that enumeration is complete, and that
 // orders of unrelated turns are told apart from orders that matter.
-#include "harness/choice/strategy.hpp"
+#include <assay/harness/choice/strategy.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/tests/support.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay {
 namespace {

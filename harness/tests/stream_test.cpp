@@ -1,4 +1,4 @@
-#include "harness/mock/stream.hpp"
+#include <assay/harness/mock/stream.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "harness/tests/mock_support.hpp"
+#include <assay/harness/tests/mock_support.hpp>
 
 namespace assay {
 namespace {

@@ -12,12 +12,16 @@
 #include <string>
 #include <vector>
 
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay::test {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+
+using assay::sleep_for;
+using assay::sleep_for_ever;
 
 using body = asio::awaitable<void> (*)(trial&);
 
@@ -34,16 +38,6 @@ inline trial_result run_fifo(body scenario, tier where = tier::sim, bool traced 
   trial_settings settings;
   settings.where = where;
   return run_with(source, scenario, settings, traced);
-}
-
-inline asio::awaitable<void> sleep_for(std::chrono::nanoseconds delay) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, delay);
-  co_await timer.async_wait(asio::use_awaitable);
-}
-
-inline asio::awaitable<void> sleep_for_ever() {
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  co_await timer.async_wait(asio::use_awaitable);
 }
 
 inline asio::awaitable<void> yield_turn() { co_await asio::post(asio::use_awaitable); }

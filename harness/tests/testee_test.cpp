@@ -6,8 +6,8 @@
 #include <chrono>
 #include <string>
 
-#include "harness/testee/message.hpp"
-#include "harness/testee/process.hpp"
+#include <assay/harness/testee/message.hpp>
+#include <assay/harness/testee/process.hpp>
 
 namespace assay::testee {
 namespace {

@@ -1,6 +1,6 @@
 // What a trial promises: its clock, its cancellation, its end checks (each speaks, and has a twin that is silent), its
 // teardown. Everything that both tiers promise is tried on both.
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <boost/asio/system_timer.hpp>
 #include <thread>
 
-#include "harness/tests/support.hpp"
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::test {
 namespace {

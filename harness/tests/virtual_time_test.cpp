@@ -1,6 +1,6 @@
 // Timers under virtual time, in Asio's own terms: on the simulator, on a stock io_context that carries virtual time, and
 // on an ordinary io_context, where Asio's real service must answer alike.
-#include "harness/sim/virtual_time.hpp"
+#include <assay/harness/sim/virtual_time.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,9 +21,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/sim/clock.hpp"
-#include "harness/sim/sim_context.hpp"
-#include "harness/trial/engine.hpp"
+#include <assay/harness/sim/clock.hpp>
+#include <assay/harness/sim/sim_context.hpp>
+#include <assay/harness/trial/engine.hpp>
 
 namespace assay {
 namespace {

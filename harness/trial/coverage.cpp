@@ -1,9 +1,9 @@
-#include "harness/trial/coverage.hpp"
+#include <assay/harness/trial/coverage.hpp>
 
 #include <array>
 #include <bit>
 
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

@@ -17,8 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
-#include "harness/trial/item.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/trial/item.hpp>
 
 namespace assay {
 

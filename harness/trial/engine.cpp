@@ -1,4 +1,4 @@
-#include "harness/trial/engine.hpp"
+#include <assay/harness/trial/engine.hpp>
 
 #include <sys/single_threaded.h>
 #include <sys/stat.h>

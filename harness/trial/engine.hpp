@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
-#include "harness/sim/sim_context.hpp"
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/sim/sim_context.hpp>
 
 namespace assay {
 

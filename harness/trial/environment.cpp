@@ -1,6 +1,6 @@
-#include "harness/trial/environment.hpp"
+#include <assay/harness/trial/environment.hpp>
 
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

@@ -12,8 +12,8 @@
 #include <typeindex>
 #include <unordered_map>
 
-#include "harness/allocation/section.hpp"
-#include "harness/choice/choice.hpp"
+#include <assay/harness/allocation/section.hpp>
+#include <assay/harness/choice/choice.hpp>
 
 namespace assay {
 

@@ -1,7 +1,7 @@
-#include "harness/trial/fixture.hpp"
+#include <assay/harness/trial/fixture.hpp>
 
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
 
 namespace assay {
 

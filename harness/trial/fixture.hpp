@@ -36,7 +36,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/allocation/section.hpp"
+#include <assay/harness/allocation/section.hpp>
 
 namespace assay {
 

@@ -1,10 +1,10 @@
-#include "harness/trial/item.hpp"
+#include <assay/harness/trial/item.hpp>
 
 #include <algorithm>
 #include <array>
 #include <stdexcept>
 
-#include "harness/allocation/section.hpp"
+#include <assay/harness/allocation/section.hpp>
 
 namespace assay {
 

@@ -14,8 +14,8 @@
 #include <utility>
 #include <variant>
 
-#include "harness/sim/virtual_time.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/sim/virtual_time.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay {
 

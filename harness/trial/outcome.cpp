@@ -1,4 +1,4 @@
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay {
 

@@ -1,4 +1,4 @@
-#include "harness/trial/program.hpp"
+#include <assay/harness/trial/program.hpp>
 
 #include <algorithm>
 

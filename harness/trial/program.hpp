@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/choice/choice.hpp"
+#include <assay/harness/choice/choice.hpp>
 
 namespace assay {
 

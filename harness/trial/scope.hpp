@@ -39,7 +39,7 @@
 #include <memory>
 #include <utility>
 
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay {
 

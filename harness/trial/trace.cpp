@@ -1,6 +1,6 @@
-#include "harness/trial/trace.hpp"
+#include <assay/harness/trial/trace.hpp>
 
-#include "harness/choice/fnv.hpp"
+#include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
 

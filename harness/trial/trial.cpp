@@ -1,12 +1,12 @@
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/trial.hpp>
 
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
 
-#include "harness/allocation/counter.hpp"
-#include "harness/sim/clock.hpp"
-#include "harness/trial/coverage.hpp"
+#include <assay/harness/allocation/counter.hpp>
+#include <assay/harness/sim/clock.hpp>
+#include <assay/harness/trial/coverage.hpp>
 
 namespace assay {
 
@@ -163,6 +163,11 @@ asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
 }
 
 asio::awaitable<void> trial::settle() { return wait_at_gate(std::nullopt); }
+
+boost::asio::awaitable<void> trial::pass(nanoseconds delay) {
+  co_await advance(delay);
+  co_await settle();
+}
 
 asio::awaitable<void> trial::advance(nanoseconds delay) {
   if (delay < nanoseconds::zero()) throw std::invalid_argument("advance: a negative delay");

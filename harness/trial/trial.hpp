@@ -30,15 +30,15 @@
 #include <variant>
 #include <vector>
 
-#include "harness/allocation/section.hpp"
-#include "harness/choice/choice.hpp"
-#include "harness/trial/engine.hpp"
-#include "harness/trial/environment.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/operation.hpp"
-#include "harness/trial/outcome.hpp"
-#include "harness/trial/program.hpp"
-#include "harness/trial/trace.hpp"
+#include <assay/harness/allocation/section.hpp>
+#include <assay/harness/choice/choice.hpp>
+#include <assay/harness/trial/engine.hpp>
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/operation.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/program.hpp>
+#include <assay/harness/trial/trace.hpp>
 
 namespace assay {
 
@@ -174,6 +174,19 @@ class trial {
   /// Waits until `delay` has passed, with everything due before that run; goes on before anything due exactly
   /// then (VCS-4). A negative delay throws std::invalid_argument.
   boost::asio::awaitable<void> advance(nanoseconds delay);
+  /// advance, then settle: what is due at the end of `delay` has run as well.
+  boost::asio::awaitable<void> pass(nanoseconds delay);
+  /// start, then settle: it has gone as far as it can.
+  template <class T>
+  boost::asio::awaitable<operation<T>> begin(std::string name, boost::asio::awaitable<T> work,
+                                             start_options options = {},
+                                             std::source_location where = std::source_location::current());
+  /// Requests terminal cancellation, then settles.
+  template <class T>
+  boost::asio::awaitable<void> cancel(const operation<T>& which) {
+    which.cancel();
+    co_await settle();
+  }
   nanoseconds now() const noexcept { return time_.now(); }
   /// Virtual time since the trial began.
   nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
@@ -415,6 +428,14 @@ class trial::watch_guard {
 };
 
 // ---- implementation of the templates
+
+template <class T>
+boost::asio::awaitable<operation<T>> trial::begin(std::string name, boost::asio::awaitable<T> work,
+                                                  start_options options, std::source_location where) {
+  operation<T> begun = start(std::move(name), std::move(work), options, where);
+  co_await settle();
+  co_return begun;
+}
 
 /// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by
 /// bind_cancellation_slot has an executor as far as Asio can tell, and then a request is posted instead of made.

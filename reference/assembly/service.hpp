@@ -26,8 +26,8 @@
 #include <string>
 #include <utility>
 
-#include "reference/flow/resilient_worker.hpp"
-#include "reference/lifecycle/graceful_shutdown.hpp"
+#include <assay/reference/flow/resilient_worker.hpp>
+#include <assay/reference/lifecycle/graceful_shutdown.hpp>
 
 namespace assay::reference {
 

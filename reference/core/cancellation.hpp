@@ -49,10 +49,10 @@
 #include <utility>
 #include <variant>
 
-#include "reference/core/deadline.hpp"
-#include "reference/core/errors.hpp"
-#include "reference/core/exception_group.hpp"
-#include "reference/core/parked_waiter.hpp"
+#include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
+#include <assay/reference/core/exception_group.hpp>
+#include <assay/reference/core/parked_waiter.hpp>
 
 namespace assay::reference {
 

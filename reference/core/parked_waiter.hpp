@@ -32,8 +32,8 @@
 #include <concepts>
 #include <cstddef>
 
-#include "reference/core/contract.hpp"
-#include "reference/core/deadline.hpp"
+#include <assay/reference/core/contract.hpp>
+#include <assay/reference/core/deadline.hpp>
 
 namespace assay::reference {
 

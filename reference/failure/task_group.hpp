@@ -46,10 +46,10 @@
 #include <variant>
 #include <vector>
 
-#include "reference/core/cancellation.hpp"
-#include "reference/core/contract.hpp"
-#include "reference/core/exception_group.hpp"
-#include "reference/core/parked_waiter.hpp"
+#include <assay/reference/core/cancellation.hpp>
+#include <assay/reference/core/contract.hpp>
+#include <assay/reference/core/exception_group.hpp>
+#include <assay/reference/core/parked_waiter.hpp>
 
 namespace assay::reference {
 

@@ -31,10 +31,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "reference/core/cancellation.hpp"
-#include "reference/core/contract.hpp"
-#include "reference/core/errors.hpp"
-#include "reference/core/parked_waiter.hpp"
+#include <assay/reference/core/cancellation.hpp>
+#include <assay/reference/core/contract.hpp>
+#include <assay/reference/core/errors.hpp>
+#include <assay/reference/core/parked_waiter.hpp>
 
 namespace assay::reference {
 

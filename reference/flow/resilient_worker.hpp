@@ -41,12 +41,12 @@
 #include <type_traits>
 #include <utility>
 
-#include "reference/core/cancellation.hpp"
-#include "reference/core/contract.hpp"
-#include "reference/core/deadline.hpp"
-#include "reference/core/errors.hpp"
-#include "reference/core/exception_group.hpp"
-#include "reference/flow/bounded_queue.hpp"
+#include <assay/reference/core/cancellation.hpp>
+#include <assay/reference/core/contract.hpp>
+#include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
+#include <assay/reference/core/exception_group.hpp>
+#include <assay/reference/flow/bounded_queue.hpp>
 
 namespace assay::reference {
 

@@ -43,13 +43,13 @@
 #include <utility>
 #include <vector>
 
-#include "reference/core/cancellation.hpp"
-#include "reference/core/contract.hpp"
-#include "reference/core/deadline.hpp"
-#include "reference/core/errors.hpp"
-#include "reference/core/exception_group.hpp"
-#include "reference/core/parked_waiter.hpp"
-#include "reference/failure/task_group.hpp"
+#include <assay/reference/core/cancellation.hpp>
+#include <assay/reference/core/contract.hpp>
+#include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
+#include <assay/reference/core/exception_group.hpp>
+#include <assay/reference/core/parked_waiter.hpp>
+#include <assay/reference/failure/task_group.hpp>
 
 namespace assay::reference {
 

@@ -1,4 +1,4 @@
-#include "reference/flow/bounded_queue.hpp"
+#include <assay/reference/flow/bounded_queue.hpp>
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

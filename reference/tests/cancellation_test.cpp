@@ -1,4 +1,4 @@
-#include "reference/core/cancellation.hpp"
+#include <assay/reference/core/cancellation.hpp>
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/tests/gate.hpp"
-#include "reference/tests/operation.hpp"
+#include <assay/reference/tests/gate.hpp>
+#include <assay/reference/tests/operation.hpp>
 
 namespace assay::reference::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "reference/core/deadline.hpp"
+#include <assay/reference/core/deadline.hpp>
 
 #include <gtest/gtest.h>
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "reference/core/cancellation.hpp"
-#include "reference/core/parked_waiter.hpp"
-#include "reference/tests/operation.hpp"
+#include <assay/reference/core/cancellation.hpp>
+#include <assay/reference/core/parked_waiter.hpp>
+#include <assay/reference/tests/operation.hpp>
 
 namespace assay::reference::test {
 

@@ -1,4 +1,4 @@
-#include "reference/lifecycle/graceful_shutdown.hpp"
+#include <assay/reference/lifecycle/graceful_shutdown.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -12,9 +12,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "reference/tests/gate.hpp"
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/gate.hpp>
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "reference/lifecycle/lifespan.hpp"
+#include <assay/reference/lifecycle/lifespan.hpp>
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "reference/tests/gate.hpp"
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/gate.hpp>
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

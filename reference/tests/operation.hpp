@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "reference/core/exception_group.hpp"
+#include <assay/reference/core/exception_group.hpp>
 
 namespace assay::reference::test {
 

@@ -1,4 +1,4 @@
-#include "reference/flow/resilient_worker.hpp"
+#include <assay/reference/flow/resilient_worker.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "reference/tests/gate.hpp"
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/gate.hpp>
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

@@ -1,6 +1,6 @@
 // The assembled service on a stock io_context, with the real clock and a real signal: nothing of it depends on the
 // simulator (INT-10). Evidence are the scenarios; this is a smoke test, and it asserts no duration.
-#include "reference/assembly/service.hpp"
+#include <assay/reference/assembly/service.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

@@ -1,7 +1,7 @@
 // Counts contract violations instead of dying of them, for as long as it lives.
 #pragma once
 
-#include "reference/core/contract.hpp"
+#include <assay/reference/core/contract.hpp>
 
 namespace assay::reference::test {
 

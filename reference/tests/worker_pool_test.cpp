@@ -1,4 +1,4 @@
-#include "reference/flow/worker_pool.hpp"
+#include <assay/reference/flow/worker_pool.hpp>
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "reference/tests/gate.hpp"
-#include "reference/tests/operation.hpp"
-#include "reference/tests/violations.hpp"
+#include <assay/reference/tests/gate.hpp>
+#include <assay/reference/tests/operation.hpp>
+#include <assay/reference/tests/violations.hpp>
 
 namespace assay::reference::test {
 namespace {

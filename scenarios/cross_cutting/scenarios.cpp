@@ -1,8 +1,6 @@
 // The cross-cutting clauses: what every pattern promises. Patterns attach their own scenarios, each in its folder, with
 // ASSAY_SCENARIO(pattern, "X-n", ...).
-#include "harness/campaign/catalogue.hpp"
-
-ASSAY_PART(cross_cutting_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
 
 ASSAY_CROSS_CUTTING("X-1", must, "Every suspending call completes exactly once, with exactly one outcome.",
                     "");

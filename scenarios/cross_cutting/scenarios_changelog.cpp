@@ -1,8 +1,6 @@
 // The changelog of the standard: every change of a clause's text that changes what it asks, or of whom. Revision 1 is
 // the text as it was first written down; rewording alone is no revision.
-#include "harness/campaign/catalogue.hpp"
-
-ASSAY_PART(changelog)
+#include <assay/harness/catalogue/catalogue.hpp>
 
 // ---- cross-cutting
 

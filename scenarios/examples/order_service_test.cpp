@@ -1,13 +1,13 @@
 // Testing code of one's own: the same test on both versions of the service. On the one with the mistake it fails in
 // some orders of events only; first in, first out, it passes.
-#include "scenarios/examples/order_service.hpp"
+#include <assay/scenarios/examples/order_service.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
 
-#include "harness/gtest/assay_test.hpp"
+#include <assay/harness/gtest/assay_test.hpp>
 
 namespace {
 

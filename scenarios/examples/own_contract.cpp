@@ -10,8 +10,8 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/suite.hpp"
+#include <assay/harness/campaign/suite.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
 
 // The contract: a lamp that switches itself off.
 namespace assay::contract {

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

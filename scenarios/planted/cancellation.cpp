@@ -1,5 +1,5 @@
 // Cancelled at just the wrong point: early, late, at one of many, twice, before anything began.
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

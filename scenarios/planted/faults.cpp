@@ -3,8 +3,8 @@
 #include <set>
 #include <string>
 
-#include "harness/mock/database.hpp"
-#include "scenarios/planted/idioms.hpp"
+#include <assay/harness/mock/database.hpp>
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/trial.hpp"
-#include "scenarios/planted/planted.hpp"
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/planted/planted.hpp>
 
 namespace assay::planted {
 

@@ -1,5 +1,5 @@
 // Tasks that run in step: what shows only in runs that are nearly first in, first out.
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

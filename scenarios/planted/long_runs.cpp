@@ -3,7 +3,7 @@
 #include <bit>
 #include <map>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

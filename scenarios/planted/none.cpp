@@ -1,5 +1,5 @@
 // For a build without what is wrong on purpose.
-#include "scenarios/planted/planted.hpp"
+#include <assay/scenarios/planted/planted.hpp>
 
 namespace assay {
 

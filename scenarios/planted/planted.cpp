@@ -1,6 +1,6 @@
-#include "scenarios/planted/planted.hpp"
+#include <assay/scenarios/planted/planted.hpp>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay {
 

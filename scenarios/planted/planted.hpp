@@ -8,7 +8,7 @@
 
 #include <vector>
 
-#include "harness/campaign/bugs.hpp"
+#include <assay/harness/campaign/bugs.hpp>
 
 namespace assay {
 

@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "harness/mock/database.hpp"
-#include "scenarios/planted/idioms.hpp"
+#include <assay/harness/mock/database.hpp>
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

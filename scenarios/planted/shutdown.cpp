@@ -1,7 +1,7 @@
 // Ends that come at the wrong time: before what is in flight, before who comes late, before the start ends.
 #include <deque>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

@@ -1,7 +1,7 @@
 // Turns taken for time: what goes wrong when a task gets no turn for long, or a burst runs from its end.
 #include <deque>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

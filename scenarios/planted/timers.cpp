@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <deque>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

@@ -1,7 +1,7 @@
 // Wake-ups that are lost, given to too few, stolen, or mistaken for another round's.
 #include <deque>
 
-#include "scenarios/planted/idioms.hpp"
+#include <assay/scenarios/planted/idioms.hpp>
 
 namespace assay::planted {
 

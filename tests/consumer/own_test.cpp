@@ -3,7 +3,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-#include "harness/gtest/assay_test.hpp"
+#include <assay/harness/gtest/assay_test.hpp>
 
 namespace {
 

@@ -11,10 +11,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/suite.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
-#include "scenarios/flow/bounded_queue/reference.hpp"
-#include "scenarios/parts.hpp"
+#include <assay/harness/campaign/suite.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
+#include <assay/scenarios/flow/bounded_queue/reference.hpp>
 
 namespace {
 
@@ -97,7 +96,6 @@ std::unique_ptr<assay::contract::bounded_queue> make_mailbox(
 }  // namespace
 
 int main(int argc, char** argv) {
-  assay::parts::standard();
   assay::suite suite;
   suite.add<assay::contract::bounded_queue>("mailbox", {.features = {"reject_zero"}}, make_mailbox);
   suite.add<assay::contract::bounded_queue>("counting", {.features = assay::reference_queue_features()},

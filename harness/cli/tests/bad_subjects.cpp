@@ -17,7 +17,7 @@
 #include <thread>
 #include <utility>
 
-#include "harness/campaign/suite.hpp"
+#include <assay/harness/campaign/suite.hpp>
 
 namespace assay::contract {
 

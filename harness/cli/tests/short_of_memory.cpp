@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/suite.hpp"
+#include <assay/harness/campaign/suite.hpp>
 
 namespace assay::contract {
 

@@ -1,7 +1,7 @@
 // Tests as a team would write them, right and wrong ones; own_tests_test.py runs them from outside.
 #include <cstdlib>
 
-#include "harness/gtest/assay_test.hpp"
+#include <assay/harness/gtest/assay_test.hpp>
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "scenarios/assembly/service/alternative.hpp"
+#include <assay/scenarios/assembly/service/alternative.hpp>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -8,11 +8,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
-
-ASSAY_PART(service_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
 
 namespace assay {
 

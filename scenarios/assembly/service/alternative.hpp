@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "scenarios/assembly/service/contract.hpp"
+#include <assay/scenarios/assembly/service/contract.hpp>
 
 namespace assay {
 

@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -45,6 +45,7 @@ class service : public with_invariant<service_config> {
   static constexpr feature_info features[] = {
       {"dead_letter", "An item whose processing failed is given up, with its cause."},
   };
+  using contract_type = service;
   using config = service_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

@@ -3,11 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/assembly/service/alternative.hpp"
-#include "scenarios/assembly/service/reference.hpp"
-
-ASSAY_PART(service_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/assembly/service/alternative.hpp>
+#include <assay/scenarios/assembly/service/reference.hpp>
 
 namespace assay {
 namespace {

@@ -1,4 +1,4 @@
-#include "scenarios/assembly/service/reference.hpp"
+#include <assay/scenarios/assembly/service/reference.hpp>
 
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -7,11 +7,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "reference/core/errors.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-
-ASSAY_PART(service_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/reference/core/errors.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/assembly/service.hpp"
-#include "scenarios/assembly/service/contract.hpp"
+#include <assay/reference/assembly/service.hpp>
+#include <assay/scenarios/assembly/service/contract.hpp>
 
 namespace assay {
 

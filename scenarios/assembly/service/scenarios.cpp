@@ -12,26 +12,21 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/assembly/service/contract.hpp"
-#include "scenarios/assembly/service/program.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-
-ASSAY_PART(service_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/assembly/service/contract.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
 
-grammar service_grammar() {
-  grammar rules;
-  rules.shapes = 6;  // how items are processed
-  rules.verbs = {"submit", "stop", "advance", "settle", "cancel"};
-  rules.a_values = 6;
-  rules.b_values = 2;
-  rules.steps_max = 16;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 6,  // how items are processed
+    .verbs = {"submit", "stop", "advance", "settle", "cancel"},
+    .a_values = 6,
+    .b_values = 2,
+    .steps_max = 16,
+};
 
 namespace asio = boost::asio;
 using contract::service;
@@ -570,8 +565,9 @@ asio::awaitable<void> do_step(trial& t, service& subject, const program_step& st
 
 }  // namespace
 
-ASSAY_SCENARIO(service, "INT-1", "program", .property = true) {
-  const program steps = t.draw_program(service_grammar());
+ASSAY_PROGRAM(service, "INT-1", rules,
+              .must_see = {"forgets_what_is_queued", "drops_what_a_stopped_worker_holds",
+                           "abandons_at_once"}) {
   surroundings s{t};
   s.processing = std::chrono::milliseconds(steps.shape % 2 == 0 ? 5 : 200);
   s.processing_fails = steps.shape == 4 && make.claims("dead_letter");

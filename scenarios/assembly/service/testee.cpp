@@ -1,8 +1,6 @@
 // Assembled services in testees.
-#include "harness/testee/proxy.hpp"
-#include "scenarios/assembly/service/contract.hpp"
-
-ASSAY_PART(service_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/scenarios/assembly/service/contract.hpp>
 
 namespace assay {
 namespace {

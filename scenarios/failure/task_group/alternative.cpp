@@ -9,10 +9,8 @@
 #include <memory>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/failure/task_group/independent_group.hpp"
-
-ASSAY_PART(task_group_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/failure/task_group/independent_group.hpp>
 
 namespace assay {
 namespace {

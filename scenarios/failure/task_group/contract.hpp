@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -64,6 +64,7 @@ class task_group : public with_invariant<task_group_config> {
       {"collect", "With `collect` a failure leaves the other children alone."},
       {"lifetime", "What a child owned is destroyed before the group ends (X-19)."},
   };
+  using contract_type = task_group;
   using config = task_group_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

@@ -29,9 +29,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/environment.hpp"
-#include "harness/trial/outcome.hpp"
-#include "scenarios/failure/task_group/contract.hpp"
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
 

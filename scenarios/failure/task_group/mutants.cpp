@@ -5,10 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/failure/task_group/independent_group.hpp"
-
-ASSAY_PART(task_group_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/failure/task_group/independent_group.hpp>
 
 namespace assay {
 namespace {

@@ -1,15 +1,13 @@
 // The reference's task group behind the contract.
-#include "reference/failure/task_group.hpp"
+#include <assay/reference/failure/task_group.hpp>
 
 #include <exception>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/failure/task_group/contract.hpp"
-
-ASSAY_PART(task_group_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
 namespace {

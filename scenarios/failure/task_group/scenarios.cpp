@@ -1,5 +1,5 @@
 // The clauses of task_group, each beside the scenario that checks it.
-#include "scenarios/failure/task_group/contract.hpp"
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -16,10 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/trial.hpp"
-
-ASSAY_PART(task_group_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace {
 

@@ -12,25 +12,20 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/failure/task_group/contract.hpp"
-#include "scenarios/failure/task_group/program.hpp"
-
-ASSAY_PART(task_group_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
 
-grammar task_group_grammar() {
-  grammar rules;
-  rules.shapes = 2;  // the second: swept, its run is the victim
-  rules.verbs = {"child", "advance", "settle", "cancel"};
-  rules.a_values = 6;
-  rules.b_values = 4;
-  rules.steps_max = 12;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 2,  // the second: swept, its run is the victim
+    .verbs = {"child", "advance", "settle", "cancel"},
+    .a_values = 6,
+    .b_values = 4,
+    .steps_max = 12,
+};
 
 namespace asio = boost::asio;
 using contract::task_group;
@@ -73,8 +68,9 @@ asio::awaitable<void> live(trial& t, tally& all, std::string name, std::uint8_t 
 
 }  // namespace
 
-ASSAY_SCENARIO(task_group, "X-15", "program", .property = true) {
-  const program steps = t.draw_program(task_group_grammar());
+ASSAY_PROGRAM(task_group, "X-15", rules,
+              .must_see = {"keeps_only_the_first_failure", "abandons_children_when_cancelled",
+                           "drops_failures_while_stopping"}) {
   tally all;
   auto group = make();
   std::vector<task_group::child> children;

@@ -1,10 +1,8 @@
 // Task groups in testees.
 #include <map>
 
-#include "harness/testee/proxy.hpp"
-#include "scenarios/failure/task_group/contract.hpp"
-
-ASSAY_PART(task_group_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
 namespace {

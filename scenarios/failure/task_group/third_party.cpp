@@ -11,11 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/version.hpp"
-#include "scenarios/failure/task_group/contract.hpp"
-
-ASSAY_PART(task_group_third_party)
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
 namespace {

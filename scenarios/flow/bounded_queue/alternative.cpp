@@ -1,4 +1,4 @@
-#include "scenarios/flow/bounded_queue/alternative.hpp"
+#include <assay/scenarios/flow/bounded_queue/alternative.hpp>
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
@@ -9,11 +9,9 @@
 #include <memory>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-
-ASSAY_PART(bounded_queue_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
 

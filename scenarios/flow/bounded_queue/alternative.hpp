@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/trial/context_watch.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
+#include <assay/harness/trial/context_watch.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
 

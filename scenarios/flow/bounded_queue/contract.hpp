@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -65,6 +65,7 @@ class bounded_queue : public with_invariant<bounded_queue_config> {
       {"posted_wakeups", "No waiter continues inside the call that woke it (X-12)."},
       {"checked_destruction", "Destroying a queue with parked waiters ends the process (X-20)."},
   };
+  using contract_type = bounded_queue;
   using config = bounded_queue_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

@@ -16,10 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/bounded_queue/alternative.hpp"
-
-ASSAY_PART(bounded_queue_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/bounded_queue/alternative.hpp>
 
 namespace assay {
 namespace {

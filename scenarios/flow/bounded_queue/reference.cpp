@@ -1,13 +1,11 @@
-#include "scenarios/flow/bounded_queue/reference.hpp"
+#include <assay/scenarios/flow/bounded_queue/reference.hpp>
 
 #include <iterator>
 #include <stdexcept>
 
-#include "harness/campaign/catalogue.hpp"
-#include "reference/core/deadline.hpp"
-#include "reference/core/errors.hpp"
-
-ASSAY_PART(bounded_queue_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
 
 namespace assay {
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "reference/flow/bounded_queue.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
+#include <assay/reference/flow/bounded_queue.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
 

@@ -12,12 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/trial.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
-
-ASSAY_PART(bounded_queue_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace {
 

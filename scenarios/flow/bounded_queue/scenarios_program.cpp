@@ -13,26 +13,21 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
-#include "scenarios/flow/bounded_queue/program.hpp"
-
-ASSAY_PART(bounded_queue_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
 
-grammar bounded_queue_grammar() {
-  grammar rules;
-  rules.shapes = 8;  // capacity 1 to 4, settled after every step or not
-  rules.verbs = {"push",    "pop",       "cancel", "settle",  "try_push",    "try_pop", "push_for", "pop_for",
-                 "advance", "hand_back", "done",   "requeue", "drop_oldest", "close",   "close_now"};
-  rules.a_values = 8;
-  rules.b_values = 2;
-  rules.steps_max = 30;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 8,  // capacity 1 to 4, settled after every step or not
+    .verbs = {"push", "pop", "cancel", "settle", "try_push", "try_pop", "push_for", "pop_for", "advance",
+              "hand_back", "done", "requeue", "drop_oldest", "close", "close_now"},
+    .a_values = 8,
+    .b_values = 2,
+    .steps_max = 30,
+};
 
 namespace asio = boost::asio;
 using contract::bounded_queue;
@@ -452,8 +447,9 @@ asio::awaitable<void> finish(run& r) {
 
 }  // namespace
 
-ASSAY_SCENARIO(bounded_queue, "X-3", "program", .property = true) {
-  const program steps = t.draw_program(bounded_queue_grammar());
+ASSAY_PROGRAM(bounded_queue, "X-3", rules,
+              .must_see = {"takes_the_newest_first", "hands_back_to_the_tail", "counts_a_cancelled_popper",
+                           "keeps_the_item_of_a_cancelled_push"}) {
   const std::size_t capacity = 1 + steps.shape % 4U;
   auto queue = make({.capacity = static_cast<std::int64_t>(capacity)});
   run r{

@@ -1,8 +1,6 @@
 // Bounded queues in testees.
-#include "harness/testee/proxy.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
-
-ASSAY_PART(bounded_queue_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
 namespace {

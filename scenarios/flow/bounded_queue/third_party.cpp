@@ -9,11 +9,9 @@
 #include <memory>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/campaign/version.hpp"
-#include "scenarios/flow/bounded_queue/contract.hpp"
-
-ASSAY_PART(bounded_queue_third_party)
+#include <assay/harness/campaign/version.hpp>
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
 namespace {

@@ -14,11 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
-
-ASSAY_PART(resilient_worker_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 namespace {

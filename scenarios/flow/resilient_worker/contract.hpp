@@ -23,10 +23,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -63,6 +63,7 @@ class resilient_worker : public with_invariant<resilient_worker_config> {
       {"attempt_cap", "Processing of an item begins at most `attempts_max` times."},
       {"join", "`join` ends once every submitted item is processed, dead-lettered or lost."},
   };
+  using contract_type = resilient_worker;
   using config = resilient_worker_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

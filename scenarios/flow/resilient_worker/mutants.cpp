@@ -20,13 +20,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
-
-ASSAY_PART(resilient_worker_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 namespace {

@@ -1,15 +1,13 @@
 // The reference's resilient worker, with the queue that it takes from.
-#include "reference/flow/resilient_worker.hpp"
+#include <assay/reference/flow/resilient_worker.hpp>
 
 #include <chrono>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
-
-ASSAY_PART(resilient_worker_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 namespace {

@@ -1,6 +1,6 @@
 // The clauses of resilient_worker, each beside the scenario that checks it.
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -10,11 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/trial.hpp"
-#include "scenarios/flow/resilient_worker/world.hpp"
-
-ASSAY_PART(resilient_worker_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/flow/resilient_worker/world.hpp>
 
 namespace {
 

@@ -12,25 +12,20 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
-#include "scenarios/flow/resilient_worker/program.hpp"
-
-ASSAY_PART(resilient_worker_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 
-grammar resilient_worker_grammar() {
-  grammar rules;
-  rules.shapes = 4;  // how processing and the dead-letter sink behave
-  rules.verbs = {"submit", "run", "cancel", "advance", "settle"};
-  rules.a_values = 6;
-  rules.b_values = 2;
-  rules.steps_max = 18;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 4,  // how processing and the dead-letter sink behave
+    .verbs = {"submit", "run", "cancel", "advance", "settle"},
+    .a_values = 6,
+    .b_values = 2,
+    .steps_max = 18,
+};
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
@@ -54,8 +49,8 @@ asio::awaitable<void> bury_one(std::uint8_t shape) {
 
 }  // namespace
 
-ASSAY_SCENARIO(resilient_worker, "RWK-1", "program", .features = {"dead_letter"}, .property = true) {
-  const program steps = t.draw_program(resilient_worker_grammar());
+ASSAY_PROGRAM(resilient_worker, "RWK-1", rules, .features = {"dead_letter"},
+              .must_see = {"loses_what_it_was_cancelled_at", "hand_gap"}) {
   const std::uint8_t shape = steps.shape;
   auto worker = make({.capacity = 2});
   contract::resilient_worker::callbacks outside;

@@ -1,8 +1,6 @@
 // Resilient workers in testees.
-#include "harness/testee/proxy.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
-
-ASSAY_PART(resilient_worker_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 namespace {

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/trial.hpp"
-#include "scenarios/flow/resilient_worker/contract.hpp"
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay::resilient_worker_world {
 

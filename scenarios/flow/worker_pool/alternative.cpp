@@ -18,12 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-
-ASSAY_PART(worker_pool_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
 namespace {

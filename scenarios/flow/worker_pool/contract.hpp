@@ -26,10 +26,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -82,6 +82,7 @@ class worker_pool : public with_invariant<worker_pool_config> {
        "Jobs are queued, not taken straight from their submitters, and a most urgent one begins next."},
       {"lifetime", "What a job owned is destroyed before the drain that waited for it ends (X-19)."},
   };
+  using contract_type = worker_pool;
   using config = worker_pool_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

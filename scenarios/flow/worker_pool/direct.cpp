@@ -9,11 +9,9 @@
 #include <memory>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-#include "scenarios/flow/worker_pool/waiting.hpp"
-
-ASSAY_PART(worker_pool_direct)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
+#include <assay/scenarios/flow/worker_pool/waiting.hpp>
 
 namespace assay {
 namespace {

@@ -16,13 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-#include "scenarios/flow/worker_pool/waiting.hpp"
-
-ASSAY_PART(worker_pool_in_shifts)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
+#include <assay/scenarios/flow/worker_pool/waiting.hpp>
 
 namespace assay {
 namespace {

@@ -16,14 +16,12 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/flow/worker_pool/reference.hpp"
-#include "scenarios/flow/worker_pool/waiting.hpp"
-
-ASSAY_PART(worker_pool_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/worker_pool/reference.hpp>
+#include <assay/scenarios/flow/worker_pool/waiting.hpp>
 
 namespace assay {
 namespace {

@@ -1,13 +1,11 @@
-#include "scenarios/flow/worker_pool/reference.hpp"
+#include <assay/scenarios/flow/worker_pool/reference.hpp>
 
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "reference/core/deadline.hpp"
-#include "reference/core/errors.hpp"
-
-ASSAY_PART(worker_pool_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
 
 namespace assay {
 

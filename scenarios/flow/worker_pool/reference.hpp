@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/trial/environment.hpp"
-#include "reference/flow/worker_pool.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
+#include <assay/harness/trial/environment.hpp>
+#include <assay/reference/flow/worker_pool.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
 

@@ -10,13 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/scope.hpp"
-#include "harness/trial/trial.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-
-ASSAY_PART(worker_pool_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace {
 

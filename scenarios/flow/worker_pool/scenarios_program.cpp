@@ -12,25 +12,20 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-#include "scenarios/flow/worker_pool/program.hpp"
-
-ASSAY_PART(worker_pool_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
 
-grammar worker_pool_grammar() {
-  grammar rules;
-  rules.shapes = 6;  // workers, and room in the queue
-  rules.verbs = {"submit", "cancel", "advance", "settle", "drain"};
-  rules.a_values = 6;
-  rules.b_values = 2;
-  rules.steps_max = 18;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 6,  // workers, and room in the queue
+    .verbs = {"submit", "cancel", "advance", "settle", "drain"},
+    .a_values = 6,
+    .b_values = 2,
+    .steps_max = 18,
+};
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
@@ -56,8 +51,9 @@ asio::awaitable<void> work_on(std::vector<int>& begun, int& running, int id) {
 
 }  // namespace
 
-ASSAY_SCENARIO(worker_pool, "WPL-1", "program", .property = true) {
-  const program steps = t.draw_program(worker_pool_grammar());
+ASSAY_PROGRAM(worker_pool, "WPL-1", rules,
+              .must_see = {"drain_forgets_the_queue", "a_cancelled_submit_runs_all_the_same",
+                           "drain_waits_for_the_queue_only"}) {
   std::vector<int> begun;
   int running = 0;
   auto pool = make({.workers = 1 + steps.shape % 2, .queue_capacity = 1 + steps.shape / 2});

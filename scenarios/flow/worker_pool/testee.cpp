@@ -1,8 +1,6 @@
 // Worker pools in testees.
-#include "harness/testee/proxy.hpp"
-#include "scenarios/flow/worker_pool/contract.hpp"
-
-ASSAY_PART(worker_pool_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
 namespace {

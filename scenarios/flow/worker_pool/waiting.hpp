@@ -12,8 +12,8 @@
 #include <exception>
 #include <vector>
 
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay {
 

@@ -5,11 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/bendable.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
-
-ASSAY_PART(graceful_shutdown_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/bendable.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 namespace assay {
 namespace {

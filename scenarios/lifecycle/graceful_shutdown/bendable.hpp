@@ -21,11 +21,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/environment.hpp"
-#include "harness/trial/outcome.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 namespace assay::adapters {
 

@@ -23,10 +23,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/item.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -125,6 +125,7 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
       {"cancel_escalates", "A cancel of a `run` that is stopping is an escalation."},
       {"signals", "The first stop signal requests a stop; with `force` a further one escalates."},
   };
+  using contract_type = graceful_shutdown;
   using config = graceful_shutdown_config;
   using nanoseconds = std::chrono::nanoseconds;
   template <class T>

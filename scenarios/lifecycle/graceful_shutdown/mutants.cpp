@@ -13,12 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/bendable.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/reference_adapter.hpp"
-
-ASSAY_PART(graceful_shutdown_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/bendable.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/reference_adapter.hpp>
 
 namespace assay {
 namespace {

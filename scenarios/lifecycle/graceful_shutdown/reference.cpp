@@ -1,16 +1,14 @@
 // The reference's coordinator behind the contract.
-#include "reference/lifecycle/graceful_shutdown.hpp"
+#include <assay/reference/lifecycle/graceful_shutdown.hpp>
 
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/reference_adapter.hpp"
-
-ASSAY_PART(graceful_shutdown_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/reference_adapter.hpp>
 
 namespace assay {
 namespace {

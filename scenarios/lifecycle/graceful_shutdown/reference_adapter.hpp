@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/environment.hpp"
-#include "reference/lifecycle/graceful_shutdown.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
+#include <assay/harness/trial/environment.hpp>
+#include <assay/reference/lifecycle/graceful_shutdown.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 namespace assay::adapters {
 

@@ -1,5 +1,5 @@
 // The clauses of graceful_shutdown, each beside the scenario that checks it.
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
@@ -14,12 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/scope.hpp"
-#include "harness/trial/trial.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-
-ASSAY_PART(graceful_shutdown_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace {
 

@@ -23,12 +23,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/program.hpp"
-
-ASSAY_PART(graceful_shutdown_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 namespace assay {
 
@@ -41,17 +38,15 @@ enum class stop_kind : std::uint8_t { once, twice, beside_work, signal, escalati
 
 }  // namespace
 
-grammar graceful_shutdown_grammar() {
-  grammar rules;
-  rules.shapes = 24;  // swept or not, three policies for failed tasks, settled or not, two sets of budgets
-  rules.verbs = {"work", "background", "resource", "callback", "advance", "stop"};
-  rules.a_values = 6;  // its temper; how far to advance; what kind of stop
-  rules.b_values = 4;  // how long it takes; whether it is registered while the service runs; a few ms more
-  rules.steps_max = 20;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 24,  // swept or not, three policies for failed tasks, settled or not, two sets of budgets
+    .verbs = {"work", "background", "resource", "callback", "advance", "stop"},
+    .a_values = 6,  // its temper; how far to advance; what kind of stop
+    .b_values = 4,  // how long it takes; whether it is registered while the service runs; a few ms more
+    .steps_max = 20,
+};
 
 namespace asio = boost::asio;
 using contract::background_failure;
@@ -949,9 +944,13 @@ asio::awaitable<void> end_program(run_of_a_program& r, const contract::graceful_
 
 }  // namespace
 
-ASSAY_SCENARIO(graceful_shutdown, "SHD-1", "program",
-               .features = {"force", "callbacks", "budgets", "supervision"}, .property = true) {
-  const program steps = t.draw_program(graceful_shutdown_grammar());
+ASSAY_PROGRAM(graceful_shutdown, "SHD-1", rules, .features = {"force", "callbacks", "budgets", "supervision"},
+              .must_see = {"request_begins_the_stop_again", "cancels_at_once", "registers_work_a_turn_late",
+                           "refusal_looks_like_success", "cancelled_work_is_not_reported",
+                           "survivors_are_not_named", "crash_is_forgotten", "callbacks_in_registration_order",
+                           "forgets_a_start_that_committed", "cut_callbacks_are_silent",
+                           "escalation_cleans_again", "no_watchdog", "request_wakes_nobody",
+                           "report_is_lost_on_cancel"}) {
   const contract::graceful_shutdown_config config = config_of(steps.shape, make);
   const bool swept = steps.shape % 2 == 1 && make.claims("stop_on_cancel");
   const bool settled = steps.shape / 6 % 2 == 1;

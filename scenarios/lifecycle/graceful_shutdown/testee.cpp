@@ -1,11 +1,9 @@
 // Graceful shutdown coordinators in testees.
 #include <map>
 
-#include "harness/testee/proxy.hpp"
-#include "harness/testee/steps.hpp"
-#include "scenarios/lifecycle/graceful_shutdown/contract.hpp"
-
-ASSAY_PART(graceful_shutdown_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/harness/testee/steps.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 namespace assay {
 namespace {

@@ -9,11 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
-#include "scenarios/lifecycle/lifespan/managed_lifespan.hpp"
-
-ASSAY_PART(lifespan_alternative)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
+#include <assay/scenarios/lifecycle/lifespan/managed_lifespan.hpp>
 
 namespace assay {
 namespace {

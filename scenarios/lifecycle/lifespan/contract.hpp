@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/outcome.hpp"
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -55,6 +55,7 @@ class lifespan : public with_invariant<lifespan_config> {
        "A `run` that is entered in a cancelled scope reports cancelled and starts nothing (X-6)."},
       {"checked_destruction", "Destroying a lifespan before its `run` has ended ends the process (X-20)."},
   };
+  using contract_type = lifespan;
   using config = lifespan_config;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;

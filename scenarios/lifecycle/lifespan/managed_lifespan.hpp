@@ -30,11 +30,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/sim/deadline.hpp"
-#include "harness/trial/context_watch.hpp"
-#include "harness/trial/environment.hpp"
-#include "harness/trial/outcome.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/context_watch.hpp>
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 

@@ -16,13 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/scope.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
-#include "scenarios/lifecycle/lifespan/reference.hpp"
-
-ASSAY_PART(lifespan_mutants)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
+#include <assay/scenarios/lifecycle/lifespan/reference.hpp>
 
 namespace assay {
 namespace {

@@ -1,13 +1,11 @@
-#include "scenarios/lifecycle/lifespan/reference.hpp"
+#include <assay/scenarios/lifecycle/lifespan/reference.hpp>
 
 #include <memory>
 #include <stdexcept>
 #include <utility>
 
-#include "harness/campaign/catalogue.hpp"
-#include "reference/core/errors.hpp"
-
-ASSAY_PART(lifespan_reference)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/reference/core/errors.hpp>
 
 namespace assay {
 

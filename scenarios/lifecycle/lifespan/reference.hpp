@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/lifecycle/lifespan.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
+#include <assay/reference/lifecycle/lifespan.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 

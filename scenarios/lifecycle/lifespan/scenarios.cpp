@@ -14,12 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "harness/trial/trial.hpp"
-#include "scenarios/cross_cutting/extreme_durations.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
-
-ASSAY_PART(lifespan_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/trial.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace {
 

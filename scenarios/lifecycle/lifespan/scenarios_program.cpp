@@ -12,25 +12,20 @@
 #include <utility>
 #include <vector>
 
-#include "harness/campaign/catalogue.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
-#include "scenarios/lifecycle/lifespan/program.hpp"
-
-ASSAY_PART(lifespan_program_scenarios)
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 
-grammar lifespan_grammar() {
-  grammar rules;
-  rules.shapes = 4;  // how the body behaves, and whether the run is swept
-  rules.verbs = {"add", "cancel_at"};
-  rules.a_values = 4;  // how a resource starts; or when the cancel comes
-  rules.b_values = 3;  // how it stops
-  rules.steps_max = 8;
-  return rules;
-}
-
 namespace {
+
+const grammar rules = {
+    .shapes = 4,  // how the body behaves, and whether the run is swept
+    .verbs = {"add", "cancel_at"},
+    .a_values = 4,  // how a resource starts; or when the cancel comes
+    .b_values = 3,  // how it stops
+    .steps_max = 8,
+};
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
@@ -64,8 +59,9 @@ asio::awaitable<void> be_body(trial& t, std::uint8_t how) {
 
 }  // namespace
 
-ASSAY_SCENARIO(lifespan, "LIF-1", "program", .property = true) {
-  const program steps = t.draw_program(lifespan_grammar());
+ASSAY_PROGRAM(lifespan, "LIF-1", rules,
+              .must_see = {"closes_in_start_order", "stops_what_never_started",
+                           "first_close_error_skips_the_rest"}) {
   log seen;
   auto life = make();
   int id = 0;

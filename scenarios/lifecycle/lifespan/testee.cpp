@@ -1,9 +1,7 @@
 // Lifespans in testees.
-#include "harness/testee/proxy.hpp"
-#include "harness/testee/steps.hpp"
-#include "scenarios/lifecycle/lifespan/contract.hpp"
-
-ASSAY_PART(lifespan_testee)
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/harness/testee/steps.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 namespace {

@@ -1,6 +1,6 @@
 // The corpus is what it says it is: every bug can be found, is as deep as it says and hidden first in, first
 // out; no twin ever fails.
-#include "scenarios/planted/planted.hpp"
+#include <assay/scenarios/planted/planted.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,9 +12,9 @@
 #include <set>
 #include <span>
 
-#include "harness/campaign/campaign.hpp"
-#include "harness/campaign/shrink.hpp"
-#include "harness/choice/token.hpp"
+#include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/shrink.hpp>
+#include <assay/harness/choice/token.hpp>
 
 namespace assay {
 

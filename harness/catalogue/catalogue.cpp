@@ -1,4 +1,4 @@
-#include "harness/campaign/catalogue.hpp"
+#include <assay/harness/catalogue/catalogue.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "harness/campaign/spelling.hpp"
+#include <assay/harness/catalogue/spelling.hpp>
 
 namespace assay {
 
@@ -79,8 +79,15 @@ void catalogue::add_or_complain(std::unique_ptr<subject_base> info) {
     complaints_.emplace_back(taken.what());
   }
 }
-void catalogue::offer(std::unique_ptr<subject_base> info) { offered_.push_back(std::move(info)); }
-void catalogue::add_offered() {
+void catalogue::offer(std::unique_ptr<subject_base> info) {
+  if (takes_offered_) {
+    add_or_complain(std::move(info));
+  } else {
+    offered_.push_back(std::move(info));
+  }
+}
+void catalogue::take_offered() {
+  takes_offered_ = true;
   for (std::unique_ptr<subject_base>& one : offered_) add_or_complain(std::move(one));
   offered_.clear();
 }
@@ -264,9 +271,10 @@ std::vector<std::string> catalogue::check_subjects() const {
     if (!one->has_factory()) complaints.push_back(who + " was added with an empty factory");
     if (find_contract(one->contract()) == nullptr) {
       complaints.push_back(who + " has no contract in this program: " +
-                           (contracts_.empty() ? "let main call assay::parts::standard(), which brings the "
-                                                 "standard's contracts, or declare it with ASSAY_CONTRACT"
-                                               : "declare it with ASSAY_CONTRACT"));
+                           (contracts_.empty()
+                                ? "link assay::standard, which brings the standard's contracts, "
+                                  "or declare it with ASSAY_CONTRACT"
+                                : "declare it with ASSAY_CONTRACT"));
     }
   }
   return complaints;

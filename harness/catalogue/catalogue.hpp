@@ -28,10 +28,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/trial/environment.hpp"
-#include "harness/trial/feature.hpp"
-#include "harness/trial/invariant.hpp"
-#include "harness/trial/trial.hpp"
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/feature.hpp>
+#include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/trial.hpp>
 
 namespace assay {
 
@@ -65,14 +65,17 @@ struct dispute_info {
 
 /// What a scenario needs and is.
 struct scenario_traits {
+  const grammar* rules =
+      nullptr;  ///< runs a random program: for properties and fuzzing, no part of a verdict
   std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
   std::vector<std::string> asks = {};      ///< asked for (make.claims), not needed: what is expected depends
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
-  bool property = false;  ///< runs a random program: for properties and fuzzing, no part of a verdict
-  bool sim_only = false;  ///< makes no sense on a stock io_context
-  std::string why = {};   ///< how the scenario checks the clause, if that is not plain
+  std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
+  bool sim_only = false;                   ///< makes no sense on a stock io_context
+  std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
+  bool is_program() const noexcept { return rules != nullptr; }
 };
 
 class subject_base;
@@ -247,8 +250,7 @@ class maker {
   const subject<Contract>* subject_;
 };
 
-/// The one catalogue of a process. Filled before main by the macros below, by suite::add and parts::subjects(); read
-/// afterwards.
+/// The one catalogue of a process. Filled before main by the macros below, and by suite::add; read afterwards.
 class catalogue {
  public:
   static catalogue& instance();
@@ -262,10 +264,12 @@ class catalogue {
   void add(std::unique_ptr<subject_base> info);
   /// The same, and a name that is taken is a complaint of check_subjects.
   void add_or_complain(std::unique_ptr<subject_base> info);
-  /// A subject that is in the catalogue once add_offered has been called: the project's own, which come along with every
-  /// adapter that somebody links for a use of his own.
+  /// Something that is wrong with the subjects, in words: check_subjects says it.
+  void complain(std::string what) { complaints_.push_back(std::move(what)); }
+  /// A subject that is in the catalogue of a program that takes what is offered: the project's own, of which one comes
+  /// along with every adapter that somebody links for a use of his own. The two may be called in either order.
   void offer(std::unique_ptr<subject_base> info);
-  void add_offered();
+  void take_offered();
 
   const std::deque<contract_info>& contracts() const noexcept { return contracts_; }
   const std::deque<clause_info>& clauses() const noexcept { return clauses_; }
@@ -306,6 +310,7 @@ class catalogue {
   std::deque<scenario_info> scenarios_;
   std::deque<std::unique_ptr<subject_base>> subjects_;
   std::deque<std::unique_ptr<subject_base>> offered_;
+  bool takes_offered_ = false;
   std::vector<std::string> complaints_;
 };
 
@@ -388,6 +393,23 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
   ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant, ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
                         __VA_ARGS__)
 
+/// The random programs of a contract (program.hpp): `grammar_object` has static storage. The body is given the drawn
+/// program as `steps`; it runs it beside a model, and every check names a clause. The property and the fuzz target of the
+/// contract are made from this:
+///
+///   const grammar rules = {.shapes = 2, .verbs = {"push", "pop"}, .a_values = 8, .b_values = 2, .steps_max = 30};
+///   ASSAY_PROGRAM(bounded_queue, "X-3", rules, .must_see = {"takes_the_newest_first"}) { ... }
+#define ASSAY_PROGRAM(contract_name, clause_id, grammar_object, ...)                                      \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \
+      ::assay::trial & t, ::assay::maker<::assay::contract::contract_name> make, ::assay::program steps); \
+  ASSAY_SCENARIO(contract_name, clause_id, "program", .rules = &(grammar_object), __VA_ARGS__) {          \
+    ::assay::program drawn = t.draw_program(grammar_object);                                              \
+    co_await ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(t, make, std::move(drawn));               \
+  }                                                                                                       \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \
+      [[maybe_unused]] ::assay::trial & t,                                                                \
+      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make, ::assay::program steps)
+
 /// A clause that no scenario checks, and why.
 #define ASSAY_UNCHECKED_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason) \
   static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(     \
@@ -407,11 +429,3 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
 #define ASSAY_CROSS_CUTTING(clause_id, clause_level, clause_text, reason)               \
   static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)( \
       ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, {}, reason})
-
-/// Every source file that registers things names itself, on a line of its own, since a linker drops what
-/// nobody refers to: ASSAY_PART(bounded_queue_scenarios). The build collects the names.
-#define ASSAY_PART(part_name) \
-  namespace assay::parts {    \
-  void part_name();           \
-  void part_name() {}         \
-  }

@@ -1,4 +1,4 @@
-#include "harness/campaign/spelling.hpp"
+#include <assay/harness/catalogue/spelling.hpp>
 
 #include <algorithm>
 #include <cctype>
