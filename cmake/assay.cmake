@@ -19,6 +19,8 @@ endfunction()
 # assay_discover_tests(TARGET
 #   [PREFIX TEXT]          before every test's name
 #   [LABELS LABEL...]      of the tests; `quick` by default
+#   [PER clause|contract]  one test per subject and clause (the default), or per subject and contract: fewer processes, for
+#                          builds in which each takes long to begin
 #   [FULL_SCHEDULES N]     besides, one test per subject and contract with N schedules and --strict, and one per contract
 #                          for its mutants; labelled `full`
 #   [ENVIRONMENT VAR=VALUE...]
@@ -29,12 +31,17 @@ endfunction()
 # and names them. Then one ctest test is registered per subject and clause (SUBJECT.CONTRACT.CLAUSE) and one per contract
 # for its mutants (mutants.CONTRACT).
 function(assay_discover_tests target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;FULL_SCHEDULES" "LABELS;ARGS;ENVIRONMENT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;FULL_SCHEDULES;PER" "LABELS;ARGS;ENVIRONMENT")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "assay_discover_tests: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
   endif()
   if(NOT arg_LABELS)
     set(arg_LABELS quick)
+  endif()
+  if(NOT arg_PER)
+    set(arg_PER clause)
+  elseif(NOT arg_PER MATCHES "^(clause|contract)$")
+    message(FATAL_ERROR "assay_discover_tests: PER is 'clause' or 'contract', not '${arg_PER}'")
   endif()
   set(base "${CMAKE_CURRENT_BINARY_DIR}/${target}")
   set(map "${base}.map")
@@ -47,7 +54,7 @@ function(assay_discover_tests target)
     COMMAND ${CMAKE_COMMAND} -D "EXECUTABLE=$<TARGET_FILE:${target}>" -D "MAP=${map}" -D "NM=${ASSAY_NM}"
             -D "LINKED_FROM=${CMAKE_BINARY_DIR}" -D "TESTS=${base}_tests.cmake" -D "PREFIX=${arg_PREFIX}"
             -D "LABELS=${arg_LABELS}" -D "ARGS=${arg_ARGS}" -D "ENVIRONMENT=${arg_ENVIRONMENT}"
-            -D "FULL_SCHEDULES=${arg_FULL_SCHEDULES}" -P "${ASSAY_AFTER_LINK}"
+            -D "FULL_SCHEDULES=${arg_FULL_SCHEDULES}" -D "PER=${arg_PER}" -P "${ASSAY_AFTER_LINK}"
     COMMENT "Scanning ${target} for timers in real time, and finding its tests"
     VERBATIM)
   file(GENERATE OUTPUT "${base}_include.cmake"

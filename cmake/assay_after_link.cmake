@@ -1,7 +1,7 @@
 # Runs after an executable of assay_discover_tests was linked: scans it, then finds its tests.
 #
 # EXECUTABLE, MAP (the linker's), NM, LINKED_FROM (the folder that relative paths in the map start from); and unless TESTS
-# is empty: TESTS (the file to write), PREFIX, LABELS, ARGS, ENVIRONMENT, FULL_SCHEDULES.
+# is empty: TESTS (the file to write), PREFIX, LABELS, ARGS, ENVIRONMENT, FULL_SCHEDULES, PER (clause or contract).
 cmake_minimum_required(VERSION 3.25)
 
 # ---- Scan. Only an object that was compiled without the virtual-time header has Asio's own queue of timers on the
@@ -87,7 +87,7 @@ function(add_one name labels)
   set(script "${script}" PARENT_SCOPE)
 endfunction()
 
-set(wholes "")
+set(every "")
 set(mutated "")
 foreach(line IN LISTS listed)
   string(REPLACE " " ";" words "${line}")
@@ -99,13 +99,25 @@ foreach(line IN LISTS listed)
     list(APPEND mutated ${contract})
     continue()
   endif()
+  list(APPEND every "${subject} ${contract} ${kind}")
+  if(PER STREQUAL contract)
+    continue()
+  endif()
   add_one("${subject}.${contract}.${clause}" "${LABELS}" run --subject ${subject} --contract ${contract} --clause ${clause}
           --kind ${kind} ${ARGS})
-  if(NOT kind STREQUAL third-party)
-    list(APPEND wholes "${subject} ${contract} ${kind}")
-  endif()
 endforeach()
-list(REMOVE_DUPLICATES wholes)
+list(REMOVE_DUPLICATES every)
+set(wholes ${every})
+list(FILTER wholes EXCLUDE REGEX " third-party$")
+if(PER STREQUAL contract)
+  foreach(line IN LISTS every)
+    string(REPLACE " " ";" words "${line}")
+    list(GET words 0 subject)
+    list(GET words 1 contract)
+    list(GET words 2 kind)
+    add_one("${subject}.${contract}" "${LABELS}" run --subject ${subject} --contract ${contract} --kind ${kind} ${ARGS})
+  endforeach()
+endif()
 list(REMOVE_DUPLICATES mutated)
 foreach(contract IN LISTS mutated)
   add_one("mutants.${contract}" "${LABELS}" mutants --contract ${contract})

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,41 +17,6 @@ namespace {
 struct thing {
   int value = 0;
 };
-
-// Many timers, parked waits and turns, some of them cancelled when the trial ends.
-asio::awaitable<void> untidy(trial& t) {
-  for (int i = 0; i < 200; ++i) {
-    t.start("sleeper", sleep_for(std::chrono::milliseconds(i % 7)));
-    t.start("ticker", tick_for_ever(std::chrono::milliseconds(1 + i % 5)), {.background = true});
-    t.start("parked", sleep_for_ever(), {.background = true});
-  }
-  co_await t.advance(20ms);
-}
-
-asio::awaitable<void> tidy(trial& t) {
-  for (int i = 0; i < 5; ++i) {
-    t.start("sleeper", sleep_for(std::chrono::milliseconds(i % 3)));
-    t.start("yielder", yield_turn());
-  }
-  t.start("ticker", tick_for_ever(1ms), {.background = true});
-  co_await t.advance(5ms);
-}
-
-std::vector<std::string> hashes(body scenario) {
-  std::vector<std::string> all;
-  for (const tier where : {tier::sim, tier::io_context}) {
-    for (std::uint64_t seed = 0; seed < 20; ++seed) {
-      random_source source(seed, {});
-      trial_settings settings;
-      settings.where = where;
-      const trial_result seen = run_with(source, scenario, settings, true);
-      EXPECT_TRUE(seen.passed()) << seen.message;
-      all.push_back(format_hash(seen.events->hash()) + " " + std::to_string(seen.order_class) + " " +
-                    std::to_string(seen.choices.size()));
-    }
-  }
-  return all;
-}
 
 TEST(reused_vector, begins_empty_with_the_memory_of_the_last_one) {
   const thing* memory = nullptr;
@@ -75,13 +39,5 @@ TEST(reused_vector, keeps_no_more_than_it_says) {
   }
   EXPECT_EQ(detail::reused_vector<big>().capacity(), 0);
 }
-TEST(reused_vector, trials_after_others_are_those_of_a_fresh_thread) {
-  // A fresh thread has no buffers of trials before it.
-  std::vector<std::string> fresh;
-  std::thread([&] { fresh = hashes(tidy); }).join();
-  hashes(untidy);
-  EXPECT_EQ(hashes(tidy), fresh);
-}
-
 }  // namespace
 }  // namespace assay::test

@@ -16,7 +16,6 @@
 #include <functional>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <assay/harness/sim/clock.hpp>
@@ -379,27 +378,6 @@ TEST(strands, keep_their_order_whatever_is_permuted) {
     interleaved = interleaved || log.front() == 'b';
   }
   EXPECT_TRUE(interleaved);
-}
-
-// ---- other threads
-
-TEST(threads, a_handler_from_another_thread_is_kept_and_not_run) {
-  fifo_source source;
-  auto held = std::make_shared<int>(0);
-  {
-    simulation s(source);
-    std::thread other([executor = s.executor(), &held] {
-      const auto tracked = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-      asio::post(tracked, [held] { ADD_FAILURE() << "it ran"; });
-      EXPECT_FALSE(executor.running_in_this_thread());
-    });
-    other.join();
-    EXPECT_TRUE(s.context.escaped());
-    EXPECT_TRUE(s.context.idle());
-    s.context.run_until_idle();
-    EXPECT_EQ(held.use_count(), 2);
-  }
-  EXPECT_EQ(held.use_count(), 1);
 }
 
 // ---- its end

@@ -8,7 +8,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/system_timer.hpp>
-#include <thread>
 
 #include <assay/harness/tests/support.hpp>
 
@@ -631,19 +630,6 @@ static_assert(!std::is_copy_constructible_v<asio::awaitable<void>>);
 
 // ---- escapes
 
-asio::awaitable<void> posts_from_a_thread(trial& t) {
-  auto executor = t.executor();
-  std::thread other([executor] { asio::post(executor, [] { ADD_FAILURE() << "a foreign handler ran"; }); });
-  other.join();
-  co_await t.settle();
-}
-TEST(escapes, a_handler_from_another_thread_is_never_run_and_ends_the_trial_as_escaped) {
-  const trial_result seen = run_fifo(&posts_from_a_thread);
-  EXPECT_EQ(seen.kind, failure_kind::escaped);
-  EXPECT_TRUE(seen.is_error());
-  EXPECT_THAT(seen.message, HasSubstr("a handler came from another thread"));
-}
-
 asio::awaitable<void> starts_a_reactor(trial& t) {
   auto signals = std::make_shared<asio::signal_set>(t.executor(), SIGUSR2);
   t.keep(signals);
@@ -653,22 +639,6 @@ TEST_P(both_tiers, a_real_reactor_ends_the_trial_as_escaped) {
   const trial_result seen = run(&starts_a_reactor);
   EXPECT_EQ(seen.kind, failure_kind::escaped);
   EXPECT_THAT(seen.message, HasSubstr("reactor"));
-}
-
-std::atomic<bool> let_the_thread_go = false;
-std::thread left_running;
-asio::awaitable<void> starts_a_thread(trial&) {
-  let_the_thread_go = false;
-  left_running = std::thread([] { let_the_thread_go.wait(false); });
-  co_return;
-}
-TEST_P(both_tiers, a_thread_that_was_started_ends_the_trial_as_escaped) {
-  const trial_result seen = run(&starts_a_thread);
-  let_the_thread_go = true;
-  let_the_thread_go.notify_all();
-  left_running.join();
-  EXPECT_EQ(seen.kind, failure_kind::escaped);
-  EXPECT_THAT(seen.message, HasSubstr("a thread was started"));
 }
 
 // ---- teardown: whatever a trial ends with, every frame goes, and in the right order
