@@ -248,13 +248,10 @@ trial::watch_guard trial::watch(std::function<std::string()> check) {
 
 std::uint32_t trial::begin_watch(std::function<std::string()> check) {
   const detail::harness_section section;
-  watches_.push_back({++next_watch_, std::move(check)});
-  return next_watch_;
+  return watches_.begin(std::move(check));
 }
 
-void trial::end_watch(std::uint32_t number) noexcept {
-  std::erase_if(watches_, [number](const watched& one) { return one.id == number; });
-}
+void trial::end_watch(std::uint32_t number) noexcept { watches_.end(number); }
 
 trial::watch_guard::~watch_guard() {
   if (owner_ != nullptr) owner_->end_watch(id_);
@@ -263,18 +260,7 @@ trial::watch_guard::~watch_guard() {
 void trial::look_at_watches() {
   if (watches_.empty()) return;
   const detail::harness_section section;
-  for (watched& one : watches_) {
-    if (!one.check) continue;
-    std::string what;
-    try {
-      what = one.check();
-    } catch (...) {
-      what = "what is looked at after every turn ended with " + to_string(describe(std::current_exception()));
-    }
-    if (what.empty()) continue;
-    one.check = nullptr;
-    fail(std::move(what));
-  }
+  for (std::string& said : watches_.look()) fail(std::move(said));
 }
 
 void trial::touch(std::uint64_t key) {
@@ -296,35 +282,27 @@ void trial::limit_progress(progress_limits limits) noexcept {
 }
 
 void trial::next_round() noexcept {
-  if (++rounds_ > 1) round_began_ = marks_.size();
+  order_.begin_round();
+  raised_.begin_round();
 }
 
 void trial::mark(std::string label) {
   const detail::harness_section section;
   if (trace_) record(event_kind::mark, label);
   cover(event_kind::mark, label);
-  marks_.push_back(std::move(label));
+  order_.mark(std::move(label));
 }
 
 bool trial::expect_before(std::string_view first, std::string_view second, std::source_location where) {
   const detail::harness_section section;
-  const std::span<const std::string> seen = marks();
-  const auto one = std::find(seen.begin(), seen.end(), first);
-  const auto two = std::find(seen.begin(), seen.end(), second);
+  const std::string observed = order_.unless_before(first, second);
   const std::string text = "'" + std::string(first) + "' comes before '" + std::string(second) + "'";
-  std::string observed;
-  if (one == seen.end()) observed = "'" + std::string(first) + "' never came";
-  if (two == seen.end()) observed += (observed.empty() ? "'" : ", '") + std::string(second) + "' never came";
-  if (observed.empty()) observed = "'" + std::string(second) + "' came first";
-  return expect(one < two && two != seen.end(), text, observed, where);
+  return expect(observed.empty(), text, observed, where);
 }
 
 std::exception_ptr trial::plant(std::string label) {
   const detail::harness_section section;
-  std::vector<planted>& rounds = planted_[label];
-  if (rounds.empty() || rounds.back().round != rounds_) rounds.push_back({rounds_});
-  ++rounds.back().raised;
-  return std::make_exception_ptr(contract::operation_error(std::move(label)));
+  return raised_.plant(std::move(label));
 }
 
 void trial::raise(std::string label) { std::rethrow_exception(plant(std::move(label))); }
@@ -333,16 +311,8 @@ void trial::observe(const outcome& what) {
   const detail::harness_section section;
   if (short_of_memory()) note_told(what, memory_, *allocations_);
   for (const std::string& label : labels_of(what)) {
-    const auto found = planted_.find(label);
-    if (found == planted_.end()) continue;
-    ++found->second.back().observed;
-    cover(event_kind::check, label);
+    if (raised_.observe(label)) cover(event_kind::check, label);
   }
-}
-
-std::uint32_t trial::times_observed(const std::string& label) const {
-  const auto found = planted_.find(label);
-  return found == planted_.end() ? 0 : found->second.back().observed;
 }
 
 std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
@@ -862,17 +832,7 @@ void trial::check_exceptions() {
     }
   }
   if (result_.kind != failure_kind::none) return;
-  for (const auto& [label, rounds] : planted_) {
-    for (const planted& one : rounds) {
-      if (one.observed == one.raised) continue;
-      std::string what = "swallowed: nobody observed it";
-      if (one.observed > one.raised || one.raised > 1) {
-        what = "reported " + std::to_string(one.observed) + " times";
-        if (one.raised > 1) what += ", raised " + std::to_string(one.raised) + " times";
-      }
-      blame(failure_kind::unobserved, "the exception '" + label + "' was " + what);
-    }
-  }
+  for (std::string& complaint : raised_.complaints()) blame(failure_kind::unobserved, std::move(complaint));
 }
 
 // Where the operation was started whose failure, task or timer was left, for the story.

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -35,6 +34,7 @@
 #include <assay/harness/trial/engine.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/ledgers.hpp>
 #include <assay/harness/trial/operation.hpp>
 #include <assay/harness/trial/outcome.hpp>
 #include <assay/harness/trial/program.hpp>
@@ -240,7 +240,7 @@ class trial {
   /// The order ledger: what happened before what. What was marked before the latest subject was made belongs to an
   /// earlier round, and is not looked at; but for what came before the first one.
   void mark(std::string label);
-  std::span<const std::string> marks() const noexcept { return std::span(marks_).subspan(round_began_); }
+  std::span<const std::string> marks() const noexcept { return order_.marks(); }
   /// Fails unless `first` was marked before `second`; a label that never came fails as well.
   bool expect_before(std::string_view first, std::string_view second,
                      std::source_location where = std::source_location::current());
@@ -254,7 +254,7 @@ class trial {
   void observe(const outcome& what);
   void observe(const std::exception_ptr& failure) { observe(describe(failure)); }
   /// Of those with this label that were planted last.
-  std::uint32_t times_observed(const std::string& label) const;
+  std::uint32_t times_observed(const std::string& label) const { return raised_.times_observed(label); }
 
   // ---- what dependencies and environments use
 
@@ -380,22 +380,10 @@ class trial {
   std::uint64_t victim_turns_ = 0;
   std::uint32_t victim_cancels_ = 0;
   std::deque<gate*> gates_;
-  std::uint32_t rounds_ = 0;  // subjects that were made
-  std::vector<std::string> marks_;
-  std::size_t round_began_ = 0;  // in marks_
-  struct planted {
-    std::uint32_t round = 0;
-    std::uint32_t raised = 0;
-    std::uint32_t observed = 0;
-  };
-  std::map<std::string, std::vector<planted>> planted_;  // of each label, by rounds
+  order_ledger order_;
+  exception_ledger raised_;
   std::vector<std::function<std::string()>> end_checks_;
-  struct watched {
-    std::uint32_t id = 0;
-    std::function<std::string()> check;
-  };
-  std::vector<watched> watches_;
-  std::uint32_t next_watch_ = 0;
+  watch_list watches_;
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
   progress_limits limits_;

@@ -80,45 +80,6 @@ struct graceful_shutdown_test : ::testing::Test {
   }
 };
 
-TEST_F(graceful_shutdown_test, everything_stops_in_the_order_of_the_phases) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  add_resource(shutdown, "pool");
-  add_resource(shutdown, "server");
-  shutdown.add_background("feed", [this] { return visit(b, log, "feed"); });
-  operation<shutdown_report> run(context, shutdown.run());
-  EXPECT_TRUE(shutdown.is_ready());
-  shutdown.admit("request", visit(a, log, "request"));
-  settle(context);
-  shutdown.request_stop();
-  settle(context);
-  EXPECT_FALSE(shutdown.is_ready());
-  EXPECT_TRUE(run.pending());
-  a.open();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"open pool", "open server", "request done", "feed cancelled", "close server",
-                        "close pool"}));
-  EXPECT_EQ(phases, (std::vector{phase::starting, phase::running, phase::not_ready, phase::stop_accepting,
-                                 phase::drain, phase::stop_background, phase::cleanup, phase::final_log,
-                                 phase::stopped}));
-  EXPECT_EQ(run.value().exit_status(), 0);
-}
-
-TEST_F(graceful_shutdown_test, work_is_refused_before_the_service_runs_and_from_stop_accepting_on) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  EXPECT_THROW(shutdown.admit("early", note(log, "early")), not_accepting);
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.admit("request", visit(a, log, "request"));
-  shutdown.request_stop();
-  shutdown.admit("just in time", note(log, "just in time"));
-  settle(context);
-  EXPECT_THROW(shutdown.admit("late", note(log, "late")), not_accepting);
-  a.open();
-  settle(context);
-  EXPECT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"just in time", "request done"}));
-}
-
 TEST_F(graceful_shutdown_test, who_does_not_listen_is_named_and_may_end_when_the_coordinator_is_gone) {
   graceful_shutdown_options options = watched();
   options.budgets.drain = 0s;
@@ -142,38 +103,6 @@ TEST_F(graceful_shutdown_test, who_does_not_listen_is_named_and_may_end_when_the
   EXPECT_EQ(log, (trail{"deaf done", "deaf and failing done"}));
 }
 
-TEST_F(graceful_shutdown_test, cancelled_work_is_named_and_what_it_fails_with_is_told) {
-  graceful_shutdown_options options = watched();
-  options.budgets.drain = 0s;
-  graceful_shutdown shutdown(context.get_executor(), options);
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.admit("obedient", visit(a, log, "obedient"));
-  settle(context);
-  shutdown.request_stop();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(run.value().cancelled, trail{"obedient"});
-  EXPECT_TRUE(run.value().survivors.empty());
-  EXPECT_EQ(phases[5], phase::force_cancel);
-}
-
-TEST_F(graceful_shutdown_test, callbacks_run_in_reverse_order_whether_plain_or_awaitable_and_whatever_fails) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  shutdown.add_callback("first", [this] { log.push_back("first"); });
-  shutdown.add_callback("awaited", [this] { return visit(a, log, "awaited"); });
-  shutdown.add_callback("failing", [] { return fail("disk full"); });
-  shutdown.add_callback("throwing", [] { throw std::logic_error("no"); });
-  shutdown.request_stop();
-  operation<shutdown_report> run(context, shutdown.run());
-  EXPECT_TRUE(log.empty());
-  a.open();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"awaited done", "first"}));
-  EXPECT_EQ(names_of(run.value().failures), (trail{"throwing", "failing (secondary)"}));
-  EXPECT_EQ(run.value().exit_status(), 1);
-}
-
 template <class Callback>
 concept callback_of_a_shutdown =
     requires(graceful_shutdown& shutdown, Callback callback) { shutdown.add_callback("name", callback); };
@@ -181,22 +110,6 @@ static_assert(callback_of_a_shutdown<void (*)()>);
 static_assert(callback_of_a_shutdown<asio::awaitable<void> (*)()>);
 static_assert(!callback_of_a_shutdown<int (*)()>, "a result that nobody looks at is a mistake");
 static_assert(!callback_of_a_shutdown<asio::awaitable<int> (*)()>);
-
-TEST_F(graceful_shutdown_test, a_callback_that_takes_too_long_does_not_stop_the_rest) {
-  graceful_shutdown_options options = watched();
-  options.budgets.callback = 0s;
-  options.budgets.force = 0s;
-  graceful_shutdown shutdown(context.get_executor(), options);
-  shutdown.add_callback("last", [this] { log.push_back("last"); });
-  shutdown.add_callback("deaf", [this] { return insist(a, log, "deaf"); });
-  shutdown.request_stop();
-  operation<shutdown_report> run(context, shutdown.run());
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, trail{"last"});
-  EXPECT_EQ(run.value().survivors, trail{"deaf"});
-  a.open();
-  settle(context);
-}
 
 asio::awaitable<void> fail_when_cancelled(gate& g) {
   bool cancelled = false;
@@ -206,52 +119,6 @@ asio::awaitable<void> fail_when_cancelled(gate& g) {
     cancelled = true;
   }
   if (cancelled) throw std::runtime_error("cut off");
-}
-
-TEST_F(graceful_shutdown_test, work_that_fails_when_it_is_cancelled_was_forced_too) {
-  graceful_shutdown_options options = watched();
-  options.budgets.drain = 0s;
-  graceful_shutdown shutdown(context.get_executor(), options);
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.admit("request", fail_when_cancelled(a));
-  settle(context);
-  shutdown.request_stop();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(names_of(run.value().failures), trail{"request"});
-  EXPECT_TRUE(run.value().cancelled.empty());
-  EXPECT_EQ(forced, trail{"request"});
-  EXPECT_EQ(run.value().forced_actions, 1U);
-  EXPECT_EQ(run.value().exit_status(), 2);
-}
-
-TEST_F(graceful_shutdown_test, a_callback_that_is_cut_short_makes_the_stop_a_forced_one) {
-  graceful_shutdown_options options = watched();
-  options.budgets.callback = 0s;
-  graceful_shutdown shutdown(context.get_executor(), options);
-  shutdown.add_callback("flush", [this] { return visit(a, log, "flush"); });
-  shutdown.request_stop();
-  operation<shutdown_report> run(context, shutdown.run());
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, trail{"flush cancelled"});
-  EXPECT_EQ(forced, trail{"flush"});
-  EXPECT_EQ(run.value().exit_status(), 2);
-}
-
-TEST_F(graceful_shutdown_test, an_escalation_cancels_work_in_the_drain) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.admit("request", visit(a, log, "request"));
-  settle(context);
-  shutdown.request_stop();
-  shutdown.request_stop();
-  settle(context);
-  EXPECT_TRUE(log.empty());
-  shutdown.escalate();
-  settle(context);
-  EXPECT_TRUE(run.succeeded());
-  EXPECT_EQ(log, trail{"request cancelled"});
 }
 
 TEST_F(graceful_shutdown_test, a_cancelled_run_stops_and_then_escalates_and_reports_all_the_same) {
@@ -267,108 +134,6 @@ TEST_F(graceful_shutdown_test, a_cancelled_run_stops_and_then_escalates_and_repo
   settle(context);
   ASSERT_TRUE(run.succeeded());
   EXPECT_EQ(run.value().cancelled, trail{"request"});
-}
-
-TEST_F(graceful_shutdown_test, budgets_beyond_the_total_are_refused) {
-  graceful_shutdown_options options = patient();
-  options.budgets.total = 5h;
-  EXPECT_NO_THROW(graceful_shutdown(context.get_executor(), options));
-  options.budgets.pre_stop = 1h + 1ns;
-  EXPECT_THROW(graceful_shutdown(context.get_executor(), options), std::invalid_argument);
-  options.budgets.pre_stop = -1ns;
-  EXPECT_THROW(graceful_shutdown(context.get_executor(), options), std::invalid_argument);
-  EXPECT_NO_THROW(graceful_shutdown(context.get_executor(), graceful_shutdown_options()));
-  EXPECT_LT(shutdown_budgets().total, 30s);  // what Kubernetes grants by default
-}
-
-TEST_F(graceful_shutdown_test, a_stop_during_the_start_cleans_what_was_started) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  add_resource(shutdown, "pool");
-  shutdown.add_resource(
-      "server", [this] { return visit(a, log, "open server"); },
-      [this] { return note(log, "close server"); });
-  add_resource(shutdown, "never");
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.request_stop();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"open pool", "open server cancelled", "close pool"}));
-  EXPECT_FALSE(run.value().reached_running);
-  EXPECT_EQ(run.value().exit_status(), 0);
-}
-
-TEST_F(graceful_shutdown_test, a_start_that_fails_stops_the_service) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  add_resource(shutdown, "pool");
-  shutdown.add_resource(
-      "server", [] { return fail("port taken"); }, [this] { return note(log, "close server"); });
-  shutdown.add_callback("farewell", [] { throw std::runtime_error("no"); });
-  operation<shutdown_report> run(context, shutdown.run());
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"open pool", "close pool"}));
-  EXPECT_EQ(names_of(run.value().failures), (trail{"server", "farewell (secondary)"}));
-}
-
-TEST_F(graceful_shutdown_test, a_failed_worker_is_told_of_at_once) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  shutdown.add_background("feed", [this] { return fail_at(a, "connection lost"); });
-  operation<shutdown_report> run(context, shutdown.run());
-  a.open();
-  settle(context);
-  EXPECT_EQ(told, trail{"feed"});
-  EXPECT_TRUE(shutdown.is_ready());
-  shutdown.request_stop();
-  settle(context);
-  ASSERT_TRUE(run.succeeded());
-  EXPECT_TRUE(run.value().failures.empty());
-}
-
-TEST_F(graceful_shutdown_test, a_failed_worker_is_started_again_or_stops_the_service_where_asked) {
-  graceful_shutdown_options options = watched();
-  options.on_background_failure = background_failure::restart;
-  options.restart_delay = 0s;
-  graceful_shutdown restarting(context.get_executor(), options);
-  restarting.add_background("feed", [this] { return fail_at(a, "connection lost"); });
-  operation<shutdown_report> first(context, restarting.run());
-  a.open();
-  settle(context);
-  a.open();
-  settle(context);
-  EXPECT_EQ(told, (trail{"feed", "feed"}));
-  restarting.request_stop();
-  settle(context);
-  EXPECT_TRUE(first.succeeded());
-
-  options.on_background_failure = background_failure::shut_down;
-  graceful_shutdown stopping(context.get_executor(), options);
-  stopping.add_background("feed", [this] { return fail_at(a, "connection lost"); });
-  operation<shutdown_report> second(context, stopping.run());
-  a.open();
-  settle(context);
-  ASSERT_TRUE(second.succeeded());
-  EXPECT_EQ(names_of(second.value().failures), trail{"feed"});
-}
-
-TEST_F(graceful_shutdown_test, what_is_registered_late_joins_its_phase_or_is_refused) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  shutdown.add_callback("first", [this, &shutdown] {
-    shutdown.add_callback("later", [this] { log.push_back("later"); });
-    EXPECT_THROW(shutdown.add_background("too late", [this] { return note(log, "too late"); }),
-                 shutdown_too_far);
-    log.push_back("first");
-  });
-  operation<shutdown_report> run(context, shutdown.run());
-  shutdown.admit("request", visit(a, log, "request"));
-  shutdown.request_stop();
-  settle(context);
-  shutdown.add_background("helper", [this] { return visit(b, log, "helper"); });
-  settle(context);
-  a.open();
-  settle(context);
-  EXPECT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"request done", "helper cancelled", "first", "later"}));
-  EXPECT_THROW(shutdown.add_callback("too late", [] {}), shutdown_too_far);
-  EXPECT_THROW(shutdown.add_resource("too late", nullptr, nullptr), shutdown_too_far);
 }
 
 TEST_F(graceful_shutdown_test, budgets_without_limit_skip_no_callback) {  // SHD-8, SHD-11
@@ -402,42 +167,6 @@ TEST_F(graceful_shutdown_test, work_may_end_inside_the_request_to_stop) {  // SH
   settle(context);
   ASSERT_TRUE(run.succeeded());
   EXPECT_EQ(run.value().cancelled, (trail{"a", "b", "c"}));
-}
-
-TEST_F(graceful_shutdown_test, a_connection_that_another_one_ends_is_not_told) {  // SHD-17
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  operation<shutdown_report> run(context, shutdown.run());
-  std::unique_ptr<graceful_shutdown::connection> second;
-  graceful_shutdown::connection first(shutdown, [&](connection_close) { second.reset(); });
-  second = std::make_unique<graceful_shutdown::connection>(
-      shutdown, [this](connection_close) { log.push_back("told although it is gone"); });
-  shutdown.request_stop();
-  settle(context);
-  EXPECT_TRUE(run.succeeded());
-  EXPECT_EQ(log, trail());
-}
-
-TEST_F(graceful_shutdown_test, connections_are_closed_when_idle_and_told_when_busy) {
-  graceful_shutdown shutdown(context.get_executor(), watched());
-  const auto tell = [this](const std::string& name) {
-    return [this, name](connection_close how) {
-      log.push_back(name + (how == connection_close::now ? " now" : " after the response"));
-    };
-  };
-  EXPECT_THROW(graceful_shutdown::connection(shutdown, tell("early")), not_accepting);
-  operation<shutdown_report> run(context, shutdown.run());
-  {
-    graceful_shutdown::connection idle(shutdown, tell("idle"));
-    graceful_shutdown::connection busy(shutdown, tell("busy"));
-    busy.set_busy(true);
-    {
-      graceful_shutdown::connection gone(shutdown, tell("gone"));
-    }
-    shutdown.request_stop();
-    settle(context);
-  }
-  EXPECT_TRUE(run.succeeded());
-  EXPECT_EQ(log, (trail{"idle now", "busy after the response"}));
 }
 
 TEST_F(graceful_shutdown_test, it_runs_once_and_must_not_be_destroyed_meanwhile) {

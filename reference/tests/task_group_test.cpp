@@ -82,31 +82,9 @@ struct task_group_test : ::testing::Test {
   task_group group{context.get_executor()};
 };
 
-TEST_F(task_group_test, without_tasks_completes_at_once_and_is_over) {  // TG-7, TG-10
-  operation join(context, group.join());
-  EXPECT_TRUE(join.succeeded());
-  EXPECT_FALSE(group.spawn("late", note(log, "ran")));
-  settle(context);
-  EXPECT_TRUE(log.empty());
-  operation again(context, group.join());
-  EXPECT_TRUE(again.failed_with<std::logic_error>());
-}
-
 asio::awaitable<void> spawn_another(task_group& group, gate& first, gate& second, trail& log) {
   co_await first.wait();
   EXPECT_TRUE(group.spawn("grandchild", visit(second, log, "grandchild")));
-}
-
-TEST_F(task_group_test, waits_for_tasks_that_tasks_started) {  // TG-1
-  EXPECT_TRUE(group.spawn("child", spawn_another(group, a, b, log)));
-  operation join(context, group.join());
-  a.open();
-  settle(context);
-  EXPECT_TRUE(join.pending());
-  EXPECT_EQ(group.size(), 1u);
-  b.open();
-  settle(context);
-  EXPECT_TRUE(join.succeeded());
 }
 
 TEST_F(task_group_test, never_runs_a_task_inside_spawn) {
@@ -131,21 +109,6 @@ TEST_F(task_group_test, never_runs_a_task_inside_spawn_called_by_a_task) {
   EXPECT_EQ(log, (trail{"ran"}));
 }
 
-TEST_F(task_group_test, refuses_tasks_while_it_is_stopping) {  // TG-7
-  gate cleanup;
-  EXPECT_TRUE(group.spawn("lingers", linger_when_cancelled(a, cleanup, log)));
-  settle(context);
-  group.request_cancel();
-  EXPECT_FALSE(group.is_accepting());
-  EXPECT_FALSE(group.spawn("refused", note(log, "ran")));
-  operation join(context, group.join());
-  EXPECT_TRUE(join.pending());
-  cleanup.open();
-  settle(context);
-  EXPECT_TRUE(join.succeeded());
-  EXPECT_EQ(log, (trail{"work cancelled", "cleanup done"}));
-}
-
 TEST_F(task_group_test, may_be_asked_to_stop_from_outside_the_loop_when_a_task_is_about_to_end) {
   EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
   settle(context);
@@ -154,67 +117,6 @@ TEST_F(task_group_test, may_be_asked_to_stop_from_outside_the_loop_when_a_task_i
   operation join(context, group.join());
   EXPECT_TRUE(join.succeeded());
   EXPECT_EQ(log, (trail{"waits done"}));
-}
-
-TEST_F(task_group_test, stops_the_siblings_at_the_first_failure_and_tells_all) {  // TG-2, TG-3, TG-7
-  EXPECT_TRUE(group.spawn("waits", visit(b, log, "waits")));
-  EXPECT_TRUE(group.spawn("fails later", fail_while_stopping(b, "second")));
-  EXPECT_TRUE(group.spawn("fails", fail_at(a, "first")));
-  operation join(context, group.join());
-  a.open();
-  context.restart();
-  while (group.is_accepting()) ASSERT_EQ(context.poll_one(), 1u);
-  EXPECT_FALSE(group.spawn("refused", note(log, "ran")));
-  settle(context);
-  EXPECT_EQ(failures_in(join.failure()), (trail{"fails: first", "fails later: second"}));
-  EXPECT_EQ(log, (trail{"waits cancelled"}));
-}
-
-TEST_F(task_group_test, wraps_a_single_failure_too) {  // TG-4
-  EXPECT_TRUE(group.spawn("only", fail_at_once("broken")));
-  operation join(context, group.join());
-  EXPECT_EQ(failures_in(join.failure()), (trail{"only: broken"}));
-}
-
-TEST_F(task_group_test, ends_cancelled_after_a_request_from_outside) {  // TG-5
-  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
-  operation join(context, group.join());
-  join.cancel();
-  settle(context);
-  EXPECT_TRUE(join.cancelled());
-  EXPECT_EQ(log, (trail{"waits cancelled"}));
-}
-
-TEST_F(task_group_test, tells_a_failure_rather_than_the_request_from_outside) {  // TG-5, X-18
-  EXPECT_TRUE(group.spawn("fails", fail_while_stopping(a, "while stopping")));
-  operation join(context, group.join());
-  join.cancel();
-  settle(context);
-  EXPECT_EQ(failures_in(join.failure()), (trail{"fails: while stopping"}));
-}
-
-TEST_F(task_group_test, goes_on_when_a_task_gives_up_by_itself) {  // TG-6
-  EXPECT_TRUE(group.spawn("gives up", give_up()));
-  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
-  operation join(context, group.join());
-  EXPECT_EQ(group.size(), 1u);
-  EXPECT_TRUE(group.is_accepting());
-  a.open();
-  settle(context);
-  EXPECT_TRUE(join.succeeded());
-  EXPECT_EQ(log, (trail{"waits done"}));
-}
-
-TEST_F(task_group_test, refuses_tasks_after_close_and_lets_the_others_go_on) {  // TG-7
-  auto owned = std::make_shared<int>(1);
-  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
-  group.close();
-  EXPECT_FALSE(group.spawn("refused", keep(owned, a)));
-  EXPECT_EQ(owned.use_count(), 1) << "the refused work is destroyed";
-  operation join(context, group.join());
-  a.open();
-  settle(context);
-  EXPECT_TRUE(join.succeeded());
 }
 
 TEST_F(task_group_test, keeps_waiting_however_often_it_is_cancelled) {  // TG-9
@@ -263,40 +165,6 @@ TEST_F(task_group_test, joins_after_the_parameters_of_its_tasks_are_gone) {  // 
   EXPECT_EQ(uses, 1);
 }
 
-TEST(task_group, rethrows_an_exit_request_bare_and_hands_on_the_other_failures) {  // TG-12, X-15
-  asio::io_context context;
-  gate a, b;
-  trail unhandled;
-  task_group_options options;
-  options.unhandled = [&unhandled](const task_failure& failure) { unhandled.push_back(failure.name); };
-  task_group group(context.get_executor(), options);
-  EXPECT_TRUE(group.spawn("exits", exit_at(a, 3)));
-  EXPECT_TRUE(group.spawn("fails", fail_while_stopping(b, "while stopping")));
-  operation join(context, group.join());
-  a.open();
-  settle(context);
-  EXPECT_TRUE(join.failed_with<exit_request>());
-  EXPECT_EQ(unhandled, (trail{"fails"}));
-}
-
-TEST(task_group, in_collect_mode_lets_the_siblings_of_a_failure_finish) {  // TG-13
-  asio::io_context context;
-  gate a;
-  trail log;
-  task_group_options options;
-  options.cancel_on_failure = false;
-  task_group group(context.get_executor(), options);
-  EXPECT_TRUE(group.spawn("fails", fail_at_once("one")));
-  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
-  EXPECT_TRUE(group.spawn("fails too", fail_at_once("two")));
-  operation join(context, group.join());
-  EXPECT_TRUE(join.pending());
-  a.open();
-  settle(context);
-  EXPECT_EQ(failures_in(join.failure()), (trail{"fails: one", "fails too: two"}));
-  EXPECT_EQ(log, (trail{"waits done"}));
-}
-
 asio::awaitable<void> cancel_own_group(task_group& group) {
   group.request_cancel();
   co_return;
@@ -330,25 +198,6 @@ TEST_F(task_group_test, does_not_begin_tasks_that_were_cancelled_before_the_loop
   EXPECT_TRUE(log.empty());
 }
 
-TEST_F(task_group_test, runs_its_body_as_a_task) {  // TG-8
-  operation run(context, run_task_group([this](task_group& tasks) -> asio::awaitable<void> {
-                  EXPECT_TRUE(tasks.spawn("waits", visit(a, log, "waits")));
-                  co_await yield();
-                  throw std::runtime_error("body broke");
-                }));
-  EXPECT_EQ(failures_in(run.failure()), (trail{"body: body broke"}));
-  EXPECT_EQ(log, (trail{"waits cancelled"}));
-}
-
-TEST_F(task_group_test, cancels_its_body_when_a_task_fails) {  // TG-2
-  operation run(context, run_task_group([this](task_group& tasks) -> asio::awaitable<void> {
-                  EXPECT_TRUE(tasks.spawn("fails", fail_at_once("task broke")));
-                  co_await visit(a, log, "body");
-                }));
-  EXPECT_EQ(failures_in(run.failure()), (trail{"fails: task broke"}));
-  EXPECT_EQ(log, (trail{"body cancelled"}));
-}
-
 asio::awaitable<void> cancelled_owner(task_group& group, gate& g) {
   try {
     co_await g.wait();
@@ -356,15 +205,6 @@ asio::awaitable<void> cancelled_owner(task_group& group, gate& g) {
   }
   co_await hold_requests;
   co_await group.join();
-}
-
-TEST_F(task_group_test, joined_in_a_cancelled_scope_stops_its_tasks_and_waits) {
-  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
-  operation owner(context, scope(cancelled_owner(group, b)));
-  owner.cancel();
-  settle(context);
-  EXPECT_TRUE(owner.cancelled());
-  EXPECT_EQ(log, (trail{"waits cancelled"}));
 }
 
 TEST(task_group, tells_the_hook_of_failures_that_nobody_joined) {
