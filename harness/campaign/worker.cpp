@@ -18,7 +18,6 @@
 
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/sim/clock.hpp>
-#include <assay/harness/testee/host.hpp>
 
 // Present in a build with AddressSanitizer only.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's
@@ -103,6 +102,14 @@ int serve_jobs(int socket, int mirror_descriptor) {
 
 // ---- the parent
 
+namespace {
+
+std::string (*told)() = [] { return std::string(); };
+
+}  // namespace
+
+void tell_workers(std::string (*what)()) noexcept { told = what; }
+
 worker_process::worker_process() {
   std::array<int, 2> sockets{};
   std::array<int, 2> pipe{};
@@ -110,7 +117,7 @@ worker_process::worker_process() {
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) refuse("pipe2");
   const std::string socket_text = std::to_string(sockets[1]);
   const std::string mirror_text = std::to_string(mirror_.descriptor());
-  const std::string testees = testee::write_known();
+  const std::string testees = told();
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ < 0) refuse("fork");

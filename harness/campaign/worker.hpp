@@ -16,6 +16,10 @@ namespace assay {
 /// The worker's side: does the jobs that come in until the parent closes the socket. Returns the exit status.
 int serve_jobs(int socket, int mirror);
 
+/// What every worker is told besides, as its last argument: who knows what that is (the testees, which stand above the
+/// campaign) says so once, before the first worker begins. Without it workers are told nothing.
+void tell_workers(std::string (*what)()) noexcept;
+
 /// The parent's side of one worker.
 class worker_process {
  public:

@@ -726,6 +726,7 @@ int run_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
 int run_command_line(int argc, char** argv, const std::vector<planted_bug>* bugs) {
   occupy_standard_streams();
   catalogue::instance().sort();
+  tell_workers(&testee::write_known);
   const int status = run_line(argc, argv, bugs);
   if (argc > 1 && std::string_view(argv[1]) == "worker") return status;
   const int lost = lost_output();
