@@ -29,6 +29,11 @@ LAYERS = {
 # The rooms of the harness: each may include itself and what stands before it. Tests may include all of them.
 ROOMS = ["allocation", "choice", "sim", "trial", "mock", "catalogue", "campaign", "testee", "report", "cli", "gtest"]
 
+# What of Asio is nobody's business is named in one place.
+INTERNALS = "harness/sim/asio_internals.hpp"
+INTERNAL = re.compile(r"\basio\s*::\s*detail\b")
+INTERNAL_HEADER = re.compile(r"(boost/)?asio/(detail|impl)/")
+
 # What goes upwards today. Nothing is added; what is mended is taken off.
 DEBTS = {}
 
@@ -105,10 +110,18 @@ def offences(root):
             if found.group(1) == '"' and found.group(3).split("/")[0] not in FOLDERS and not beside:
                 line = text.count("\n", 0, found.start()) + 1
                 wrong.append(f"{user}:{line}: includes {found.group(3)}: write <assay/...>")
+        code = code_only(text)
+        if user != INTERNALS:
+            for found in INCLUDE.finditer(text):
+                if INTERNAL_HEADER.match(found.group(3)):
+                    line = text.count("\n", 0, found.start()) + 1
+                    wrong.append(f"{user}:{line}: includes {found.group(3)}: Asio's internals are behind {INTERNALS}")
+            for found in INTERNAL.finditer(code):
+                line = code.count("\n", 0, found.start()) + 1
+                wrong.append(f"{user}:{line}: names {found.group(0)}: Asio's internals are behind {INTERNALS}")
         # What comes along with an adapter is not there to be used.
         if user.startswith("reference/") or is_reference_subject(user):
             continue
-        code = code_only(text)
         for found in re.finditer(r"\breference::", code):
             line = code.count("\n", 0, found.start()) + 1
             wrong.append(f"{user}:{line}: names assay::reference, which is for its subjects alone")
@@ -155,6 +168,12 @@ class Includes(unittest.TestCase):
             ("harness/campaign/planted.cpp", '#include <assay/harness/cli/command_line.hpp>'),
             ("harness/cellar/planted.cpp", '#include <assay/harness/choice/choice.hpp>'),
             ("harness/trial/planted.cpp", '#include "trial.hpp"'),
+            ("harness/sim/planted.hpp", "#include <boost/asio/detail/thread_context.hpp>"),
+            ("harness/sim/planted.hpp", "#include <boost/asio/impl/awaitable.hpp>"),
+            ("harness/sim/planted.hpp", "boost::asio::detail::thread_info_base recycled;"),
+            ("harness/trial/planted.cpp", "asio::detail::epoll_reactor* reactor;"),
+            ("harness/tests/planted_test.cpp", "namespace boost::asio::detail {"),
+            ("reference/core/planted.hpp", "using reactor = boost::asio::detail::epoll_reactor;"),
             ("harness/trial/planted.cpp", "void f() { reference::g(); }"),
             ("reference/flow/planted.hpp", '#include <assay/harness/trial/trial.hpp>'),
             ("reference/tests/planted_test.cpp", '#include <assay/harness/trial/trial.hpp>'),
@@ -177,6 +196,9 @@ class Includes(unittest.TestCase):
                 found = offences(pathlib.Path(folder))
                 self.assertEqual(len(found), 1, f"{user}: {text}: {found}")
                 self.assertIn(f"{user}:2: ", found[0])
+
+    def test_the_internals_of_asio_are_there(self):
+        self.assertRegex(code_only((ROOT / INTERNALS).read_text()), INTERNAL)
 
     def test_what_is_in_order_is_let_be(self):
         for user, used in [

@@ -107,7 +107,7 @@ bool sim_context::run_turn() {
   time_.begin_turn(*op);
   time_.current_past() = mixed(time_.current_past(), op->task);
   const flag_guard running(running_);
-  const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+  const on_call_stack on_stack(this, recycled_);
   const turn_guard turn(time_);
   const std::uint32_t chain = op->chain;
   if (tells_turns_) footprint_.clear();
@@ -187,7 +187,7 @@ void sim_context::advance_by(nanoseconds delay) {
 
 void sim_context::run_until_idle() {
   const flag_guard running(running_);
-  const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+  const on_call_stack on_stack(this, recycled_);
   while (true) {
     while (run_turn()) {
     }

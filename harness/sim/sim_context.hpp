@@ -7,8 +7,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/detail/thread_context.hpp>
-#include <boost/asio/detail/thread_info_base.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <chrono>
@@ -26,6 +24,7 @@
 
 #include <assay/harness/allocation/section.hpp>
 #include <assay/harness/choice/choice.hpp>
+#include <assay/harness/sim/asio_internals.hpp>
 #include <assay/harness/sim/virtual_time.hpp>
 
 namespace assay {
@@ -83,7 +82,7 @@ class livelock : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class sim_context : public boost::asio::execution_context, private boost::asio::detail::thread_context {
+class sim_context : public boost::asio::execution_context, private detail::asio_internals::thread_context {
  public:
   using nanoseconds = std::chrono::nanoseconds;
   class executor_type;
@@ -172,7 +171,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   template <class Function>
   void run_inside(task_id task, Function&& function) {
     const inside_guard inside(*this, task);
-    const boost::asio::detail::thread_context::thread_call_stack::context on_stack(this, recycled_);
+    const on_call_stack on_stack(this, recycled_);
     std::forward<Function>(function)();
     recycled_.rethrow_pending_exception();
   }
@@ -228,15 +227,9 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
       run = &function_op::finish;
       task = owner;
     }
-    static void* operator new(std::size_t size) {
-      return boost::asio::detail::thread_info_base::allocate(
-          boost::asio::detail::thread_info_base::default_tag(),
-          boost::asio::detail::thread_context::top_of_thread_call_stack(), size);
-    }
+    static void* operator new(std::size_t size) { return detail::asio_internals::allocate(size); }
     static void operator delete(void* memory, std::size_t size) {
-      boost::asio::detail::thread_info_base::deallocate(
-          boost::asio::detail::thread_info_base::default_tag(),
-          boost::asio::detail::thread_context::top_of_thread_call_stack(), memory, size);
+      detail::asio_internals::deallocate(memory, size);
     }
     static void finish(detail::ready_op* base, bool invoke) {
       auto* const self = static_cast<function_op*>(base);
@@ -302,7 +295,7 @@ class sim_context : public boost::asio::execution_context, private boost::asio::
   const char* owner_ = &detail::this_thread;
   // Asio recycles coroutine frames and handlers through the thread's call stack; being on it makes that work
   // here.
-  boost::asio::detail::thread_info_base recycled_;
+  detail::asio_internals::recycled_memory recycled_;
   std::atomic<bool> escaped_ = false;
   std::mutex foreign_mutex_;
   std::vector<std::shared_ptr<void>> foreign_;

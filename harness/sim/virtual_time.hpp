@@ -10,26 +10,13 @@
 // pending never reports success (VCS-10).
 #pragma once
 
-#include <boost/version.hpp>
-#if BOOST_VERSION != 108100 && !defined(ASSAY_UNTRIED_BOOST)
-#error \
-    "Assay's timers were tried with Boost 1.81 only. Define ASSAY_UNTRIED_BOOST to build with this version all the same, and run the tests labelled 'quick'."
-#endif
-#if defined(BOOST_ASIO_BASIC_WAITABLE_TIMER_HPP) || defined(BOOST_ASIO_DETAIL_DEADLINE_TIMER_SERVICE_HPP)
-#error \
-    "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::assay (or call assay_instrument on the target), which injects it first."
-#endif
+#include <assay/harness/sim/asio_internals.hpp>
 
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/detail/chrono_time_traits.hpp>
-#include <boost/asio/detail/config.hpp>
-#include <boost/asio/detail/deadline_timer_service.hpp>
-#include <boost/asio/detail/thread_context.hpp>
-#include <boost/asio/detail/thread_info_base.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -494,7 +481,7 @@ inline constexpr bool has_executor =
 template <class Handler, class IoExecutor>
 struct wait_op final : timer_op {
   using allocator = typename std::allocator_traits<boost::asio::associated_allocator_t<
-      Handler, boost::asio::detail::recycling_allocator<void>>>::template rebind_alloc<wait_op>;
+      Handler, asio_internals::default_allocator>>::template rebind_alloc<wait_op>;
   // Kept only if it is used: there may be many waits.
   using kept_executor = std::conditional_t<has_executor<Handler>, no_executor, IoExecutor>;
 
@@ -503,8 +490,7 @@ struct wait_op final : timer_op {
   }
 
   static wait_op* make(Handler& handler, const IoExecutor& executor) {
-    allocator memory(
-        boost::asio::get_associated_allocator(handler, boost::asio::detail::recycling_allocator<void>()));
+    allocator memory(boost::asio::get_associated_allocator(handler, asio_internals::default_allocator()));
     wait_op* const op = memory.allocate(1);
     return new (op) wait_op(std::move(handler), executor);
   }
@@ -516,8 +502,7 @@ struct wait_op final : timer_op {
     const virtual_time& time = *self->service;
     boost::system::error_code result;
     if (self->aborted) result = boost::asio::error::operation_aborted;
-    allocator memory(
-        boost::asio::get_associated_allocator(handler, boost::asio::detail::recycling_allocator<void>()));
+    allocator memory(boost::asio::get_associated_allocator(handler, asio_internals::default_allocator()));
     self->~wait_op();
     memory.deallocate(self, 1);
     if (!invoke) return;
@@ -539,7 +524,7 @@ struct wait_op final : timer_op {
           std::move(mine)(result);
         } catch (...) {
           // What a handler throws never comes out of `dispatch`, it leaves the turn.
-          boost::asio::detail::thread_context::top_of_thread_call_stack()->capture_current_exception();
+          asio_internals::keep_current_exception();
         }
         return;
       }
@@ -552,15 +537,11 @@ struct wait_op final : timer_op {
   [[no_unique_address]] kept_executor executor_;
 };
 
-/// The real service under a name of its own, since the plain one is specialised below.
-template <class Clock>
-struct real_traits : boost::asio::detail::chrono_time_traits<Clock, boost::asio::wait_traits<Clock>> {};
-
 /// The timer service of one clock: virtual where the context carries `virtual_time`, Asio's own elsewhere.
 template <class Clock>
 class timer_service_core {
-  using traits = boost::asio::detail::chrono_time_traits<Clock, boost::asio::wait_traits<Clock>>;
-  using real_service = boost::asio::detail::deadline_timer_service<real_traits<Clock>>;
+  using traits = asio_internals::clock_traits<Clock>;
+  using real_service = asio_internals::real_timer_service<Clock>;
   using error_code = boost::system::error_code;
   static constexpr bool on_wall_clock = !Clock::is_steady;
 
@@ -715,31 +696,3 @@ inline void virtual_time::unlink(detail::timer_op* op) noexcept {
 }
 
 }  // namespace assay
-
-namespace boost::asio::detail {
-
-template <>
-class deadline_timer_service<
-    chrono_time_traits<std::chrono::steady_clock, wait_traits<std::chrono::steady_clock>>>
-    : public execution_context_service_base<deadline_timer_service<
-          chrono_time_traits<std::chrono::steady_clock, wait_traits<std::chrono::steady_clock>>>>,
-      public assay::detail::timer_service_core<std::chrono::steady_clock> {
- public:
-  explicit deadline_timer_service(execution_context& context)
-      : execution_context_service_base(context), timer_service_core(context) {}
-  void shutdown() override {}
-};
-
-template <>
-class deadline_timer_service<
-    chrono_time_traits<std::chrono::system_clock, wait_traits<std::chrono::system_clock>>>
-    : public execution_context_service_base<deadline_timer_service<
-          chrono_time_traits<std::chrono::system_clock, wait_traits<std::chrono::system_clock>>>>,
-      public assay::detail::timer_service_core<std::chrono::system_clock> {
- public:
-  explicit deadline_timer_service(execution_context& context)
-      : execution_context_service_base(context), timer_service_core(context) {}
-  void shutdown() override {}
-};
-
-}  // namespace boost::asio::detail

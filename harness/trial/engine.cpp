@@ -3,10 +3,11 @@
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
 
-#include <boost/asio/detail/epoll_reactor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <optional>
+
+#include <assay/harness/sim/asio_internals.hpp>
 
 namespace assay {
 
@@ -17,7 +18,7 @@ namespace {
 namespace asio = boost::asio;
 
 bool has_reactor(const asio::execution_context& context) {
-  return asio::has_service<asio::detail::epoll_reactor>(const_cast<asio::execution_context&>(context));
+  return asio::has_service<detail::asio_internals::reactor>(const_cast<asio::execution_context&>(context));
 }
 constexpr const char* reactor_started =
     "Asio's real reactor was started on the trial's context (a socket, a signal_set, a descriptor, or a "

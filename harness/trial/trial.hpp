@@ -31,6 +31,7 @@
 
 #include <assay/harness/allocation/section.hpp>
 #include <assay/harness/choice/choice.hpp>
+#include <assay/harness/sim/asio_internals.hpp>
 #include <assay/harness/trial/engine.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/item.hpp>
@@ -461,7 +462,7 @@ boost::asio::awaitable<T> counted_body(allocation_counter& counter, boost::asio:
     failure = std::current_exception();
   }
   counting = nullptr;
-  const bool switched = co_await boost::asio::detail::awaitable_thread_has_context_switched{};
+  const bool switched = co_await asio_internals::thread_has_switched{};
   if (!switched) {
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     co_await boost::asio::post(boost::asio::use_awaitable);
