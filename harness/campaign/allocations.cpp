@@ -53,6 +53,7 @@ allocation_outcome judge_allocation(const trial_result& seen) {
   switch (seen.kind) {
     case failure_kind::crashed:
     case failure_kind::testee:
+    case failure_kind::adapter:
       // The trial's own alarm, which the sweep sets.
       return seen.signal == SIGALRM ? allocation_outcome::hung : allocation_outcome::crashed;
     case failure_kind::livelock:

@@ -96,6 +96,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     trial t(choices, settings, traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
+    if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
     result = t.run([&] { return scenario.begin(t, chosen); });
   }
   if (allocations != nullptr) take_stock(*allocations, result);

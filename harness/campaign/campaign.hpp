@@ -55,6 +55,11 @@ struct campaign_options {
 /// timers, too.
 inline constexpr std::string_view baseline_phase = "baseline trial";
 
+/// The phase of a plug check: one such trial, with which nothing is swept either.
+inline constexpr std::string_view plug_phase = "plug check";
+/// What the message of an adapter's mistake begins with.
+inline constexpr std::string_view adapter_prefix = "adapter: ";
+
 /// What a campaign found, in plain values.
 struct campaign_result {
   std::string subject;
@@ -70,6 +75,7 @@ struct campaign_result {
   std::string message;   ///< of the shrunk failing trial, or why it was skipped
   std::string shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...
   bool testee_broke = false;       ///< the verdict is an error since the process that hosts the subject broke
+  bool misplugged = false;         ///< the verdict is an error since the subject fails its plug check
   std::string token;               ///< of the shrunk failing trial, or of the baseline trial
   std::string trace_hash;          ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person

@@ -11,7 +11,7 @@
 namespace assay {
 
 // Only for the lines between this program and its own workers; reports have a format of their own.
-BOOST_DESCRIBE_ENUM(job_kind, campaign, termination, replay)
+BOOST_DESCRIBE_ENUM(job_kind, campaign, termination, replay, plug)
 BOOST_DESCRIBE_ENUM(level, must, should, may)
 BOOST_DESCRIBE_ENUM(verdict, pass, fail, skip, error)
 BOOST_DESCRIBE_ENUM(subject_kind, reference, third_party, mutant, alternative)
@@ -22,9 +22,9 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                        shrink_trials_max))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
-                       message, shown_by, testee_broke, token, trace_hash, story, trace, failed_at, drawn,
-                       drawn_baseline, trials, turns, cancel_points, cancel_points_covered, fault_points,
-                       fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
+                       message, shown_by, testee_broke, misplugged, token, trace_hash, story, trace,
+                       failed_at, drawn, drawn_baseline, trials, turns, cancel_points, cancel_points_covered,
+                       fault_points, fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
                        fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,
                        exhausted))
 
@@ -46,7 +46,8 @@ campaign_result result_of(const job& asked, const trial_result& seen) {
   result.turns = seen.turns;
   if (!seen.passed()) result.outcome = seen.is_error() ? verdict::error : verdict::fail;
   result.outcome_fifo = result.outcome;
-  result.message = seen.message;
+  result.misplugged = seen.kind == failure_kind::adapter;
+  result.message = (result.misplugged ? std::string(adapter_prefix) : std::string()) + seen.message;
   result.testee_broke = seen.kind == failure_kind::testee;
   if (seen.events) {
     result.trace_hash = format_hash(seen.events->hash());
@@ -94,6 +95,20 @@ campaign_result run_replay(const job& asked, const campaign_observer* observer) 
   return result;
 }
 
+// What else went wrong is for the clauses to say: they see the same.
+campaign_result run_plug_check(const job& asked, const campaign_observer* observer) {
+  const trial_settings settings{asked.options.where, false};
+  if (observer != nullptr && observer->phase_begins) observer->phase_begins(plug_phase);
+  fifo_source first;
+  const trial_result seen = run_trial(*asked.chosen, *asked.scenario, first, settings, true, observer);
+  campaign_result result = result_of(asked, seen);
+  if (seen.kind != failure_kind::adapter && !seen.is_error())
+    result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+  result.token = encode(make_token(*asked.chosen, *asked.scenario, settings, seen.choices));
+  result.shown_by = plug_phase;
+  return result;
+}
+
 campaign_result run_raw(const job& asked, const campaign_observer* observer) {
   switch (asked.kind) {
     case job_kind::campaign:
@@ -102,6 +117,8 @@ campaign_result run_raw(const job& asked, const campaign_observer* observer) {
       return run_termination(asked, observer);
     case job_kind::replay:
       return run_replay(asked, observer);
+    case job_kind::plug:
+      return run_plug_check(asked, observer);
   }
   throw std::logic_error("a job of no known kind");
 }

@@ -13,7 +13,8 @@ namespace assay {
 enum class job_kind {
   campaign,     ///< all trials of the scenario
   termination,  ///< one trial of a scenario that demands the end of the process
-  replay        ///< one trial, from a token
+  replay,       ///< one trial, from a token
+  plug          ///< the one trial of a plug check; its verdict concerns nobody unless it is `misplugged`
 };
 
 struct job {

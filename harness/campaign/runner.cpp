@@ -71,12 +71,14 @@ class runner {
   }
 
   run_outcome run() {
+    if (settings_.plug_first) check_plugs();
     std::deque<task> apart;
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       if (is_isolated(jobs_[i], settings_.isolate)) apart.push_back(first_task(i));
     }
     run_here();
     run_apart(std::move(apart));
+    dismiss_workers();
     outcome_.interrupted = interruption::wished();
     return std::move(outcome_);
   }
@@ -92,6 +94,55 @@ class runner {
     task current;
   };
 
+  // ---- plug checks
+
+  static constexpr std::size_t no_index = static_cast<std::size_t>(-1);
+
+  void check_plugs() {
+    std::set<const subject_base*> known;
+    std::deque<task> apart;
+    for (const job& one : jobs_) {
+      const scenario_info* const check = catalogue::instance().find_plug_check(one.chosen->contract());
+      if (one.kind != job_kind::campaign || check == nullptr || !known.insert(one.chosen).second) continue;
+      job asked;
+      asked.kind = job_kind::plug;
+      asked.chosen = one.chosen;
+      asked.scenario = check;
+      asked.options.where = one.options.where;
+      if (is_isolated(asked, settings_.isolate)) {
+        apart.push_back({no_index, std::move(asked), 0});
+      } else if (std::optional<campaign_result> result = run_quietly(asked)) {
+        take_plug(asked, std::move(*result));
+      } else {
+        return;
+      }
+    }
+    run_apart(std::move(apart));
+  }
+
+  // Whatever else became of it (the process may have crashed, or hung), the clauses see as well.
+  void take_plug(const job& asked, campaign_result result) {
+    if (result.misplugged) misplugged_.emplace(asked.chosen, std::move(result));
+  }
+
+  // What is said of every job of a subject that fails its plug check.
+  bool is_misplugged(std::size_t index) {
+    const job& asked = jobs_[index];
+    const auto found = misplugged_.find(asked.chosen);
+    if (asked.kind != job_kind::campaign || found == misplugged_.end()) return false;
+    const campaign_result& seen = found->second;
+    campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+    result.outcome = result.outcome_fifo = verdict::error;
+    result.misplugged = true;
+    result.message = seen.message;
+    result.shown_by = seen.shown_by;
+    result.token = seen.token;
+    result.trace_hash = seen.trace_hash;
+    result.story = seen.story;
+    finish(index, std::move(result));
+    return true;
+  }
+
   bool going_on() const noexcept { return !stopped_ && !interruption::wished(); }
 
   void finish(std::size_t index, campaign_result result) {
@@ -104,20 +155,25 @@ class runner {
   }
   bool is_unusable(const job& asked) const { return unusable_.contains(asked.chosen); }
 
-  void run_here() {
+  // In this process; nothing if it was interrupted.
+  static std::optional<campaign_result> run_quietly(const job& asked) {
     campaign_observer observer;
     observer.trial_begins = [](const trial_settings&) {
       if (interruption::wished()) throw interrupted();
     };
+    try {
+      const stdout_guard quiet;
+      return run_job(asked, &observer);
+    } catch (const interrupted&) {
+      return std::nullopt;
+    }
+  }
+
+  void run_here() {
     for (std::size_t i = 0; i < jobs_.size() && going_on(); ++i) {
-      if (is_isolated(jobs_[i], settings_.isolate) || is_unusable(jobs_[i])) continue;
-      std::optional<campaign_result> result;
-      try {
-        const stdout_guard quiet;
-        result = run_job(jobs_[i], &observer);
-      } catch (const interrupted&) {
-        return;
-      }
+      if (is_isolated(jobs_[i], settings_.isolate) || is_unusable(jobs_[i]) || is_misplugged(i)) continue;
+      std::optional<campaign_result> result = run_quietly(jobs_[i]);
+      if (!result) return;
       finish(i, std::move(*result));
     }
   }
@@ -145,26 +201,31 @@ class runner {
   }
 
   void run_apart(std::deque<task> waiting) {
-    std::vector<seat> seats(
-        std::max<std::size_t>(1, std::min<std::size_t>(settings_.workers, waiting.size())));
+    const std::size_t wanted = std::min<std::size_t>(std::max(1U, settings_.workers), waiting.size());
+    if (seats_.size() < wanted) seats_.resize(wanted);
     const auto busy = [](const seat& one) { return one.worker && one.worker->busy(); };
-    while (going_on() && (!waiting.empty() || std::any_of(seats.begin(), seats.end(), busy))) {
-      for (seat& one : seats) {
+    while (going_on() && (!waiting.empty() || std::any_of(seats_.begin(), seats_.end(), busy))) {
+      for (seat& one : seats_) {
         if (busy(one) || waiting.empty()) continue;
         one.current = std::move(waiting.front());
         waiting.pop_front();
-        if (is_unusable(one.current.asked) || give_up(one.current)) continue;
+        if (is_unusable(one.current.asked)) continue;
+        if (one.current.index != no_index && (is_misplugged(one.current.index) || give_up(one.current)))
+          continue;
         if (one.worker && one.worker->ended()) one.worker.reset();
         if (!one.worker) one.worker = std::make_unique<worker_process>();
         one.worker->begin(one.current.asked);
       }
-      wait(seats);
-      for (seat& one : seats) {
+      wait(seats_);
+      for (seat& one : seats_) {
         if (busy(one)) look_at(one, waiting);
       }
     }
-    if (!going_on()) return;  // the workers are killed as they go
-    for (seat& one : seats) {
+  }
+
+  void dismiss_workers() {
+    if (!going_on()) return;  // they are killed as they go
+    for (seat& one : seats_) {
       if (!one.worker || one.worker->ended()) continue;
       if (std::string what = one.worker->dismiss(settings_.hang_after); !what.empty()) {
         outcome_.problems.push_back(std::move(what));
@@ -214,6 +275,10 @@ class runner {
     }
     if (lost || worker.spent()) one.worker.reset();
     if (!result) return;
+    if (one.current.index == no_index) {
+      take_plug(one.current.asked, std::move(*result));
+      return;
+    }
     if (std::optional<task> next = following(one.current, *result)) {
       waiting.push_front(std::move(*next));
       return;
@@ -227,8 +292,10 @@ class runner {
   const run_settings& settings_;
   const result_listener& listener_;
   run_outcome outcome_;
+  std::vector<seat> seats_;
   std::map<std::string, std::uint32_t, std::less<>> testee_failures_;
   std::set<const subject_base*> unusable_;
+  std::map<const subject_base*, campaign_result> misplugged_;
   bool stopped_ = false;
 };
 

@@ -24,6 +24,9 @@ struct run_settings {
   isolation isolate = isolation::foreign;  ///< foreign: third parties and mutants, whom nobody vouches for
   unsigned workers = 1;
   std::chrono::nanoseconds hang_after = std::chrono::seconds(30);  ///< real time without a new trial
+  /// Before its first campaign a subject goes through its contract's plug check, if there is one; the campaigns of one that
+  /// fails it are not run, and end in an error. False where that has been done.
+  bool plug_first = true;
 };
 
 struct run_outcome {

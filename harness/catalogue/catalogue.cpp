@@ -64,6 +64,10 @@ void catalogue::add(scenario_info info) {
   info.file = info.file.substr(info.file.rfind('/') + 1);
   scenarios_.push_back(std::move(info));
 }
+void catalogue::add(plug_check_info info) {
+  info.check.file = info.check.file.substr(info.check.file.rfind('/') + 1);
+  plug_checks_.push_back(std::move(info.check));
+}
 void catalogue::add(std::unique_ptr<subject_base> info) {
   if (find_subject(info->contract(), info->name()) != nullptr) {
     throw std::invalid_argument("the subject '" + info->name() + "' of " + info->contract() +
@@ -189,6 +193,15 @@ auto find_in(const Range& range, Match&& match) -> decltype(&*range.begin()) {
   return found == range.end() ? nullptr : &*found;
 }
 
+// Whether the standard declares it, in scenarios/FAMILY/NAME of the tree that this file is of.
+bool is_of_the_standard(const contract_info& one) {
+  constexpr std::string_view here = __FILE__;
+  constexpr std::string_view in_tree = "harness/catalogue/catalogue.cpp";
+  if (!here.ends_with(in_tree)) return false;
+  const std::string_view root = here.substr(0, here.size() - in_tree.size());
+  return one.file.starts_with(std::string(root) + "scenarios/" + one.family + "/" + one.name + "/");
+}
+
 // "BQ-6" as ("BQ", 6).
 std::pair<std::string_view, int> split_id(std::string_view id) noexcept {
   const std::size_t dash = id.rfind('-');
@@ -209,7 +222,12 @@ const clause_info* catalogue::find_clause(std::string_view id) const noexcept {
   return find_in(clauses_, [id](const clause_info& one) { return one.id == id; });
 }
 const scenario_info* catalogue::find_scenario(std::string_view name) const noexcept {
-  return find_in(scenarios_, [name](const scenario_info& one) { return one.name() == name; });
+  const auto called_so = [name](const scenario_info& one) { return one.name() == name; };
+  const scenario_info* const found = find_in(scenarios_, called_so);
+  return found != nullptr ? found : find_in(plug_checks_, called_so);
+}
+const scenario_info* catalogue::find_plug_check(std::string_view contract) const noexcept {
+  return find_in(plug_checks_, [contract](const scenario_info& one) { return one.contract == contract; });
 }
 const subject_base* catalogue::find_subject(std::string_view contract, std::string_view name) const noexcept {
   const auto* found = find_in(subjects_, [&](const std::unique_ptr<subject_base>& one) {
@@ -337,6 +355,13 @@ std::vector<std::string> catalogue::lint() const {
       complaints.push_back("the dispute about '" + one.clause + "' is of no clause that exists");
     if (one.reason.empty()) complaints.push_back("the dispute about '" + one.clause + "' has no reason");
   }
+  std::set<std::string> checked;
+  for (const scenario_info& one : plug_checks_) {
+    if (!checked.insert(one.contract).second)
+      complaints.push_back("the contract " + one.contract + " has two plug checks");
+    if (find_contract(one.contract) == nullptr)
+      complaints.push_back("the plug check of '" + one.contract + "' is of no contract that exists");
+  }
   std::set<std::string> names;
   for (const scenario_info& one : scenarios_) {
     if (!names.insert(one.name()).second)
@@ -349,6 +374,8 @@ std::vector<std::string> catalogue::lint() const {
     }
   }
   for (const contract_info& one : contracts_) {
+    if (is_of_the_standard(one) && find_plug_check(one.name) == nullptr)
+      complaints.push_back("the contract " + one.name + " has no plug check (ASSAY_PLUG_CHECK)");
     std::set<std::string_view> features;
     for (const feature_info& feature : one.features) {
       const std::string what = "the feature '" + std::string(feature.name) + "' of " + one.name;

@@ -89,8 +89,14 @@ struct scenario_info {
   std::string file;
   std::uint32_t line = 0;
   boost::asio::awaitable<void> (*begin)(trial& t, const subject_base& subject) = nullptr;
+  bool plug = false;  ///< a plug check: checks no clause, and its `clause` is "plug"
   /// "bounded_queue/BQ-6" or "bounded_queue/BQ-6/variant"
   std::string name() const;
+};
+
+/// A contract's plug check, see ASSAY_PLUG_CHECK.
+struct plug_check_info {
+  scenario_info check;
 };
 
 struct contract_info {
@@ -98,6 +104,7 @@ struct contract_info {
   std::string family;
   std::string intent;  ///< one line
   std::vector<feature_info> features = {};
+  std::string file = {};  ///< that declares it
   const feature_info* find_feature(std::string_view wanted) const noexcept;
 };
 
@@ -260,6 +267,7 @@ class catalogue {
   void add(revision_info info);
   void add(dispute_info info);
   void add(scenario_info info);
+  void add(plug_check_info info);
   /// Throws std::invalid_argument for a name that is taken.
   void add(std::unique_ptr<subject_base> info);
   /// The same, and a name that is taken is a complaint of check_subjects.
@@ -275,12 +283,17 @@ class catalogue {
   const std::deque<clause_info>& clauses() const noexcept { return clauses_; }
   /// The changelog of the standard.
   const std::deque<revision_info>& revisions() const noexcept { return revisions_; }
+  /// Those of clauses: plug checks are not among them.
   const std::deque<scenario_info>& scenarios() const noexcept { return scenarios_; }
+  const std::deque<scenario_info>& plug_checks() const noexcept { return plug_checks_; }
   const std::deque<std::unique_ptr<subject_base>>& subjects() const noexcept { return subjects_; }
 
   const contract_info* find_contract(std::string_view name) const noexcept;
   const clause_info* find_clause(std::string_view id) const noexcept;
+  /// Plug checks are found as well.
   const scenario_info* find_scenario(std::string_view name) const noexcept;
+  /// Null if the contract has none.
+  const scenario_info* find_plug_check(std::string_view contract) const noexcept;
   const subject_base* find_subject(std::string_view contract, std::string_view name) const noexcept;
   /// The revision that the clause's text is in.
   int revision_of(std::string_view clause) const noexcept;
@@ -308,6 +321,7 @@ class catalogue {
   std::deque<revision_info> revisions_;
   std::deque<dispute_info> disputes_;
   std::deque<scenario_info> scenarios_;
+  std::deque<scenario_info> plug_checks_;
   std::deque<std::unique_ptr<subject_base>> subjects_;
   std::deque<std::unique_ptr<subject_base>> offered_;
   bool takes_offered_ = false;
@@ -332,9 +346,14 @@ struct registrar {
 
 /// A contract as the catalogue has it.
 template <class Contract>
-contract_info describe_contract(std::string name, std::string family, std::string intent) {
+contract_info describe_contract(std::string name, std::string family, std::string intent,
+                                std::source_location where = std::source_location::current()) {
   constexpr std::span<const feature_info> features = features_of<Contract>();
-  return {std::move(name), std::move(family), std::move(intent), {features.begin(), features.end()}};
+  return {std::move(name),
+          std::move(family),
+          std::move(intent),
+          {features.begin(), features.end()},
+          where.file_name()};
 }
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>
@@ -353,6 +372,14 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
           where.file_name(),
           where.line(),
           begin};
+}
+
+inline plug_check_info describe_plug_check(std::string contract,
+                                           boost::asio::awaitable<void> (*begin)(trial&, const subject_base&),
+                                           std::source_location where = std::source_location::current()) {
+  plug_check_info info{describe_scenario(std::move(contract), "plug", "", {}, begin, where)};
+  info.check.plug = true;
+  return info;
 }
 
 }  // namespace detail
@@ -392,6 +419,25 @@ inline scenario_info describe_scenario(std::string contract, std::string clause,
 #define ASSAY_SCENARIO(contract_name, clause_id, variant, ...)                                             \
   ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant, ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
                         __VA_ARGS__)
+
+/// The plug check of a contract, a scenario of no clause: before anything is judged, it is run once with every subject, first
+/// in first out, with nothing cancelled and nothing failing. It calls each member of the contract once, one operation at a
+/// time, those of features where `make.claims` says so, and finds what is the mistake of an adapter, not of a library: an
+/// outcome that is not translated, an item that comes back without its id, a claimed feature that does not answer. It judges
+/// nothing else: what it expects besides, the clauses say. See plug.hpp for what its body uses.
+///
+///   ASSAY_PLUG_CHECK(bounded_queue) { ... }
+#define ASSAY_PLUG_CHECK(contract_name)                                                           \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)(      \
+      ::assay::trial & t, ::assay::maker<::assay::contract::contract_name> make);                 \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                    \
+      assay_plug_registrar_, contract_name)(::assay::detail::describe_plug_check(                 \
+      #contract_name,                                                                             \
+      &::assay::detail::begin_scenario<::assay::contract::contract_name,                          \
+                                       &ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)>)); \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)(      \
+      [[maybe_unused]] ::assay::trial & t,                                                        \
+      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
 
 /// The random programs of a contract (program.hpp): `grammar_object` has static storage. The body is given the drawn
 /// program as `steps`; it runs it beside a model, and every check names a clause. The property and the fuzz target of the

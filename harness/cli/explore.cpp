@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <ostream>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -120,6 +121,7 @@ exploration explore(const std::vector<selected>& what, const campaign_options& e
   const auto out_of_time = [&] { return options.time.count() > 0 && real_time() >= end; };
   const std::uint64_t batches = (options.schedules + options.batch - 1) / options.batch;
   bool stopped = false;
+  run_settings rounds = processes;
   while (!stopped && !out_of_time()) {
     std::vector<job> jobs;
     std::vector<explored*> whose;
@@ -141,14 +143,14 @@ exploration explore(const std::vector<selected>& what, const campaign_options& e
       whose.push_back(&one);
     }
     if (jobs.empty()) break;
-    const run_outcome round =
-        run_jobs(jobs, processes, [&](std::size_t index, const campaign_result& result) {
-          explored& one = *whose[index];
-          merge(one, result);
-          one.next_batch += options.shards;
-          if (progress) progress(one, one.schedules);
-          return !out_of_time();
-        });
+    const run_outcome round = run_jobs(jobs, rounds, [&](std::size_t index, const campaign_result& result) {
+      explored& one = *whose[index];
+      merge(one, result);
+      one.next_batch += options.shards;
+      if (progress) progress(one, one.schedules);
+      return !out_of_time();
+    });
+    rounds.plug_first = false;  // all of them were in the first round
     seen.problems.insert(seen.problems.end(), round.problems.begin(), round.problems.end());
     seen.interrupted = round.interrupted;
     stopped = round.interrupted || !round.problems.empty();
@@ -166,6 +168,7 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
   std::size_t exhausted = 0;
   std::size_t failed = 0;
   std::size_t begun = 0;
+  std::set<std::string> misplugged;
   double least = 1;
   for (const explored& one : seen.all) {
     if (!one.begun()) continue;
@@ -179,6 +182,9 @@ void write_text(std::ostream& out, const exploration& seen, const std::string& p
     if (!one.exhausted) least = std::min(least, one.depth2);
     if (!is_bad(one.outcome)) continue;
     ++failed;
+    // Whose adapter is wrong: once per subject, not once per scenario.
+    if (one.message.starts_with(adapter_prefix) && !misplugged.insert(one.subject + one.message).second)
+      continue;
     out << one.subject << "  " << one.scenario << "  " << to_string(one.outcome) << "\n  " << one.message
         << "\n    found by " << one.strategy << "\n    " << replay_command(program, one.token) << "\n\n";
   }

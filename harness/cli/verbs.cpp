@@ -191,7 +191,9 @@ run_outcome cross_check(const command_line& line, const std::vector<job>& jobs, 
   std::vector<job> again;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& result = seen.results[i];
-    if (!result || !is_bad(result->outcome) || result->kind != subject_kind::third_party) continue;
+    if (!result || !is_bad(result->outcome) || result->kind != subject_kind::third_party ||
+        result->misplugged)
+      continue;
     again.push_back(jobs[i]);
     again.back().options.where = tier::io_context;
   }

@@ -37,8 +37,12 @@ std::string difference(const finding& recorded, const finding& seen) {
   return {};
 }
 
-// A testee that was not started has no say.
+// A testee that was not started has no say, nor has a subject whose adapter is wrong.
 bool is_absent(const finding& one, std::span<const campaign_result> run) {
+  const bool misplugged = std::any_of(run.begin(), run.end(), [&](const campaign_result& result) {
+    return result.misplugged && result.subject == one.subject && result.contract == one.contract;
+  });
+  if (misplugged) return true;
   if (one.subject.find('.') == std::string::npos) return false;
   return std::none_of(run.begin(), run.end(),
                       [&](const campaign_result& result) { return result.subject == one.subject; });
@@ -68,7 +72,7 @@ std::vector<finding> findings_of(std::span<const campaign_result> results,
   std::vector<finding> findings;
   for (const campaign_result& one : results) {
     const bool bad = one.outcome == verdict::fail || one.outcome == verdict::error;
-    if (one.kind != subject_kind::third_party || !bad) continue;
+    if (one.kind != subject_kind::third_party || !bad || one.misplugged) continue;
     finding seen;
     seen.subject = one.subject;
     seen.contract = one.contract;
@@ -129,11 +133,11 @@ findings_comparison compare(std::span<const finding> recorded, std::span<const f
     }
   }
   for (const finding& one : recorded) {
-    if (find_same(seen, one) != nullptr) continue;
+    if (find_same(seen, one) != nullptr || is_absent(one, run)) continue;
     const bool was_run = std::any_of(run.begin(), run.end(), [&](const campaign_result& result_of_run) {
       return one.name() == result_of_run.subject + " " + result_of_run.scenario();
     });
-    if ((whole && !is_absent(one, run)) || was_run) result.disappeared.push_back(one);
+    if (whole || was_run) result.disappeared.push_back(one);
   }
   return result;
 }

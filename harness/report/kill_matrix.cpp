@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 #include <set>
+#include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/report/pretty_json.hpp>
@@ -49,9 +50,14 @@ mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
   verdict.mutant = &mutant;
   by_clause failures(&clause_before);
   std::size_t run = 0;
+  bool misplugged = false;
   for (const campaign_result& one : results) {
     if (one.subject != mutant.name() || one.contract != mutant.contract()) continue;
     ++run;
+    if (one.misplugged) {  // it was not run: nothing kills it
+      if (!std::exchange(misplugged, true)) verdict.problems.push_back("error: " + one.message);
+      continue;
+    }
     if (is_bad(one.outcome)) failures[clause_of(one)].push_back(&one);
   }
   verdict.whole = run >= scenarios;
@@ -67,7 +73,7 @@ mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
     verdict.unexpected.push_back(clause);
     verdict.problems.push_back("fails " + clause + ", which it should pass: " + witnesses.front()->message);
   }
-  if (!verdict.killed && verdict.whole)
+  if (!verdict.killed && verdict.whole && !misplugged)
     verdict.problems.insert(verdict.problems.begin(), "survives: no clause of its must_fail catches it");
   return verdict;
 }

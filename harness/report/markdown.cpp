@@ -54,8 +54,10 @@ class markdown_writer {
     std::vector<const campaign_result*> unexpected;
     std::vector<const campaign_result*> recorded;
     for (const campaign_result& one : report_.results) {
-      if (is_bad(one.outcome)) (recorded_as(report_, one) == nullptr ? unexpected : recorded).push_back(&one);
+      if (is_bad(one.outcome) && !one.misplugged)
+        (recorded_as(report_, one) == nullptr ? unexpected : recorded).push_back(&one);
     }
+    for (const misplugged_subject& one : misplugged_subjects(report_)) adapter(one);
     for (const campaign_result* const one : unexpected) finding_in_full(*one);
     table();
     folded(recorded);
@@ -100,6 +102,14 @@ class markdown_writer {
     for (const std::string& line : lines) out_ << "- " << plain(line) << '\n';
     if (!lines.empty()) out_ << '\n';
     if (const std::string what = advice(report_); !what.empty()) out_ << "To do: " << plain(what) << "\n\n";
+  }
+
+  void adapter(const misplugged_subject& one) {
+    const campaign_result& seen = *one.first;
+    out_ << "### " << plain(seen.subject + " " + seen.contract) << ": error\n\n**" << plain(seen.message)
+         << "**\n\n"
+         << plain(unjudged(one)) << ".\n\n"
+         << code(replay_command(report_.program, seen.token)) << '\n';
   }
 
   void finding_in_full(const campaign_result& one) {

@@ -153,8 +153,31 @@ const finding* recorded_as(const run_report& report, const campaign_result& one)
   return found == report.findings.confirmed.end() ? nullptr : &*found;
 }
 
+std::vector<misplugged_subject> misplugged_subjects(const run_report& report) {
+  std::vector<misplugged_subject> all;
+  for (const campaign_result& one : report.results) {
+    if (!one.misplugged) continue;
+    const auto known = std::find_if(all.begin(), all.end(), [&one](const misplugged_subject& other) {
+      return other.first->subject == one.subject && other.first->contract == one.contract;
+    });
+    if (known != all.end()) {
+      ++known->scenarios;
+    } else {
+      all.push_back({&one, 1});
+    }
+  }
+  return all;
+}
+
+std::string unjudged(const misplugged_subject& one) {
+  return std::to_string(one.scenarios) + (one.scenarios == 1 ? " scenario is" : " scenarios are") +
+         " not judged; mend the adapter first";
+}
+
 std::string shown_under(const campaign_result& one) {
   if (one.shown_by.empty()) return "no single trial";
+  if (one.shown_by == plug_phase)
+    return "the plug check: one operation at a time, first in, first out, nothing disturbed";
   if (one.shown_by == baseline_phase) return "the baseline trial: first in, first out, nothing disturbed";
   if (one.shown_by == "random ties")
     return one.shown_by +
@@ -172,7 +195,7 @@ int exit_status(const run_report& report) {
     const bool recorded = report.compared && one.kind == subject_kind::third_party;
     const verdict judged = report.judged(one);
     if (judged != verdict::skip) anything = true;
-    if (recorded) continue;
+    if (recorded && !one.misplugged) continue;  // of an adapter the record says nothing
     if (report.violates(one)) violated = true;
     if (judged == verdict::error) error = true;
   }

@@ -62,6 +62,15 @@ struct run_report {
 /// The recorded finding that this result confirms, or null.
 const finding* recorded_as(const run_report& report, const campaign_result& one);
 
+/// A subject that fails its plug check, so that none of its clauses was judged.
+struct misplugged_subject {
+  const campaign_result* first = nullptr;  ///< all of its results say the same
+  std::size_t scenarios = 0;               ///< that were asked for, and are not judged
+};
+std::vector<misplugged_subject> misplugged_subjects(const run_report& report);
+/// "12 scenarios are not judged; mend the adapter first".
+std::string unjudged(const misplugged_subject& one);
+
 /// In words, under which orders a failing result fails.
 std::string shown_under(const campaign_result& one);
 

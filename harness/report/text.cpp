@@ -21,6 +21,7 @@ class text_writer {
     table();
     libraries();
     skips();
+    adapters();
     bad_results();
     compared_findings();
     for (const std::string& problem : report_.problems) out_ << red("problem") << ": " << problem << "\n\n";
@@ -127,11 +128,24 @@ class text_writer {
     out_ << '\n';
   }
 
+  // Whose adapter is wrong: once per subject and not once per clause.
+  void adapters() {
+    const std::vector<misplugged_subject> all = misplugged_subjects(report_);
+    if (all.empty()) return;
+    out_ << bold("Adapters") << "\n\n";
+    for (const misplugged_subject& one : all) {
+      const campaign_result& seen = *one.first;
+      out_ << bold(seen.subject) << "  " << seen.contract << '\n'
+           << "  " << red("error") << ": " << wrap(seen.message, 4, style_.width).substr(4) << "\n    "
+           << unjudged(one) << "\n    " << replay_command(report_.program, seen.token) << "\n\n";
+    }
+  }
+
   // One head and one text for all scenarios of a clause that a subject fails.
   void bad_results() {
     const campaign_result* previous = nullptr;
     for (const campaign_result& one : report_.results) {
-      if (!is_bad(one.outcome)) continue;
+      if (!is_bad(one.outcome) || one.misplugged) continue;
       if (previous == nullptr) out_ << bold("Findings") << "\n\n";
       const bool same_clause = previous != nullptr && previous->subject == one.subject &&
                                previous->contract == one.contract && previous->clause == one.clause;

@@ -92,7 +92,7 @@ outcome read_plain(const json::value& text, int depth) {
                                     outcome_kind::broken};
   const auto found = std::find_if(std::begin(plain), std::end(plain),
                                   [&](outcome_kind one) { return to_string(one) == kind; });
-  if (found == std::end(plain)) complain("sent an outcome of the unknown kind " + quoted(kind));
+  if (found == std::end(plain)) throw adapter_error("sent an outcome of the unknown kind " + quoted(kind));
   result.kind = *found;
   if (result.kind == outcome_kind::error) {
     result.label = text_in(all, "label");

@@ -26,6 +26,13 @@ class protocol_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// One that is a mistake of its adapter, and that a plug check looks for: an outcome that is none, a claimed feature without
+/// its method, an item with an id that was never handed in.
+class adapter_error final : public protocol_error {
+ public:
+  using protocol_error::protocol_error;
+};
+
 /// A wish to end the process, as it crosses the protocol (outcome `exit`); the contract that has one translates it.
 class exit_wish : public std::exception {
  public:

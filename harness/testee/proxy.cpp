@@ -23,7 +23,7 @@ item proxy::take_checked(std::int64_t id) {
   }
   item_ledger& ledger = owner().items();
   if (!ledger.knows(static_cast<int>(id)))
-    throw protocol_error("hands out the item " + std::to_string(id) + ", which it was never given");
+    throw adapter_error("hands out the item " + std::to_string(id) + ", which it was never given");
   ledger.deliver(static_cast<int>(id));
   return {};
 }

@@ -47,8 +47,8 @@ std::string told(const json::array& commands) {
   return text;
 }
 
-protocol_error refusal(const event& one) {
-  return protocol_error("refuses what its contract, or a feature that it claims, asks for: " + one.name);
+adapter_error refusal(const event& one) {
+  return adapter_error("refuses what its contract, or a feature that it claims, asks for: " + one.name);
 }
 
 }  // namespace
@@ -481,7 +481,10 @@ std::string session::in_words(const std::string& what) const {
 
 void session::broke(const protocol_error& why) {
   open_ = false;
-  if (owner_.running()) owner_.testee_broke(in_words(why.what()));
+  if (owner_.running()) {
+    if (dynamic_cast<const adapter_error*>(&why) != nullptr) owner_.misplugged(in_words(why.what()));
+    owner_.testee_broke(in_words(why.what()));
+  }
   discard(host_);
   throw scenario_stopped();
 }

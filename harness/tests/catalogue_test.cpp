@@ -76,6 +76,29 @@ TEST_F(lint, a_sound_catalogue_has_no_complaints) {
   EXPECT_THAT(all.lint(), IsEmpty());
 }
 
+TEST_F(lint, a_plug_check_comes_once_and_is_of_a_contract) {
+  all.add(detail::describe_plug_check("thing", &nothing));
+  EXPECT_THAT(all.lint(), IsEmpty());
+  all.add(detail::describe_plug_check("thing", &nothing));
+  all.add(detail::describe_plug_check("nowhere", &nothing));
+  EXPECT_THAT(all.lint(), ElementsAre("the contract thing has two plug checks",
+                                      "the plug check of 'nowhere' is of no contract that exists"));
+}
+
+TEST_F(lint, a_contract_of_the_standard_needs_a_plug_check) {
+  const std::string here = __FILE__;
+  const std::string root = here.substr(0, here.rfind("harness/tests/"));
+  contract_info known{"other", "flow", "a thing of the standard"};
+  known.file = root + "scenarios/flow/other/scenarios.cpp";
+  all.add(known);
+  known.name = "another";  // in somebody's own tree
+  known.file = "/elsewhere/scenarios/flow/another/scenarios.cpp";
+  all.add(known);
+  EXPECT_THAT(all.lint(), ElementsAre("the contract other has no plug check (ASSAY_PLUG_CHECK)"));
+  all.add(detail::describe_plug_check("other", &nothing));
+  EXPECT_THAT(all.lint(), IsEmpty());
+}
+
 TEST_F(lint, an_id_is_used_twice) {
   all.add(clause("TH-1", "Something else holds."));
   EXPECT_THAT(all.lint(), ElementsAre("the clause id 'TH-1' is used twice"));

@@ -82,5 +82,25 @@ TEST(recorded_finding, of_a_testee_that_was_not_started_is_neither_missed_nor_fo
   EXPECT_THAT(updated({&recorded, 1}, {}, {}), IsEmpty());
 }
 
+// Of a subject whose adapter is wrong nothing is found, and nothing that is recorded is gone.
+TEST(findings, leave_a_subject_alone_that_fails_its_plug_check) {
+  const finding known = with_message("an item was lost");
+  campaign_result seen;
+  seen.subject = known.subject;
+  seen.kind = subject_kind::third_party;
+  seen.contract = known.contract;
+  seen.clause = known.clause;
+  seen.outcome = seen.outcome_fifo = verdict::error;
+  seen.message = "adapter: an item came out of `pop` without its id";
+  seen.misplugged = true;
+  EXPECT_THAT(findings_of({&seen, 1}, {}), IsEmpty());
+  for (const bool whole : {false, true})
+    EXPECT_THAT(compare({&known, 1}, {}, {&seen, 1}, whole).disappeared, IsEmpty());
+  EXPECT_EQ(updated({&known, 1}, {}, {&seen, 1}).size(), 1U);
+  seen.misplugged = false;
+  EXPECT_EQ(findings_of({&seen, 1}, {}).size(), 1U);
+  EXPECT_EQ(compare({&known, 1}, {}, {&seen, 1}, true).disappeared.size(), 1U);
+}
+
 }  // namespace
 }  // namespace assay

@@ -1,8 +1,12 @@
 #include <assay/harness/trial/trial.hpp>
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
+#include <typeinfo>
 
 #include <assay/harness/allocation/counter.hpp>
 #include <assay/harness/sim/clock.hpp>
@@ -222,7 +226,9 @@ void trial::blame(failure_kind kind, std::string message) {
   }
   if (trace_) record(event_kind::failure, message);
   // What escaped the scheduler, or a subject without its process, makes everything else unreliable: it speaks first.
-  if (result_.kind == failure_kind::none || kind == failure_kind::escaped || kind == failure_kind::testee) {
+  const bool first = kind == failure_kind::escaped || kind == failure_kind::testee;
+  if (result_.kind == failure_kind::none || kind == failure_kind::adapter ||
+      (first && result_.kind != failure_kind::adapter)) {
     result_.kind = kind;
     result_.message = message;
   }
@@ -352,6 +358,7 @@ void trial::finished(operation_record& record) {
   const detail::harness_section section;
   if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
+  if (&record != scenario_.get()) require_translated(record.name(), record.failure_);
   if (!record.background()) note_progress();
   if (covered_ != nullptr)
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
@@ -466,7 +473,7 @@ bool trial::spent() const noexcept {
   // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
   // be started, and tells nobody else.
   return idle_ || result_.kind == failure_kind::livelock || scenario_failure_ != nullptr ||
-         memory_.left_turn || testee_has_broken();
+         memory_.left_turn || testee_has_broken() || result_.kind == failure_kind::adapter;
 }
 
 void trial::run_until_quiet() {
@@ -719,7 +726,8 @@ std::string trial::blocked() const {
 void trial::final_checks() {
   if (std::string what = engine_->escaped(); !what.empty())
     blame(failure_kind::escaped, "escaped the scheduler: " + what);
-  if (result_.kind == failure_kind::livelock || testee_has_broken()) return;
+  if (result_.kind == failure_kind::livelock || result_.kind == failure_kind::adapter || testee_has_broken())
+    return;
   check_operations();
   check_exceptions();
   const bool whole = !scenario_failure_ && !foreground_left();
@@ -734,6 +742,77 @@ void trial::final_checks() {
     if (std::string what = check(); !what.empty()) blame(failure_kind::expectation, std::move(what));
   }
   check_left_over();
+}
+
+// ---- plug checks
+
+void trial::check_plug(bool labels_planted) noexcept {
+  plug_checked_ = true;
+  labels_planted_ = labels_planted;
+}
+
+void trial::misplugged(std::string what) {
+  if (plug_checked_ && result_.kind != failure_kind::adapter) blame(failure_kind::adapter, std::move(what));
+}
+
+void trial::require_translated(std::string_view call, const std::exception_ptr& failure) {
+  if (!plug_checked_ || !failure) return;
+  const detail::harness_section section;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const contract::unclaimed_feature& what) {
+    misplugged(what.what());
+    return;
+  } catch (...) {
+  }
+  const std::string what = untranslated(failure);
+  if (what.empty()) return;
+  misplugged("`" + std::string(call) + "` ended with " + what +
+             "; translate it into an outcome of the contract: value, cancelled, closed, timed_out, rejected, "
+             "broken, error or aggregate (harness/trial/outcome.hpp)");
+}
+
+namespace {
+
+// "std::out_of_range: vector"; only in a handler.
+std::string name_in_hand(const char* said) {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  if (type == nullptr) return said;
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  const std::string text = name == nullptr ? type->name() : name.get();
+  return *said == '\0' ? text : text + ": " + said;
+}
+
+}  // namespace
+
+// What of it is no outcome of a contract; empty if all is.
+std::string trial::untranslated(const std::exception_ptr& failure) const {
+  if (!failure) return {};
+  try {
+    std::rethrow_exception(failure);
+  } catch (const contract::aggregate_error& all) {
+    for (const auto& one : all.members()) {
+      if (std::string what = untranslated(one.failure); !what.empty())
+        return "an aggregate with the member '" + one.task + "', " + what;
+    }
+    return {};
+  } catch (const scenario_stopped&) {
+    return {};
+  } catch (const std::exception& error) {
+    const outcome what = describe(failure);
+    if (what.kind != outcome_kind::error) return {};
+    if (dynamic_cast<const contract::operation_error*>(&error) != nullptr) {
+      if (!labels_planted_ || planted_.contains(what.label)) return {};
+      return "the error '" + what.label + "', with which nothing was made to fail";
+    }
+    std::string named = name_in_hand(error.what());
+    // A contract may have outcomes of its own.
+    return named.starts_with("assay::contract::") ? std::string() : named;
+  } catch (...) {
+    return name_in_hand("");
+  }
 }
 
 // ---- when memory is short
@@ -776,6 +855,7 @@ bool trial::binds(failure_kind kind) const noexcept {
     case failure_kind::diverged:
     case failure_kind::crashed:
     case failure_kind::testee:
+    case failure_kind::adapter:
     case failure_kind::item:
       return true;
     case failure_kind::left_over:
@@ -799,6 +879,7 @@ void trial::check_operations() {
     } catch (const scenario_stopped&) {
       // The failure that stopped it is recorded already.
     } catch (...) {
+      require_translated("a call", scenario_failure_);
       blame(failure_kind::exception, "the scenario ended with " + to_string(describe(scenario_failure_)));
     }
     if (short_of_memory() && broke_at_rest_) {

@@ -58,7 +58,8 @@ enum class failure_kind {
   escaped,
   diverged,
   crashed,
-  testee  ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
+  testee,  ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
+  adapter  ///< the subject is plugged in wrongly; seen by plug checks alone
 };
 
 /// How long a trial may go on without progress before that is a livelock (VCS-6). Progress is: an operation that is not in
@@ -114,7 +115,7 @@ struct trial_result {
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
     return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
-           kind == failure_kind::testee;
+           kind == failure_kind::testee || kind == failure_kind::adapter;
   }
 };
 
@@ -307,6 +308,19 @@ class trial {
   void testee_broke(std::string message);
   bool testee_has_broken() const noexcept { return result_.kind == failure_kind::testee; }
 
+  // ---- what plug checks use (see ASSAY_PLUG_CHECK)
+
+  /// From now on an operation, or the scenario, that ends with an exception which is no outcome of a contract is the
+  /// adapter's mistake. `labels_planted`: so is an error whose label this trial has not planted, where types are not to be
+  /// seen (a testee's).
+  void check_plug(bool labels_planted) noexcept;
+  bool checks_plug() const noexcept { return plug_checked_; }
+  /// A mistake of the adapter, in words. The first one is the trial's verdict, whatever else it saw. Says nothing in a
+  /// trial that is no plug check.
+  void misplugged(std::string what);
+  /// The same for how the call with this name ended, unless that is an outcome of a contract.
+  void require_translated(std::string_view call, const std::exception_ptr& failure);
+
   // ---- what the campaign uses
 
   /// Runs `scenario` to the end, and the final checks. To be called once.
@@ -345,6 +359,7 @@ class trial {
   bool foreground_left() const noexcept;
   boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
   void count_allocations(allocation_fault plan);
+  std::string untranslated(const std::exception_ptr& failure) const;
   bool binds(failure_kind kind) const noexcept;
   bool others_pending() const noexcept;
   bool at_rest() const;
@@ -385,6 +400,8 @@ class trial {
   exception_ledger raised_;
   std::vector<std::function<std::string()>> end_checks_;
   watch_list watches_;
+  bool plug_checked_ = false;
+  bool labels_planted_ = false;  // all of them, where the plug is checked
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
   progress_limits limits_;

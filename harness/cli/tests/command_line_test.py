@@ -1,7 +1,7 @@
 """The command line, driven from outside: exit statuses, shapes of JSON, bad subjects, findings, replays.
 
 Usage: command_line_test.py [TestCase[.test_method] ...]
-Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS, ASSAY_SHORT_OF_MEMORY (test-only binaries), ASSAY_SANITIZED (the build's sanitizers,
+Environment: ASSAY (the command), ASSAY_BAD_SUBJECTS, ASSAY_BAD_ADAPTERS, ASSAY_SHORT_OF_MEMORY (test-only binaries), ASSAY_SANITIZED (the build's sanitizers,
 for example "address,undefined"), ASSAY_OTHER (optional: the command as the other compiler built it).
 """
 
@@ -21,6 +21,7 @@ import xml.etree.ElementTree as ElementTree
 
 ASSAY = os.environ.get("ASSAY", "build/release/assay")
 BAD = os.environ.get("ASSAY_BAD_SUBJECTS", "build/release/harness/assay_bad_subjects")
+ADAPTERS = os.environ.get("ASSAY_BAD_ADAPTERS", "build/release/scenarios/assay_bad_adapters")
 KEEPERS = os.environ.get("ASSAY_SHORT_OF_MEMORY", "build/release/harness/assay_short_of_memory")
 OTHER = os.environ.get("ASSAY_OTHER", "")
 SANITIZED = os.environ.get("ASSAY_SANITIZED", "")
@@ -564,6 +565,99 @@ class BadSubjects(unittest.TestCase):
 
     def test_a_pass_has_a_token_too(self):
         self.expect_replay(self.one("good", "PRB-1", 0), 0)
+
+
+class Adapters(unittest.TestCase):
+    """A mistake of an adapter is said before any clause is judged, once, with what to mend; one of a library is not."""
+
+    MISTAKES = {
+        ("untranslated", "bounded_queue"): "`push` ended with std::out_of_range: vector; translate it into an outcome of the contract: "
+                                           "value, cancelled, closed, timed_out, rejected, broken, error or aggregate",
+        ("untranslated", "worker_pool"): "`submit` ended with std::out_of_range: vector; translate it into",
+        ("other_code", "bounded_queue"): "`push` ended with boost::system::system_error: Channel closed",
+        ("other_code", "worker_pool"): "`submit` ended with boost::system::system_error: Channel closed",
+        ("aggregated", "bounded_queue"): "`push` ended with an aggregate with the member 'one', std::length_error: no room; translate",
+        ("aggregated", "worker_pool"): "`submit` ended with an aggregate with the member 'one', std::length_error: no room; translate",
+        ("plainly", "bounded_queue"): "`close` ended with std::out_of_range: vector; translate it into",
+        ("lost_id", "bounded_queue"): "an item came out of `pop` without its id; hand out the object that was handed in",
+        ("lost_id", "worker_pool"): "an item came out of `execute` without its id; hand out the object that was handed in",
+        ("other_id", "bounded_queue"): "an item came out of `pop` with the id 4711, which was never handed in; hand out",
+        ("other_id", "worker_pool"): "an item came out of `execute` with the id 4711, which was never handed in; hand out",
+        ("unanswered", "bounded_queue"): "'unanswered' claims the feature 'timed', but does not override its member do_push_for()",
+        ("unanswered", "worker_pool"): "'unanswered' claims the feature 'handles', but does not override its member outcome()",
+    }
+
+    def run_one(self, subject, contract, *arguments):
+        ran = call(ADAPTERS, "run", "--schedules", "5", "--format", "json", "--hang-after", PATIENCE, "--subject", subject,
+                   "--contract", contract, *arguments)
+        return ran, ran.json()["results"]
+
+    def test_each_mistake_is_the_verdict_of_every_clause_and_none_is_run(self):
+        for isolation in ("--isolate", "--no-isolate"):
+            for (subject, contract), words in self.MISTAKES.items():
+                ran, results = self.run_one(subject, contract, isolation)
+                self.assertEqual(ran.status, 2, (subject, contract, ran.err))
+                self.assertGreater(len(results), 10)
+                self.assertEqual({(one["verdict"], one["verdict_fifo"], one["trials"]) for one in results}, {("error", "error", 0)},
+                                 (subject, contract))
+                self.assertEqual(len({one["message"] for one in results}), 1)
+                self.assertTrue(results[0]["message"].startswith("adapter: " + words), results[0]["message"])
+
+    def test_a_library_that_is_wrong_is_no_mistake_of_its_adapter(self):
+        for subject in ("loses", "newest_first", "hangs"):
+            for contract in ("bounded_queue", "worker_pool"):
+                ran, results = self.run_one(subject, contract)
+                verdicts = {one["verdict"] for one in results}
+                self.assertNotIn("error", verdicts, (subject, contract))
+                if (subject, contract) == ("newest_first", "worker_pool"):
+                    continue  # that contract promises no order
+                self.assertEqual(ran.status, 1, (subject, contract, ran.err))
+                self.assertIn("fail", verdicts)
+
+    def test_a_right_adapter_is_judged_by_the_clauses(self):
+        for contract in ("bounded_queue", "worker_pool"):
+            _, results = self.run_one("right", contract)
+            self.assertNotIn("error", {one["verdict"] for one in results})
+            self.assertGreater(len([one for one in results if one["verdict"] == "pass"]), 10)
+
+    def test_it_is_told_once_for_a_subject(self):
+        asked = ("--subject", "lost_id", "--schedules", "5")
+        text = call(ADAPTERS, "run", *asked)
+        self.assertEqual(text.status, 2)
+        self.assertEqual(text.out.count("without its id"), 2, text.out)  # a queue and a pool
+        self.assertEqual(len(re.findall(r"^    \d+ scenarios are not judged; mend the adapter first$", text.out, re.MULTILINE)), 2)
+        markdown = call(ADAPTERS, "run", *asked, "--format", "markdown")
+        self.assertEqual(markdown.out.count("without its id"), 2)
+        junit = ElementTree.fromstring(call(ADAPTERS, "run", *asked, "--format", "junit").out)
+        self.assertEqual(junit.get("errors"), junit.get("tests"))
+        explored = call(ADAPTERS, "explore", *asked)
+        self.assertEqual(explored.status, 2)
+        self.assertEqual(explored.out.count("without its id"), 2)
+
+    def test_one_clause_alone_has_the_same_verdict(self):
+        ran, results = self.run_one("lost_id", "bounded_queue", "--clause", "BQ-1", "--tier", "io_context")
+        self.assertEqual((ran.status, len(results)), (2, 1))
+        self.assertIn("without its id", results[0]["message"])
+        ran, results = self.run_one("lost_id", "bounded_queue", "--fail-fast")
+        self.assertEqual((ran.status, len(results)), (2, 1))
+
+    def test_it_is_replayed_from_its_token(self):
+        _, results = self.run_one("other_id", "worker_pool")
+        again, status = replay(ADAPTERS, results[0]["token"])
+        self.assertEqual((status, again["verdict"], again["message"]), (2, "error", results[0]["message"]))
+        self.assertEqual(again["trace_hash"], results[0]["trace_hash"])
+
+    def test_the_record_says_nothing_of_an_adapter(self):
+        known = {"subject": "untranslated", "contract": "bounded_queue", "clause": "BQ-10", "variant": "", "verdict": "fail",
+                 "message": "as if the adapter had been right before", "verdict_fifo": "fail", "shown_by": "baseline trial",
+                 "io_context": "fail", "reason": "a person's", "reference": ""}
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(pathlib.Path(folder, "findings.json"))
+            write(json.dumps({"findings": [known]}), path)
+            ran, _ = self.run_one("untranslated", "bounded_queue", "--findings", path)
+            self.assertEqual(ran.status, 2, ran.err)
+            self.assertEqual({name: len(ran.json()["findings"][name]) for name in ("appeared", "changed", "disappeared")},
+                             {"appeared": 0, "changed": 0, "disappeared": 0})
 
 
 class PlugIns(unittest.TestCase):

@@ -57,19 +57,22 @@ WORDS = {
     "no_deadline": r"sent a message without 'deadline'",
     "no_events": r"sent a message without 'events'",
     "unknown_event": r"sent an event of no known kind: '{\"surprise\":1}'",
-    "unknown_outcome": r"sent an outcome of the unknown kind 'perhaps'",
     "deep_outcome": r"the testee 'bad' (sent aggregates within aggregates without end|wrote a line that is no JSON)",
     "unknown_call": r"ended 4711, which it was not asked for",
     "ends_twice": r"ended 1, which had ended already",
-    "refuses": r"refuses what its contract, or a feature that it claims, asks for: Queue has no method 'join'",
     "unknown_callback": r"calls or tells 'surprise', which the contract does not have",
     "callback_on_nothing": r"calls 'run' on 4711, which is not there",
     "tells_nonsense": r"calls or tells 'surprise', which the contract does not have",
     "complains": r"says: the adapter is not finished",
 }
+# The mistakes of an adapter: a plug check finds them, and no clause is judged.
+ADAPTERS = {
+    "unknown_outcome": r"^adapter: the testee 'bad' sent an outcome of the unknown kind 'perhaps'",
+    "refuses": r"^adapter: the testee 'bad' refuses what its contract, or a feature that it claims, asks for: Queue has no method 'join'",
+    "strange_item": r"^adapter: the testee 'bad' hands out the item 4711, which it was never given",
+}
 ALWAYS = {
     "without_done": r"has not done what is to be done at once \(1\)",
-    "strange_item": r"hands out the item 4711, which it was never given",
     "item_of_text": r"sent no integer as 'value'",
 }
 HELLO = {
@@ -90,7 +93,7 @@ class BadTestees(unittest.TestCase):
     def test_every_bad_testee_is_tried(self):
         source = BAD.read_text()
         names = set(re.findall(r'^    "(\w+)":', source, re.MULTILINE))
-        self.assertEqual(names, set(WORDS) | set(ALWAYS) | set(HELLO) | {"always_crash", "hello_changes"})
+        self.assertEqual(names, set(WORDS) | set(ADAPTERS) | set(ALWAYS) | set(HELLO) | {"always_crash", "hello_changes"})
 
     def expect_error(self, one, words):
         self.assertEqual(one["verdict"], "error", one["message"])
@@ -105,6 +108,19 @@ class BadTestees(unittest.TestCase):
                 self.assertEqual(by_clause["BQ-1"]["verdict"], "pass", by_clause["BQ-1"]["message"])
                 self.expect_error(by_clause["BQ-17"], words)
                 self.assertTrue(by_clause["BQ-17"]["token"])
+
+    def test_a_mistake_of_the_adapter_is_no_verdict_on_any_clause(self):
+        for name, words in ADAPTERS.items():
+            with self.subTest(name):
+                done, report = run(name)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(len(report["results"]), 2)
+                for one in report["results"]:
+                    self.expect_error(one, words)
+                    self.assertEqual(one["trials"], 0)
+                replayed = call("replay", report["results"][0]["token"], "--testee", bad(name), "--testee-patience", PATIENCE)
+                self.assertEqual(replayed.returncode, 2)
+                self.assertRegex(replayed.stdout, "message: " + words[1:])
 
     def test_those_that_are_always_bad(self):
         for name, words in ALWAYS.items():

@@ -409,6 +409,12 @@ class inline_queue final : public bounded_queue {
     if (const auto resume = std::exchange(resume_, nullptr)) resume();
     return true;
   }
+  item do_try_pop() override {
+    if (buffer_.empty()) return {};
+    item one = std::move(buffer_.front());
+    buffer_.pop_front();
+    return one;
+  }
 
  private:
   std::size_t capacity_;

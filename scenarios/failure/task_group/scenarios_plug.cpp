@@ -1,0 +1,81 @@
+// The plug check of task_group.
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/plug.hpp>
+#include <assay/scenarios/failure/task_group/contract.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using assay::trial;
+using assay::contract::task_group;
+using child = task_group::child;
+
+boost::asio::awaitable<void> fail(trial& t, std::string name) {
+  co_await assay::plug_pause(1ms);
+  t.raise(name);
+}
+
+boost::asio::awaitable<void> spawn_another(assay::plug& plug, task_group& group) {
+  plug.call("spawn", [&] { (void)group.spawn(child("nested", [] { return assay::plug_pause(1ms); })); });
+  co_return;
+}
+
+std::vector<child> one(child only) {
+  std::vector<child> all;
+  all.push_back(std::move(only));
+  return all;
+}
+
+std::vector<child> pausing(std::chrono::nanoseconds duration) {
+  return one(child("a", [duration] { return assay::plug_pause(duration); }));
+}
+
+std::vector<child> failing(trial& t) {
+  return one(child("a", [&t] { return fail(t, "a fails"); }));
+}
+
+ASSAY_PLUG_CHECK(task_group) {
+  assay::plug plug(t);
+  auto group = make();
+  co_await plug.ends("run", group->run(pausing(1ms)), 10ms);
+  auto failed = make();
+  co_await plug.ends("run", failed->run(failing(t)), 10ms);
+  if (make.claims("body_failure")) {
+    auto with_body = make();
+    task_group::work body = [&t] { return fail(t, "the body fails"); };
+    co_await plug.ends("run_with_body", with_body->run_with_body(pausing(5ms), std::move(body)), 10ms);
+  }
+  if (make.claims("dynamic_spawn")) {
+    auto growing = make();
+    auto run = t.start("run", growing->run(pausing(10ms)));
+    co_await t.settle();
+    plug.call("spawn", [&] { (void)growing->spawn(child("b", [] { return assay::plug_pause(1ms); })); });
+    co_await t.pass(20ms);
+    plug.require_ended(run);
+  }
+  if (make.claims("nested_spawn")) {
+    auto nesting = make();
+    task_group& known = *nesting;
+    std::vector<child> spawning = one(child("a", [&plug, &known] { return spawn_another(plug, known); }));
+    co_await plug.ends("run", nesting->run(std::move(spawning)), 10ms);
+  }
+  if (make.claims("close")) {
+    auto closed = make();
+    auto run = t.start("run", closed->run(pausing(10ms)));
+    co_await t.settle();
+    plug.call("close", [&] { closed->close(); });
+    co_await t.pass(20ms);
+    plug.require_ended(run);
+  }
+  if (make.claims("collect")) {
+    auto collecting = make({.collect = true});
+    co_await plug.ends("run", collecting->run(failing(t)), 10ms);
+  }
+}
+
+}  // namespace
