@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 #include <assay/scenarios/lifecycle/lifespan/managed_lifespan.hpp>
 
@@ -18,7 +20,7 @@ namespace {
 
 class nested_lifespan final : public contract::lifespan {
  public:
-  explicit nested_lifespan(environment& surroundings) : environment_(surroundings) {}
+  nested_lifespan(environment& surroundings, const contract::lifespan_config&) : environment_(surroundings) {}
 
   void add(std::string name, step start, step stop) override {
     (void)name;  // only one failure is ever told, so nobody asks whose it is
@@ -28,12 +30,7 @@ class nested_lifespan final : public contract::lifespan {
   awaitable<void> run(step body) override {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
     co_await boost::asio::this_coro::throw_if_cancelled(false);
-    std::exception_ptr failure;
-    try {
-      co_await enter(0, std::move(body));
-    } catch (...) {
-      failure = std::current_exception();
-    }
+    const std::exception_ptr failure = co_await failure_of(enter(0, std::move(body)));
     co_await boost::asio::this_coro::throw_if_cancelled(throwing);
     if (failure) std::rethrow_exception(failure);
   }
@@ -45,24 +42,13 @@ class nested_lifespan final : public contract::lifespan {
       co_return;
     }
     co_await levels_[level].first();
-    std::exception_ptr failure;
-    try {
-      co_await enter(level + 1, std::move(body));
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    try {
-      co_await levels_[level].second();
-    } catch (...) {
-      keep_first(failure, std::current_exception());
-    }
+    std::exception_ptr failure = co_await failure_of(enter(level + 1, std::move(body)));
+    const std::exception_ptr of_the_stop = co_await failure_of(levels_[level].second());
+    if (of_the_stop) keep_first(failure, of_the_stop);
     if (failure) std::rethrow_exception(failure);
   }
 
   void keep_first(std::exception_ptr& first, std::exception_ptr next) {
-    const auto is_cancellation = [](const std::exception_ptr& one) {
-      return describe(one).kind == outcome_kind::cancelled;
-    };
     if (!first || is_cancellation(first)) std::swap(first, next);
     if (next && !is_cancellation(next)) environment_.report_unhandled(next);
   }
@@ -71,20 +57,12 @@ class nested_lifespan final : public contract::lifespan {
   std::vector<std::pair<step, step>> levels_;
 };
 
-const detail::registrar registered(
-    std::make_unique<subject<contract::lifespan>>("nested", subject_kind::alternative, subject_traits{},
-                                                  [](environment& env, const contract::lifespan_config&) {
-                                                    return std::make_unique<nested_lifespan>(env);
-                                                  }));
-
-const detail::registrar managed(std::make_unique<subject<contract::lifespan>>(
+// The least of lifespans.
+const implements<nested_lifespan> nested("nested", subject_kind::alternative, {});
+const implements<managed_lifespan> managed(
     "managed", subject_kind::alternative,
-    subject_traits{.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop",
-                                "attached_failures", "level_triggered", "strict_entry",
-                                "checked_destruction"}},
-    [](environment& env, const contract::lifespan_config& limits) {
-      return std::make_unique<managed_lifespan>(env, limits);
-    }));
+    {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
+                  "level_triggered", "strict_entry", "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay

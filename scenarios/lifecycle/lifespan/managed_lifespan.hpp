@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -34,14 +35,26 @@
 #include <assay/harness/trial/context_watch.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 
+/// How its limits can be wrong.
+BOOST_DEFINE_ENUM_CLASS(limit_defect, none, stop_is_not_bounded, limit_is_a_constant, limits_overflow,
+                        waits_for_whoever_ignores_it, stop_is_not_asked, timeouts_are_not_reported,
+                        everything_in_time_is_reported)
+
 class managed_lifespan final : public contract::lifespan {
  public:
-  managed_lifespan(environment& env, const contract::lifespan_config& limits)
-      : executor_(env.executor()), limits_(limits), watch_(executor_), end_(executor_, never) {}
+  managed_lifespan(environment& env, const contract::lifespan_config& limits,
+                   limit_defect wrong = limit_defect::none)
+      : executor_(env.executor()),
+        limits_(bent(limits, wrong)),
+        wrong_(wrong),
+        watch_(executor_),
+        end_(executor_, never) {}
   ~managed_lifespan() override {
     if (running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
   }
@@ -52,8 +65,7 @@ class managed_lifespan final : public contract::lifespan {
 
   awaitable<void> run(step body) override {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
-    const auto requests = co_await boost::asio::this_coro::cancellation_state;
-    if (requests.cancelled() != boost::asio::cancellation_type::none) contract::throw_cancelled();
+    check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (std::exchange(entered_, true)) throw contract::rejected_error("a lifespan runs once");
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     running_ = true;
@@ -81,7 +93,13 @@ class managed_lifespan final : public contract::lifespan {
     throw contract::rejected_error("no such resource");
   }
 
-  std::vector<std::string> stop_timeouts() const override { return timed_out_; }
+  std::vector<std::string> stop_timeouts() const override {
+    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
+    if (wrong_ != limit_defect::everything_in_time_is_reported) return timed_out_;
+    std::vector<std::string> all;
+    for (const auto& each : resources_) all.insert(all.begin(), each->name);
+    return all;
+  }
 
   std::size_t held() const override { return held_.size(); }
 
@@ -93,8 +111,7 @@ class managed_lifespan final : public contract::lifespan {
   }
 
   awaitable<void> do_release(std::uint64_t id) override {
-    const auto requests = co_await boost::asio::this_coro::cancellation_state;
-    if (requests.cancelled() != boost::asio::cancellation_type::none) contract::throw_cancelled();
+    check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     const auto found = held_.find(id);
     if (found == held_.end()) co_return;
     std::string name = std::move(found->second.first);
@@ -156,8 +173,13 @@ class managed_lifespan final : public contract::lifespan {
     task_ptr self_;
   };
 
-  static bool is_cancellation(const std::exception_ptr& failure) {
-    return describe(failure).kind == outcome_kind::cancelled;
+  static contract::lifespan_config bent(contract::lifespan_config limits, limit_defect wrong) {
+    constexpr auto endless = std::chrono::nanoseconds::max();
+    if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = endless;
+    if (wrong == limit_defect::limit_is_a_constant) limits.stop_limit = std::chrono::milliseconds(10);
+    if (wrong == limit_defect::waits_for_whoever_ignores_it) limits.force_limit = endless;
+    if (wrong != limit_defect::limits_overflow) return limits;
+    return {overflowing_limit(limits.stop_limit), overflowing_limit(limits.force_limit)};
   }
   static time_point after(time_point when, std::chrono::nanoseconds limit) {
     return deadline_after(when, limit);
@@ -276,7 +298,7 @@ class managed_lifespan final : public contract::lifespan {
     timed_out_.push_back(stopping->name);
     // A stop that has no time begins all the same.
     while (!stopping->at_work && !stopping->over) co_await boost::asio::post(boost::asio::use_awaitable);
-    ask(stopping);
+    if (wrong_ != limit_defect::stop_is_not_asked) ask(stopping);
     const bool obeyed = co_await wait_for(stopping, after(limit, limits_.force_limit));
     if (!obeyed) left_.push_back(stopping);
   }
@@ -289,6 +311,7 @@ class managed_lifespan final : public contract::lifespan {
 
   const boost::asio::any_io_executor executor_;
   const contract::lifespan_config limits_;
+  const limit_defect wrong_;
   const context_watch watch_;
   boost::asio::steady_timer end_;  // of the manager
   std::vector<std::unique_ptr<resource>> resources_;

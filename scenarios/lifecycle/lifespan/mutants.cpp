@@ -1,5 +1,5 @@
-// Lifespans that are wrong in exactly one way each. Most are one plain implementation with one defect; those
-// about limits bend the reference.
+// Lifespans that are wrong in exactly one way each: a plain implementation, which is an alternative as it is, and, about
+// limits, the managed one.
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -9,18 +9,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
 #include <assay/harness/trial/scope.hpp>
-#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
-#include <assay/scenarios/lifecycle/lifespan/reference.hpp>
+#include <assay/scenarios/lifecycle/lifespan/managed_lifespan.hpp>
 
 namespace assay {
 namespace {
@@ -29,39 +27,17 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using contract::aggregate_error;
 
-enum class defect {
-  none,
-  error_skips_all_closing,
-  partial_start_leaks,
-  closes_in_start_order,
-  starts_all_at_once,
-  stops_all_at_once,
-  stops_what_never_started,
-  stops_the_step_that_failed,
-  stops_the_step_that_was_cancelled,
-  cancelled_start_is_abandoned,
-  body_runs_after_a_failed_start,
-  cancellation_is_swallowed,
-  first_close_error_skips_the_rest,
-  close_errors_are_dropped,
-  close_error_replaces_the_first,
-  close_errors_come_first,
-  cancellation_beats_failure,
-  cleanup_throws_at_once,
-  request_interrupts_the_stop,
-  deferred_request_is_forgotten,
-  cancellation_stays_disabled,
-  ignored_request_is_forgotten,
-  entry_is_not_checked,
-  runs_twice,
-  user_is_not_awaited,
-  user_is_stopped_last,
-  user_failure_is_dropped,
-  released_stays_registered,
-  counts_what_it_removes_twice,
-  transient_outlives_the_run,
-  cancelled_release_leaks,
-};
+BOOST_DEFINE_ENUM_CLASS(defect, none, error_skips_all_closing, partial_start_leaks, closes_in_start_order,
+                        starts_all_at_once, stops_all_at_once, stops_what_never_started,
+                        stops_the_step_that_failed, stops_the_step_that_was_cancelled,
+                        cancelled_start_is_abandoned, body_runs_after_a_failed_start,
+                        cancellation_is_swallowed, first_close_error_skips_the_rest, close_errors_are_dropped,
+                        close_error_replaces_the_first, close_errors_come_first, cancellation_beats_failure,
+                        cleanup_throws_at_once, request_interrupts_the_stop, deferred_request_is_forgotten,
+                        cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked,
+                        runs_twice, user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped,
+                        released_stays_registered, counts_what_it_removes_twice, transient_outlives_the_run,
+                        cancelled_release_leaks)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
@@ -134,9 +110,10 @@ class crew {
   const std::shared_ptr<state> all_;
 };
 
-class bent_lifespan final : public contract::lifespan {
+// A plain one, which does everything in one coroutine and knows no limits.
+class plain_lifespan final : public contract::lifespan {
  public:
-  bent_lifespan(asio::any_io_executor executor, defect wrong)
+  plain_lifespan(asio::any_io_executor executor, const contract::lifespan_config&, defect wrong)
       : executor_(std::move(executor)), wrong_(wrong) {}
 
   void add(std::string name, step start, step stop) override {
@@ -419,81 +396,150 @@ class bent_lifespan final : public contract::lifespan {
   bool cancelled_ = false;
 };
 
-void add_bent(const char* name, defect wrong, subject_traits traits) {
-  traits.features = {"users",           "single_use",  "transient", "shielded_stop", "attached_failures",
-                     "level_triggered", "strict_entry"};
-  const auto kind = wrong == defect::none ? subject_kind::alternative : subject_kind::mutant;
-  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
-      name, kind, std::move(traits), [wrong](environment& env, const contract::lifespan_config&) {
-        return std::make_unique<bent_lifespan>(env.executor(), wrong);
-      }));
-}
+const std::vector<std::string> without_limits = {"users",         "single_use",        "transient",
+                                                 "shielded_stop", "attached_failures", "level_triggered",
+                                                 "strict_entry"};
+// What the others differ from.
+const implements<plain_lifespan> plain("plain", subject_kind::alternative, {.features = without_limits},
+                                       defect::none);
+const mutants<plain_lifespan, defect> wrong(
+    without_limits,
+    {
+        {defect::error_skips_all_closing,
+         "LIF-m1: nothing protects the body, so its error skips all closing",
+         {{"LIF-3", "everything is stopped if the body"}},
+         {"X-7", "X-17", "X-18"}},
+        {defect::partial_start_leaks,
+         "LIF-m5: what was started before a failing start is never stopped",
+         {{"LIF-2", "what was started before the failure is stopped"},
+          {"LIF-6", "what was started before the cancellation is stopped"}}},
+        {defect::closes_in_start_order,
+         "LIF-m2: closes in the order of starting",
+         {{"LIF-1", "stop in reverse order"}}},
+        {defect::starts_all_at_once,
+         "starts the resources concurrently",
+         {{"LIF-1", "resources start in order"}},
+         {"LIF-2", "LIF-6", "X-5"}},
+        {defect::stops_all_at_once, "stops the resources concurrently", {{"LIF-1", "stop in reverse order"}}},
+        {defect::stops_what_never_started,
+         "a failed start stops all resources, also those never started",
+         {{"LIF-2", "and nothing else"}, {"LIF-6", "and nothing else"}}},
+        {defect::stops_the_step_that_failed,
+         "a resource whose start failed is stopped, too",
+         {{"LIF-2", "and nothing else"}}},
+        {defect::stops_the_step_that_was_cancelled,
+         "a resource whose start was cancelled is stopped, too",
+         {{"LIF-6", "and nothing else"}}},
+        {defect::cancelled_start_is_abandoned,
+         "a cancelled start is left to itself while others are stopped",
+         {{"LIF-6", "nothing is stopped"}},
+         {"LIF-1", "LIF-2", "LIF-3", "LIF-4", "LIF-5"}},
+        {defect::body_runs_after_a_failed_start,
+         "goes on with the body although a start failed",
+         {{"LIF-2", "the body does not run"}},
+         {"LIF-3", "LIF-4", "LIF-5", "LIF-6"}},
+        {defect::cancellation_is_swallowed,
+         "a cancelled run ends well",
+         {{"LIF-3", "ends cancelled"}, {"LIF-6", "ends cancelled"}},
+         {"X-5", "X-7"}},
+        {defect::first_close_error_skips_the_rest,
+         "LIF-m4: the first stop that fails skips the others",
+         {{"LIF-4", "a stop that fails skips no other"}}},
+        {defect::close_errors_are_dropped,
+         "failures of stops are swallowed",
+         {{"LIF-4", "the failure of the stop is reported once"}},
+         {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}},
+        {defect::close_error_replaces_the_first,
+         "the failure of a stop replaces the failure before it",
+         {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+         {"LIF-1", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}},
+        {defect::close_errors_come_first,
+         "the failures of stops are put before the primary one",
+         {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
+         {"LIF-4"}},
+        {defect::cancellation_beats_failure,
+         "a cancelled run reports no failure of its stops",
+         {{"X-18", "a failure beats the cancellation"}},
+         {"LIF-2", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}},
+        {defect::cleanup_throws_at_once,
+         "the stops are awaited in the cancelled scope, where they throw at once",
+         {{"LIF-3", "everything is stopped if the body is cancelled"},
+          {"LIF-6", "what was started before the cancellation is stopped"}},
+         {"LIF-2", "LIF-4", "X-7", "X-9", "X-18"}},
+        {defect::request_interrupts_the_stop,
+         "stops are not shielded",
+         {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}},
+         {"X-7"}},
+        {defect::deferred_request_is_forgotten,
+         "M-X9: the shield erases the request instead of deferring it",
+         {{"X-9", "shows at the first suspension"}}},
+        {defect::cancellation_stays_disabled,
+         "M-X10: the switch that the shield set is not given back",
+         {{"X-10", "restores the caller's cancellation state"}},
+         {"X-9"}},
+        {defect::ignored_request_is_forgotten,
+         "a request that a step ignored is forgotten",
+         {{"X-5", "is not forgotten"}}},
+        {defect::entry_is_not_checked, "a cancelled scope is entered", {{"X-6", "reports cancelled"}}},
+        {defect::runs_twice, "a second run starts everything again", {{"LIF-8", "is refused"}}},
+        {defect::user_is_not_awaited,
+         "LIF-m3: users are cancelled, not awaited, and then their resource is closed",
+         {{"LIF-5", "has ended before that resource is stopped"}}},
+        {defect::user_is_stopped_last,
+         "users are stopped when the resources are",
+         {{"LIF-5", "has ended before that resource is stopped"}}},
+        {defect::user_failure_is_dropped,
+         "the failure of a user is swallowed",
+         {{"LIF-5", "the failure of a user is reported once"}}},
+        {defect::released_stays_registered,
+         "LIF-m6: the set of transient things only grows",
+         {{"LIF-9", "is forgotten when it is released"}}},
+        {defect::counts_what_it_removes_twice,
+         "what is being removed is registered twice until it is gone",
+         {{"LIF-9", "more transient things are registered"}}},
+        {defect::transient_outlives_the_run,
+         "transient things are not removed when the run ends",
+         {{"LIF-9", "nothing is registered after the run"}}},
+        {defect::cancelled_release_leaks,
+         "a release that is cancelled leaves the thing half removed and forgotten",
+         {{"LIF-9", "removed once, cancelled or not"}}},
+    });
 
-// ---- limits: the reference, bent
+const std::vector<std::string> with_limits = {"users",           "bounded_stop",  "single_use",
+                                              "transient",       "shielded_stop", "attached_failures",
+                                              "level_triggered", "strict_entry",  "checked_destruction"};
+const mutants<managed_lifespan, limit_defect> wrong_limits(
+    with_limits, {
+                     {limit_defect::stop_is_not_bounded,
+                      "a stop has all the time it wants",
+                      {{"LIF-7", "is asked to stop at its limit"}},
+                      {"X-11"}},
+                     {limit_defect::limit_is_a_constant,
+                      "the stop limit is 10 ms, whatever is configured",
+                      {{"LIF-7", "is not interrupted before its limit"}}},
+                     {limit_defect::limits_overflow,
+                      "a limit that is none is added to the time, and has passed",
+                      {{"LIF-7", "and not before"}}},
+                     {limit_defect::waits_for_whoever_ignores_it,
+                      "a stop that ignores its request delays the others for ever",
+                      {{"LIF-7", "although a stop ignores its request"}}},
+                     {limit_defect::stop_is_not_asked,
+                      "a stop that has outlasted its limit is not asked to stop",
+                      {{"LIF-7", "is asked to stop at its limit"}},
+                      {"X-11"}},
+                     {limit_defect::timeouts_are_not_reported,
+                      "nobody learns what timed out",
+                      {{"LIF-7", "the stack reports what timed out"}}},
+                     {limit_defect::everything_in_time_is_reported,
+                      "every resource is reported as timed out",
+                      {{"LIF-7", "before its limit"}}},
+                 });
 
-enum class limit_defect {
-  stop_is_not_bounded,
-  limit_is_a_constant,
-  limits_overflow,
-  waits_for_whoever_ignores_it,
-  stop_is_not_asked,
-  timeouts_are_not_reported,
-  everything_in_time_is_reported,
-};
-
-class misbounded_lifespan final : public reference_lifespan {
- public:
-  misbounded_lifespan(const asio::any_io_executor& executor, const contract::lifespan_config& limits,
-                      limit_defect wrong)
-      : reference_lifespan(executor, bent(limits, wrong)), wrong_(wrong) {}
-
-  void add(std::string name, step start, step stop) override {
-    names_.insert(names_.begin(), name);
-    if (wrong_ == limit_defect::stop_is_not_asked) {
-      stop = [stop = std::move(stop)] { return in_shield(stop); };
-    }
-    reference_lifespan::add(std::move(name), std::move(start), std::move(stop));
-  }
-
-  std::vector<std::string> stop_timeouts() const override {
-    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
-    if (wrong_ == limit_defect::everything_in_time_is_reported) return names_;
-    return reference_lifespan::stop_timeouts();
-  }
-
- private:
-  static contract::lifespan_config bent(contract::lifespan_config limits, limit_defect wrong) {
-    if (wrong == limit_defect::stop_is_not_bounded) limits.stop_limit = std::chrono::nanoseconds::max();
-    if (wrong == limit_defect::limit_is_a_constant) limits.stop_limit = std::chrono::milliseconds(10);
-    if (wrong == limit_defect::limits_overflow) {
-      limits.stop_limit = overflowing_limit(limits.stop_limit);
-      limits.force_limit = overflowing_limit(limits.force_limit);
-    }
-    if (wrong == limit_defect::waits_for_whoever_ignores_it)
-      limits.force_limit = std::chrono::nanoseconds::max();
-    return limits;
-  }
-  static awaitable<void> in_shield(step stop) { co_await shield(stop()); }
-
-  limit_defect wrong_;
-  std::vector<std::string> names_;
-};
-
-void add_misbounded(const char* name, limit_defect wrong, subject_traits traits) {
-  traits.features = reference_lifespan_features();
-  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
-      name, subject_kind::mutant, std::move(traits),
-      [wrong](environment& env, const contract::lifespan_config& limits) {
-        return std::make_unique<misbounded_lifespan>(env.executor(), limits, wrong);
-      }));
-}
-
-// ---- destruction: says that it notices, but its run keeps it alive
-
+// Says that it notices its destruction, but its run keeps it alive.
 class unchecked_lifespan final : public contract::lifespan {
  public:
-  unchecked_lifespan(const asio::any_io_executor& executor, const contract::lifespan_config& limits)
-      : life_(std::make_shared<reference_lifespan>(executor, limits)) {}
+  unchecked_lifespan(environment& env, const contract::lifespan_config& limits)
+      : life_(std::make_shared<managed_lifespan>(env, limits)) {}
 
   void add(std::string name, step start, step stop) override {
     life_->add(std::move(name), std::move(start), std::move(stop));
@@ -501,172 +547,17 @@ class unchecked_lifespan final : public contract::lifespan {
   awaitable<void> run(step body) override { return kept_alive(life_, std::move(body)); }
 
  private:
-  static awaitable<void> kept_alive(std::shared_ptr<reference_lifespan> life, step body) {
+  static awaitable<void> kept_alive(std::shared_ptr<managed_lifespan> life, step body) {
     co_await life->run(std::move(body));
   }
 
-  std::shared_ptr<reference_lifespan> life_;
+  std::shared_ptr<managed_lifespan> life_;
 };
-
-void add_unchecked() {
-  catalogue::instance().add(std::make_unique<subject<contract::lifespan>>(
-      "destruction_is_not_checked", subject_kind::mutant,
-      subject_traits{.features = {"checked_destruction"},
-                     .defect = "a lifespan is destroyed while it runs and nobody notices",
-                     .must_fail = {{"X-20", ""}}},
-      [](environment& env, const contract::lifespan_config& limits) {
-        return std::make_unique<unchecked_lifespan>(env.executor(), limits);
-      }));
-}
-
-// ---- registrations
-
-void add_wrong_orders() {
-  add_bent("error_skips_all_closing", defect::error_skips_all_closing,
-           {.defect = "LIF-m1: nothing protects the body, so its error skips all closing",
-            .must_fail = {{"LIF-3", "everything is stopped if the body"}},
-            .may_fail = {"X-7", "X-17", "X-18"}});
-  add_bent("partial_start_leaks", defect::partial_start_leaks,
-           {.defect = "LIF-m5: what was started before a failing start is never stopped",
-            .must_fail = {{"LIF-2", "what was started before the failure is stopped"},
-                          {"LIF-6", "what was started before the cancellation is stopped"}}});
-  add_bent("closes_in_start_order", defect::closes_in_start_order,
-           {.defect = "LIF-m2: closes in the order of starting",
-            .must_fail = {{"LIF-1", "stop in reverse order"}}});
-  add_bent("starts_all_at_once", defect::starts_all_at_once,
-           {.defect = "starts the resources concurrently",
-            .must_fail = {{"LIF-1", "resources start in order"}},
-            .may_fail = {"LIF-2", "LIF-6", "X-5"}});
-  add_bent("stops_all_at_once", defect::stops_all_at_once,
-           {.defect = "stops the resources concurrently", .must_fail = {{"LIF-1", "stop in reverse order"}}});
-  add_bent("stops_what_never_started", defect::stops_what_never_started,
-           {.defect = "a failed start stops all resources, also those never started",
-            .must_fail = {{"LIF-2", "and nothing else"}, {"LIF-6", "and nothing else"}}});
-  add_bent("stops_the_step_that_failed", defect::stops_the_step_that_failed,
-           {.defect = "a resource whose start failed is stopped, too",
-            .must_fail = {{"LIF-2", "and nothing else"}}});
-  add_bent("stops_the_step_that_was_cancelled", defect::stops_the_step_that_was_cancelled,
-           {.defect = "a resource whose start was cancelled is stopped, too",
-            .must_fail = {{"LIF-6", "and nothing else"}}});
-  add_bent("cancelled_start_is_abandoned", defect::cancelled_start_is_abandoned,
-           {.defect = "a cancelled start is left to itself while others are stopped",
-            .must_fail = {{"LIF-6", "nothing is stopped"}},
-            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-4", "LIF-5"}});
-  add_bent("body_runs_after_a_failed_start", defect::body_runs_after_a_failed_start,
-           {.defect = "goes on with the body although a start failed",
-            .must_fail = {{"LIF-2", "the body does not run"}},
-            .may_fail = {"LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
-}
-
-void add_wrong_outcomes() {
-  add_bent("cancellation_is_swallowed", defect::cancellation_is_swallowed,
-           {.defect = "a cancelled run ends well",
-            .must_fail = {{"LIF-3", "ends cancelled"}, {"LIF-6", "ends cancelled"}},
-            .may_fail = {"X-5", "X-7"}});
-  add_bent("first_close_error_skips_the_rest", defect::first_close_error_skips_the_rest,
-           {.defect = "LIF-m4: the first stop that fails skips the others",
-            .must_fail = {{"LIF-4", "a stop that fails skips no other"}}});
-  add_bent("close_errors_are_dropped", defect::close_errors_are_dropped,
-           {.defect = "failures of stops are swallowed",
-            .must_fail = {{"LIF-4", "the failure of the stop is reported once"}},
-            .may_fail = {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}});
-  add_bent("close_error_replaces_the_first", defect::close_error_replaces_the_first,
-           {.defect = "the failure of a stop replaces the failure before it",
-            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
-            .may_fail = {"LIF-1", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
-  add_bent("close_errors_come_first", defect::close_errors_come_first,
-           {.defect = "the failures of stops are put before the primary one",
-            .must_fail = {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
-            .may_fail = {"LIF-4"}});
-  add_bent("cancellation_beats_failure", defect::cancellation_beats_failure,
-           {.defect = "a cancelled run reports no failure of its stops",
-            .must_fail = {{"X-18", "a failure beats the cancellation"}},
-            .may_fail = {"LIF-2", "LIF-3", "LIF-4", "LIF-5", "LIF-6"}});
-  add_bent("cleanup_throws_at_once", defect::cleanup_throws_at_once,
-           {.defect = "the stops are awaited in the cancelled scope, where they throw at once",
-            .must_fail = {{"LIF-3", "everything is stopped if the body is cancelled"},
-                          {"LIF-6", "what was started before the cancellation is stopped"}},
-            .may_fail = {"LIF-2", "LIF-4", "X-7", "X-9", "X-18"}});
-  add_bent("request_interrupts_the_stop", defect::request_interrupts_the_stop,
-           {.defect = "stops are not shielded",
-            .must_fail = {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}},
-            .may_fail = {"X-7"}});
-}
-
-void add_wrong_states() {
-  add_bent("deferred_request_is_forgotten", defect::deferred_request_is_forgotten,
-           {.defect = "M-X9: the shield erases the request instead of deferring it",
-            .must_fail = {{"X-9", "shows at the first suspension"}}});
-  add_bent("cancellation_stays_disabled", defect::cancellation_stays_disabled,
-           {.defect = "M-X10: the switch that the shield set is not given back",
-            .must_fail = {{"X-10", "restores the caller's cancellation state"}},
-            .may_fail = {"X-9"}});
-  add_bent(
-      "ignored_request_is_forgotten", defect::ignored_request_is_forgotten,
-      {.defect = "a request that a step ignored is forgotten", .must_fail = {{"X-5", "is not forgotten"}}});
-  add_bent("entry_is_not_checked", defect::entry_is_not_checked,
-           {.defect = "a cancelled scope is entered", .must_fail = {{"X-6", "reports cancelled"}}});
-  add_bent("runs_twice", defect::runs_twice,
-           {.defect = "a second run starts everything again", .must_fail = {{"LIF-8", "is refused"}}});
-  add_bent("user_is_not_awaited", defect::user_is_not_awaited,
-           {.defect = "LIF-m3: users are cancelled, not awaited, and then their resource is closed",
-            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
-  add_bent("user_is_stopped_last", defect::user_is_stopped_last,
-           {.defect = "users are stopped when the resources are",
-            .must_fail = {{"LIF-5", "has ended before that resource is stopped"}}});
-  add_bent("user_failure_is_dropped", defect::user_failure_is_dropped,
-           {.defect = "the failure of a user is swallowed",
-            .must_fail = {{"LIF-5", "the failure of a user is reported once"}}});
-  add_bent("released_stays_registered", defect::released_stays_registered,
-           {.defect = "LIF-m6: the set of transient things only grows",
-            .must_fail = {{"LIF-9", "is forgotten when it is released"}}});
-  add_bent("counts_what_it_removes_twice", defect::counts_what_it_removes_twice,
-           {.defect = "what is being removed is registered twice until it is gone",
-            .must_fail = {{"LIF-9", "more transient things are registered"}}});
-  add_bent("transient_outlives_the_run", defect::transient_outlives_the_run,
-           {.defect = "transient things are not removed when the run ends",
-            .must_fail = {{"LIF-9", "nothing is registered after the run"}}});
-  add_bent("cancelled_release_leaks", defect::cancelled_release_leaks,
-           {.defect = "a release that is cancelled leaves the thing half removed and forgotten",
-            .must_fail = {{"LIF-9", "removed once, cancelled or not"}}});
-}
-
-void add_wrong_limits() {
-  add_misbounded("stop_is_not_bounded", limit_defect::stop_is_not_bounded,
-                 {.defect = "a stop has all the time it wants",
-                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
-                  .may_fail = {"X-11"}});
-  add_misbounded("limit_is_a_constant", limit_defect::limit_is_a_constant,
-                 {.defect = "the stop limit is 10 ms, whatever is configured",
-                  .must_fail = {{"LIF-7", "is not interrupted before its limit"}},
-                  .may_fail = {"LIF-5"}});
-  add_misbounded("limits_overflow", limit_defect::limits_overflow,
-                 {.defect = "a limit that is none is added to the time, and has passed",
-                  .must_fail = {{"LIF-7", "and not before"}}});
-  add_misbounded("waits_for_whoever_ignores_it", limit_defect::waits_for_whoever_ignores_it,
-                 {.defect = "a stop that ignores its request delays the others for ever",
-                  .must_fail = {{"LIF-7", "although a stop ignores its request"}}});
-  add_misbounded("stop_is_not_asked", limit_defect::stop_is_not_asked,
-                 {.defect = "a stop that has outlasted its limit is not asked to stop",
-                  .must_fail = {{"LIF-7", "is asked to stop at its limit"}},
-                  .may_fail = {"X-11"}});
-  add_misbounded("timeouts_are_not_reported", limit_defect::timeouts_are_not_reported,
-                 {.defect = "nobody learns what timed out",
-                  .must_fail = {{"LIF-7", "the stack reports what timed out"}}});
-  add_misbounded(
-      "everything_in_time_is_reported", limit_defect::everything_in_time_is_reported,
-      {.defect = "every resource is reported as timed out", .must_fail = {{"LIF-7", "before its limit"}}});
-}
-
-const int registered = [] {
-  add_bent("plain", defect::none, {});  // what the others differ from
-  add_wrong_orders();
-  add_wrong_outcomes();
-  add_wrong_states();
-  add_wrong_limits();
-  add_unchecked();
-  return 0;
-}();
+const implements<unchecked_lifespan> unchecked(
+    "destruction_is_not_checked", subject_kind::mutant,
+    {.features = {"checked_destruction"},
+     .defect = "a lifespan is destroyed while it runs and nobody notices",
+     .must_fail = {{"X-20", ""}}});
 
 }  // namespace
 }  // namespace assay

@@ -1,17 +1,23 @@
-#include <assay/scenarios/lifecycle/lifespan/reference.hpp>
-
-#include <memory>
+// The reference's lifespan behind the contract. It has every feature.
+#include <boost/asio/any_io_executor.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/reference/core/errors.hpp>
+#include <assay/reference/lifecycle/lifespan.hpp>
+#include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
-
 namespace {
 
-std::exception_ptr translated(const std::exception_ptr& failure) {
+std::exception_ptr in_words_of_the_contract(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const reference::timed_out&) {
@@ -25,88 +31,62 @@ std::exception_ptr translated(const std::exception_ptr& failure) {
   }
 }
 
-reference::lifespan_options options_of(const contract::lifespan_config& limits) {
-  reference::lifespan_options options;
-  options.stop_limit = limits.stop_limit;
-  options.force_limit = limits.force_limit;
-  return options;
-}
-
-boost::asio::awaitable<void> call(contract::lifespan::step work) { co_await work(); }
-
-}  // namespace
-
-void rethrow_as_contract(const std::exception_ptr& failure) {
+[[noreturn]] void rethrow_as_contract(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const reference::exception_group& group) {
     std::vector<contract::aggregate_error::member> members;
     for (const reference::task_failure& each : group.failures())
-      members.push_back({each.name, translated(each.error)});
+      members.push_back({each.name, in_words_of_the_contract(each.error)});
     throw contract::aggregate_error(std::move(members));
   } catch (...) {
-    std::rethrow_exception(translated(failure));
+    std::rethrow_exception(in_words_of_the_contract(failure));
   }
 }
 
-std::vector<std::string> reference_lifespan_features() {
-  return {"users",           "bounded_stop",  "single_use",
-          "transient",       "shielded_stop", "attached_failures",
-          "level_triggered", "strict_entry",  "checked_destruction"};
-}
+class reference_lifespan final : public contract::lifespan {
+ public:
+  reference_lifespan(const boost::asio::any_io_executor& executor, const contract::lifespan_config& limits)
+      : life_(executor, {.stop_limit = limits.stop_limit, .force_limit = limits.force_limit}) {}
 
-reference_lifespan::reference_lifespan(const boost::asio::any_io_executor& executor,
-                                       const contract::lifespan_config& limits)
-    : life_(executor, options_of(limits)) {}
-
-void reference_lifespan::add(std::string name, step start, step stop) {
-  life_.add(std::move(name), std::move(start), std::move(stop));
-}
-
-boost::asio::awaitable<void> reference_lifespan::run(step body) {
-  std::exception_ptr failure;
-  try {
-    co_await life_.run(std::move(body));
-  } catch (...) {
-    failure = std::current_exception();
+  void add(std::string name, step start, step stop) override {
+    life_.add(std::move(name), std::move(start), std::move(stop));
   }
-  if (failure) rethrow_as_contract(failure);
-}
-
-void reference_lifespan::start_user(std::string, std::string name, step work) {
-  try {
-    life_.spawn(std::move(name), call(std::move(work)));
-  } catch (const reference::closed&) {
-    throw contract::closed_error();
+  awaitable<void> run(step body) override {
+    return translated(life_.run(std::move(body)), rethrow_as_contract);
   }
-}
-
-std::uint64_t reference_lifespan::do_hold(std::string name, step remove) {
-  try {
-    return life_.hold(std::move(name), std::move(remove));
-  } catch (const reference::closed&) {
-    throw contract::closed_error();
+  void start_user(std::string, std::string name, step work) override {
+    try {
+      life_.spawn(std::move(name), call(std::move(work)));
+    } catch (const reference::closed&) {
+      throw contract::closed_error();
+    }
   }
-}
+  std::vector<std::string> stop_timeouts() const override { return life_.stop_timeouts(); }
+  std::size_t held() const override { return life_.held(); }
 
-boost::asio::awaitable<void> reference_lifespan::do_release(std::uint64_t id) {
-  std::exception_ptr failure;
-  try {
-    co_await life_.release(id);
-  } catch (...) {
-    failure = std::current_exception();
+ protected:
+  std::uint64_t do_hold(std::string name, step remove) override {
+    try {
+      return life_.hold(std::move(name), std::move(remove));
+    } catch (const reference::closed&) {
+      throw contract::closed_error();
+    }
   }
-  if (failure) rethrow_as_contract(failure);
-}
+  awaitable<void> do_release(std::uint64_t id) override {
+    return translated(life_.release(id), rethrow_as_contract);
+  }
 
-namespace {
+ private:
+  static awaitable<void> call(step work) { co_await work(); }
 
-const detail::registrar registered(std::make_unique<subject<contract::lifespan>>(
-    "reference", subject_kind::reference, subject_traits{.features = reference_lifespan_features()},
-    [](environment& env, const contract::lifespan_config& limits) {
-      return std::make_unique<reference_lifespan>(env.executor(), limits);
-    }));
+  reference::lifespan life_;
+};
+
+const implements<reference_lifespan> registered(
+    "reference", subject_kind::reference,
+    {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
+                  "level_triggered", "strict_entry", "checked_destruction"}});
 
 }  // namespace
-
 }  // namespace assay

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
@@ -23,6 +24,7 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using assay::sorted;
 using assay::trial;
 using assay::contract::lifespan;
 using nanoseconds = std::chrono::nanoseconds;
@@ -151,11 +153,6 @@ bool contains(const words& all, std::string_view one) {
 
 words labels_of(const assay::operation<void>& op) { return assay::labels_of(op.what()); }
 
-words sorted(words names) {
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 // Whether `first` happened, and `second` not before it.
 bool in_order(const world& w, const std::string& first, const std::string& second) {
   const auto place = std::find(w.log.begin(), w.log.end(), first);
@@ -166,8 +163,36 @@ bool in_order(const world& w, const std::string& first, const std::string& secon
 // hangs with it.
 asio::awaitable<void> expect_ended(trial& t, const assay::operation<void>& run) {
   if (t.expect(run.ended(), "the run has ended")) co_return;
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  co_await timer.async_wait(asio::use_awaitable);
+  co_await assay::sleep_for_ever();
+}
+asio::awaitable<void> ends_within(trial& t, const assay::operation<void>& run, nanoseconds time) {
+  co_await t.advance(time);
+  co_await expect_ended(t, run);
+}
+
+// A lifespan of three resources.
+assay::made_subject<lifespan> of_three(world& w, const assay::maker<lifespan>& make,
+                                       const assay::contract::lifespan_config& limits = {},
+                                       std::uint32_t start_faults = 1, std::uint32_t stop_faults = 1) {
+  auto life = make(limits);
+  add_each(w, *life, three(), start_faults, stop_faults);
+  return life;
+}
+
+// Its run with a plain body, for so long; and to its end.
+asio::awaitable<assay::operation<void>> run_for(world& w, lifespan& life, nanoseconds time) {
+  auto run = w.t.start("run", life.run(step_of(w, "body")));
+  co_await w.t.advance(time);
+  co_return run;
+}
+enum class role { plain, victim };
+constexpr role as_victim = role::victim;
+asio::awaitable<assay::operation<void>> run_through(world& w, lifespan& life, nanoseconds time,
+                                                    role of_it = role::plain) {
+  auto run = w.t.start("run", life.run(step_of(w, "body")));
+  if (of_it == as_victim) w.t.victim(run);
+  co_await ends_within(w.t, run, time);
+  co_return run;
 }
 
 // What was started, and nothing else, is stopped, once. The order is the matter of LIF-1.
@@ -194,14 +219,9 @@ words first_of(const words& names, std::size_t count) {
   return {names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count)};
 }
 
-asio::awaitable<void> park() {
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  co_await timer.async_wait(asio::use_awaitable);
-}
-
 asio::awaitable<void> run_then_wait(lifespan& life, lifespan::step body) {
   co_await life.run(std::move(body));
-  co_await park();
+  co_await assay::sleep_for_ever();
 }
 
 }  // namespace
@@ -233,9 +253,7 @@ ASSAY_CLAUSE(
     const words names = first_of(three(), count);
     auto life = make();
     add_each(w, *life, names);
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(20ms);
-    co_await expect_ended(t, run);
+    auto run = co_await run_through(w, *life, 20ms);
     t.expect(run.done(), "the run has ended well");
     const words expected = plain_log(names, {"body", "body: ended"});
     t.expect_eq(w.log, expected, "resources start in order and stop in reverse order, around the body");
@@ -244,12 +262,8 @@ ASSAY_CLAUSE(
 
 ASSAY_SCENARIO(lifespan, "LIF-1", "swept", .swept = true) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms, as_victim);
   expect_order(t, w);
   t.sometimes("the body ran", w.happened("body"));
   t.sometimes("the run was cancelled", run.cancelled());
@@ -257,11 +271,8 @@ ASSAY_SCENARIO(lifespan, "LIF-1", "swept", .swept = true) {
 
 ASSAY_SCENARIO(lifespan, "LIF-1", "faulted", .faulted = true) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms);
   (void)run.what();
   expect_order(t, w);
 }
@@ -278,11 +289,8 @@ ASSAY_CLAUSE(
     const words names = three();
     const std::string step = "start " + names[failing];
     w.plans[step].how = conduct::fails;
-    auto life = make();
-    add_each(w, *life, names);
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(20ms);
-    co_await expect_ended(t, run);
+    auto life = of_three(w, make);
+    auto run = co_await run_through(w, *life, 20ms);
     t.expect(run.failed(), "a run whose start failed fails");
     const words labels = labels_of(run);
     t.expect(contains(labels, step), "the outcome holds the failure of the start");
@@ -296,10 +304,8 @@ ASSAY_SCENARIO(lifespan, "LIF-2", "stop failures attached", .features = {"attach
   world w(t);
   w.plans["start c"].how = conduct::fails;
   w.plans["stop b"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(20ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 20ms);
   t.expect_eq(labels_of(run), words({"start c", "stop b"}),
               "the failure of the start comes first, that of the stop is attached");
   words tasks;
@@ -310,12 +316,8 @@ ASSAY_SCENARIO(lifespan, "LIF-2", "stop failures attached", .features = {"attach
 ASSAY_SCENARIO(lifespan, "LIF-2", "swept and faulted", .swept = true, .faulted = true) {
   world w(t);
   w.plans["start c"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms, as_victim);
   const words failures = w.those("start ", ": failed");
   t.sometimes("a start failed", !failures.empty());
   t.sometimes("the run was cancelled", run.cancelled());
@@ -334,11 +336,8 @@ ASSAY_CLAUSE(
     "cancelled. With `shielded_stop`, a request that arrives meanwhile interrupts no stop.") {
   world w(t);
   w.plans["body"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(20ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 20ms);
   expect_stopped(t, w, "everything is stopped if the body fails");
   t.expect_eq(labels_of(run), words({"body"}), "the run ends with the failure of the body");
 }
@@ -346,26 +345,19 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(lifespan, "LIF-3", "cancelled") {
   world w(t);
   w.plans["body"].how = conduct::waits;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(20ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 20ms);
   t.expect(run.pending() && w.those("stop ", "").empty(), "nothing is stopped while the body runs");
   run.cancel();
-  co_await t.advance(20ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 20ms);
   expect_stopped(t, w, "everything is stopped if the body is cancelled");
   t.expect(run.cancelled(), "a run whose body was cancelled ends cancelled");
 }
 
 ASSAY_SCENARIO(lifespan, "LIF-3", "shielded", .features = {"shielded_stop"}, .swept = true) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms, as_victim);
   t.expect(run.done() || run.cancelled(), "the run has ended, well or cancelled");
   t.expect_eq(w.those("stop ", ": cancelled"), words(), "no stop is interrupted");
 }
@@ -373,12 +365,8 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "shielded", .features = {"shielded_stop"}, .sw
 ASSAY_SCENARIO(lifespan, "LIF-3", "swept and faulted", .swept = true, .faulted = true) {
   world w(t);
   w.plans["body"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms, as_victim);
   (void)run.what();
   t.sometimes("the body failed", w.happened("body: failed"));
   t.sometimes("the body was cancelled", w.happened("body: cancelled"));
@@ -398,11 +386,8 @@ ASSAY_CLAUSE(lifespan, "LIF-4", must,
     world w(t);
     const std::string step = "stop " + failing;
     w.plans[step].how = conduct::fails;
-    auto life = make();
-    add_each(w, *life, three());
-    auto run = t.start("run " + failing, life->run(step_of(w, "body")));
-    co_await t.advance(20ms);
-    co_await expect_ended(t, run);
+    auto life = of_three(w, make);
+    auto run = co_await run_through(w, *life, 20ms);
     (void)run.what();
     expect_stopped(t, w, "a stop that fails skips no other");
     t.expect_eq(t.times_observed(step), 1U, "the failure of the stop is reported once");
@@ -412,11 +397,8 @@ ASSAY_CLAUSE(lifespan, "LIF-4", must,
 ASSAY_SCENARIO(lifespan, "LIF-4", "all of them", .features = {"attached_failures"}) {
   world w(t);
   for (const std::string& name : three()) w.plans["stop " + name].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(20ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 20ms);
   const words happened = w.those("stop ", ": failed");
   words expected;
   for (const std::string& name : happened) expected.push_back("stop " + name);
@@ -427,12 +409,8 @@ ASSAY_SCENARIO(lifespan, "LIF-4", "all of them", .features = {"attached_failures
 ASSAY_SCENARIO(lifespan, "LIF-4", "swept and faulted", .swept = true, .faulted = true) {
   world w(t);
   w.plans["stop b"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  auto life = of_three(w, make);
+  auto run = co_await run_through(w, *life, 50ms, as_victim);
   (void)run.what();
   t.sometimes("a stop failed", w.happened("stop b: failed"));
   if (!w.happened("body") || w.those("stop ", ": failed").empty()) co_return;
@@ -482,16 +460,14 @@ ASSAY_CLAUSE(
     const std::string second = "user 2 with " + assay::format_duration(cleanup);
     w.plans[first] = {conduct::waits, 0ms, cleanup};
     w.plans[second] = {conduct::waits, 0ms, cleanup};
-    auto life = make();
-    add_each(w, *life, three());
+    auto life = of_three(w, make);
     const std::vector<user_of> users = {{"a", first}, {"c", second}};
     w.plans["body"].pause = 5ms;
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
     co_await t.advance(4ms);
     t.expect(w.happened(first) && w.happened(second), "users run beside the body");
     t.expect(!w.happened(first + ": cancelled"), "a user is not asked to stop while the body runs");
-    co_await t.advance(200ms);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 200ms);
     t.expect(run.done(), "the run has ended well");
     for (const user_of& user : users) expect_users_gone(t, w, user);
   }
@@ -502,12 +478,10 @@ ASSAY_SCENARIO(lifespan, "LIF-5", "a user that fails", .features = {"users"}) {
   w.plans["user 1"].how = conduct::fails;
   w.plans["user 2"].how = conduct::ends;
   w.plans["body"].pause = 5ms;
-  auto life = make();
-  add_each(w, *life, three());
+  auto life = of_three(w, make);
   const std::vector<user_of> users = {{"b", "user 1"}, {"b", "user 2"}};
   auto run = t.start("run", life->run(users_then_body(w, *life, users)));
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 50ms);
   (void)run.what();
   t.expect_eq(t.times_observed("user 1"), 1U, "the failure of a user is reported once");
   for (const user_of& user : users) expect_users_gone(t, w, user);
@@ -518,13 +492,11 @@ ASSAY_SCENARIO(lifespan, "LIF-5", "swept and faulted", .features = {"users"}, .s
   world w(t);
   w.plans["user 1"] = {conduct::waits, 0ms, 3ms};
   w.plans["user 2"] = {conduct::waits, 0ms, 1ms};
-  auto life = make();
-  add_each(w, *life, three());
+  auto life = of_three(w, make);
   const std::vector<user_of> users = {{"a", "user 1"}, {"c", "user 2"}};
   auto run = t.start("run", life->run(users_then_body(w, *life, users)));
   t.victim(run);
-  co_await t.advance(100ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 100ms);
   (void)run.what();
   for (const user_of& user : users) expect_users_gone(t, w, user);
   t.sometimes("a user was asked to stop", w.happened("user 1: cancelled"));
@@ -542,14 +514,11 @@ ASSAY_CLAUSE(
     const words names = three();
     const std::string step = "start " + names[k];
     w.plans[step] = {conduct::waits, 0ms, 5ms};
-    auto life = make();
-    add_each(w, *life, names);
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(20ms);
+    auto life = of_three(w, make);
+    auto run = co_await run_for(w, *life, 20ms);
     t.expect(run.pending() && w.happened(step), "a start that waits is waited for");
     run.cancel();
-    co_await t.advance(50ms);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 50ms);
     t.expect(run.cancelled(), "a run whose start was cancelled ends cancelled");
     t.expect(!w.happened("body"), "the body does not run");
     expect_stopped(t, w, "what was started before the cancellation is stopped, and nothing else");
@@ -562,29 +531,23 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(lifespan, "LIF-6", "started nevertheless") {
   world w(t);
   w.plans["start b"] = {conduct::stubborn, 10ms};
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(5ms);
-  run.cancel();
-  co_await t.settle();
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 5ms);
+  co_await t.cancel(run);
   t.expect_eq(w.those("stop ", ""), words(), "nothing is stopped while the start goes on");
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 50ms);
   expect_stopped(t, w, "a resource that started nevertheless is stopped");
 }
 
 ASSAY_SCENARIO(lifespan, "LIF-6", "swept and faulted", .swept = true, .faulted = true) {
   world w(t);
   w.plans["start b"].cleanup = 5ms;
-  auto life = make();
-  add_each(w, *life, three(), 2);
+  auto life = of_three(w, make, {}, 2);
   auto run = t.start("run", life->run(step_of(w, "body")));
   t.victim(run);
   co_await t.advance(50ms);
   run.cancel();  // in case that a start hangs
-  co_await t.advance(50ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 50ms);
   (void)run.what();
   const words cancelled = w.those("start ", ": cancelled");
   t.sometimes("a start was cancelled", !cancelled.empty());
@@ -610,13 +573,9 @@ ASSAY_CLAUSE(
   for (const auto limit : {10ms, 25ms}) {
     world w(t);
     w.plans["stop b"] = {conduct::waits, 0ms, 1ms};
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = limit;
-    limits.force_limit = 5ms;
-    auto life = make(limits);
-    add_each(w, *life, three());
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(6ms);
+    const assay::contract::lifespan_config limits = {limit, 5ms};
+    auto life = of_three(w, make, limits);
+    auto run = co_await run_for(w, *life, 6ms);
     t.expect_eq(w.last(), "stop b", "the stop has begun");
     const nanoseconds due = w.begun_at + limit - t.elapsed();
     co_await t.advance(due);
@@ -626,8 +585,7 @@ ASSAY_CLAUSE(
     t.expect_eq(w.asked_at, t.elapsed(), "a stop is asked to stop at its limit");
     co_await t.advance(6ms);
     t.expect(w.happened("stop a"), "the next resource is stopped within the limits");
-    co_await t.advance(20ms);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 20ms);
     (void)run.what();
     t.expect_eq(life->stop_timeouts(), words({"b"}), "the stack reports what timed out");
   }
@@ -637,20 +595,14 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a stop that ignores the request", .features =
   for (const auto force : {0ms, 7ms}) {
     world w(t);
     w.plans["stop b"] = {conduct::stubborn, 1s};
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = 10ms;
-    limits.force_limit = force;
-    auto life = make(limits);
-    add_each(w, *life, three());
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(6ms);
+    const assay::contract::lifespan_config limits = {10ms, force};
+    auto life = of_three(w, make, limits);
+    auto run = co_await run_for(w, *life, 6ms);
     const nanoseconds due = w.begun_at + limits.stop_limit + force - t.elapsed();
-    co_await t.advance(due);
-    co_await t.settle();
+    co_await t.pass(due);
     t.expect(w.happened("stop a"), "the next resource is stopped although a stop ignores its request");
     t.expect_eq(life->stop_timeouts(), words({"b"}), "the stack reports what timed out");
-    co_await t.advance(2s);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 2s);
     (void)run.what();
   }
 }
@@ -660,15 +612,11 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a user that ignores the request", .features =
     world w(t);
     const std::string user = "user for " + assay::format_duration(limit);
     w.plans[user] = {conduct::stubborn, 1s};
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = limit;
-    limits.force_limit = 5ms;
-    auto life = make(limits);
-    add_each(w, *life, three());
+    const assay::contract::lifespan_config limits = {limit, 5ms};
+    auto life = of_three(w, make, limits);
     const std::vector<user_of> users = {{"c", user}};
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
-    co_await t.advance(4ms);
-    co_await t.settle();
+    co_await t.pass(4ms);
     const nanoseconds asked = t.elapsed();
     t.expect_eq(w.asked_at, asked, "a user is asked to stop as soon as stopping begins");
     co_await t.advance(limit);
@@ -676,8 +624,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a user that ignores the request", .features =
     co_await t.advance(6ms);
     t.expect(w.happened("stop c"), "the resource is stopped although a user ignores its request");
     t.expect_eq(life->stop_timeouts(), words({user}), "the stack reports what timed out");
-    co_await t.advance(2s);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 2s);
     (void)run.what();
   }
 }
@@ -686,14 +633,9 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "in time", .features = {"bounded_stop"}) {
   for (const auto limit : {10ms, 25ms}) {
     world w(t);
     for (const std::string& name : three()) w.plans["stop " + name].pause = limit - 1ms;
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = limit;
-    limits.force_limit = 5ms;
-    auto life = make(limits);
-    add_each(w, *life, three());
-    auto run = t.start("run", life->run(step_of(w, "body")));
-    co_await t.advance(200ms);
-    co_await expect_ended(t, run);
+    const assay::contract::lifespan_config limits = {limit, 5ms};
+    auto life = of_three(w, make, limits);
+    auto run = co_await run_through(w, *life, 200ms);
     t.expect(run.done(), "the run has ended well");
     t.expect_eq(life->stop_timeouts(), words(), "what stops in time is not reported");
     t.expect_eq(w.those("stop ", ": cancelled"), words(), "what stops in time is not interrupted");
@@ -706,20 +648,15 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme durations", .features = {"bounded_sto
     const bool endless = assay::is_endless(limit);
     world w(t);
     w.plans["stop b"].pause = assay::long_time;
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = limit;
-    limits.force_limit = 5ms;
-    auto life = make(limits);
-    add_each(w, *life, three());
-    auto run = t.start("run with " + time, life->run(step_of(w, "body")));
-    co_await t.advance(20ms);
+    const assay::contract::lifespan_config limits = {limit, 5ms};
+    auto life = of_three(w, make, limits);
+    auto run = co_await run_for(w, *life, 20ms);
     t.expect_eq(w.happened("stop b: cancelled"), !endless,
                 "a stop is asked to stop at its limit, and not before: " + time);
     t.expect_eq(w.happened("stop a"), !endless,
                 "the next resource waits for the limit, and no longer: " + time);
     if (endless) co_await t.advance(assay::long_time);
-    co_await t.advance(20ms);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 20ms);
     (void)run.what();
     expect_stopped(t, w, "every resource is stopped, whatever the limit: " + time);
     t.expect_eq(contains(life->stop_timeouts(), "b"), !endless, "the stack reports what timed out: " + time);
@@ -732,17 +669,12 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme force limits", .features = {"bounded_
     const bool endless = assay::is_endless(limit);
     world w(t);
     w.plans["stop b"] = {conduct::stubborn, assay::long_time};
-    assay::contract::lifespan_config limits;
-    limits.stop_limit = 10ms;
-    limits.force_limit = limit;
-    auto life = make(limits);
-    add_each(w, *life, three());
-    auto run = t.start("run with " + time, life->run(step_of(w, "body")));
-    co_await t.advance(30ms);
+    const assay::contract::lifespan_config limits = {10ms, limit};
+    auto life = of_three(w, make, limits);
+    auto run = co_await run_for(w, *life, 30ms);
     t.expect_eq(w.happened("stop a"), !endless,
                 "the next resource waits for the limit, and no longer: " + time);
-    co_await t.advance(assay::long_time);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, assay::long_time);
     (void)run.what();
     expect_stopped(t, w, "every resource is stopped, whatever the limit: " + time);
   }
@@ -751,15 +683,9 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme force limits", .features = {"bounded_
 ASSAY_SCENARIO(lifespan, "LIF-7", "swept and faulted", .features = {"bounded_stop", "shielded_stop"},
                .swept = true, .faulted = true) {
   world w(t);
-  assay::contract::lifespan_config limits;
-  limits.stop_limit = 10ms;
-  limits.force_limit = 5ms;
-  auto life = make(limits);
-  add_each(w, *life, three(), 1, 2);
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  t.victim(run);
-  co_await t.advance(200ms);
-  co_await expect_ended(t, run);
+  const assay::contract::lifespan_config limits = {10ms, 5ms};
+  auto life = of_three(w, make, limits, 1, 2);
+  auto run = co_await run_through(w, *life, 200ms, as_victim);
   (void)run.what();
   t.expect_eq(life->stop_timeouts(), w.those("stop ", ": cancelled"), "the stack reports what timed out");
   expect_stopped(t, w, "a stop that hangs skips no other");
@@ -772,10 +698,8 @@ ASSAY_CLAUSE(lifespan, "LIF-8", should,
              "stops nothing.",
              .features = {"single_use"}) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.settle();
+  auto life = of_three(w, make);
+  auto run = co_await t.begin("run", life->run(step_of(w, "body")));
   auto beside = t.start("run beside it", life->run(step_of(w, "second body")));
   co_await t.advance(50ms);
   t.expect(beside.rejected(), "a second run beside the first is refused");
@@ -835,11 +759,9 @@ ASSAY_CLAUSE(
     .features = {"transient"}) {
   for (const std::size_t count : {1U, 5U}) {
     world w(t);
-    auto life = make();
-    add_each(w, *life, three());
+    auto life = of_three(w, make);
     auto run = t.start("run", life->run(transient_body(w, *life, count, 2)));
-    co_await t.advance(50ms);
-    co_await expect_ended(t, run);
+    co_await ends_within(t, run, 50ms);
     t.expect(run.done(), "the run has ended well");
     t.expect_eq(life->held(), 0U, "nothing is registered after the run");
     words expected;
@@ -872,8 +794,7 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_s
   lifespan& reached = *life;
   auto run = t.start("run", life->run([&w, &reached] { return release_one(w, reached); }));
   t.victim(run);
-  co_await t.advance(20ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 20ms);
   t.expect(run.done() || run.cancelled(), "the run has ended, well or cancelled");
   const words expected(w.happened("held") ? 1U : 0U, "file");
   t.expect_eq(w.those("remove ", ": ended"), expected, "a transient thing is removed once, cancelled or not");
@@ -885,10 +806,8 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_s
 ASSAY_SCENARIO(lifespan, "X-5", "", .features = {"level_triggered"}) {
   world w(t);
   w.plans["start b"] = {conduct::stubborn, 10ms};
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(5ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 5ms);
   run.cancel();
   co_await t.advance(50ms);
   t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
@@ -899,9 +818,7 @@ namespace {
 
 asio::awaitable<void> run_when_cancelled(lifespan& life, lifespan::step body) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await assay::failure_of(assay::sleep_for_ever());
   co_await life.run(std::move(body));
 }
 
@@ -909,10 +826,8 @@ asio::awaitable<void> run_when_cancelled(lifespan& life, lifespan::step body) {
 
 ASSAY_SCENARIO(lifespan, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run in a cancelled scope", run_when_cancelled(*life, step_of(w, "body")));
-  co_await t.settle();
+  auto life = of_three(w, make);
+  auto run = co_await t.begin("run in a cancelled scope", run_when_cancelled(*life, step_of(w, "body")));
   run.cancel();
   co_await t.advance(20ms);
   t.expect(run.cancelled(), "a run that enters a cancelled scope reports cancelled");
@@ -922,10 +837,8 @@ ASSAY_SCENARIO(lifespan, "X-6", "", .features = {"strict_entry"}, .sim_only = tr
 ASSAY_SCENARIO(lifespan, "X-7", "", .features = {"shielded_stop"}) {
   world w(t);
   w.plans["body"] = {conduct::waits, 0ms, 5ms};
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(10ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 10ms);
   run.request(asio::cancellation_type::partial);
   co_await t.settle();
   for (int i = 0; i < 12; ++i) {  // while the body cleans up, and then while things are being stopped
@@ -938,8 +851,7 @@ ASSAY_SCENARIO(lifespan, "X-7", "", .features = {"shielded_stop"}) {
 
 ASSAY_SCENARIO(lifespan, "X-9", "", .features = {"shielded_stop"}) {
   world w(t);
-  auto life = make();
-  add_each(w, *life, three());
+  auto life = of_three(w, make);
   auto run = t.start("run, then wait", run_then_wait(*life, step_of(w, "body")));
   co_await t.advance(5ms);
   t.expect(w.happened("body: ended") && run.pending(), "things are being stopped");
@@ -947,8 +859,7 @@ ASSAY_SCENARIO(lifespan, "X-9", "", .features = {"shielded_stop"}) {
   co_await t.advance(20ms);
   t.expect_eq(sorted(w.those("stop ", ": ended")), three(), "the request interrupts no stop");
   t.expect(run.cancelled(), "a request that was deferred shows at the first suspension after the run");
-  run.cancel();
-  co_await t.settle();
+  co_await t.cancel(run);
 }
 
 namespace {
@@ -962,7 +873,7 @@ asio::awaitable<void> run_and_compare(trial& t, lifespan& life, lifespan::step b
   }
   const bool after = co_await asio::this_coro::throw_if_cancelled();
   t.expect_eq(after, throwing, "the run restores the caller's cancellation state");
-  co_await park();
+  co_await assay::sleep_for_ever();
 }
 
 }  // namespace
@@ -972,13 +883,11 @@ ASSAY_SCENARIO(lifespan, "X-10", "", .features = {"shielded_stop"}) {
     world w(t);
     const std::string body = throwing ? "a failing body" : "another failing body";
     w.plans[body].how = conduct::fails;
-    auto life = make();
-    add_each(w, *life, three());
+    auto life = of_three(w, make);
     auto run = t.start("run, then wait", run_and_compare(t, *life, step_of(w, body), throwing));
     co_await t.advance(20ms);
     t.expect(run.pending(), "the caller goes on after the run");
-    run.cancel();
-    co_await t.settle();
+    co_await t.cancel(run);
     t.expect(run.cancelled(), "the caller can be cancelled after the run");
   }
 }
@@ -988,16 +897,11 @@ ASSAY_SCENARIO(lifespan, "X-11", "", .features = {"bounded_stop", "shielded_stop
   w.plans["body"].how = conduct::waits;
   w.plans["stop c"].how = conduct::waits;
   w.plans["stop b"].how = conduct::waits;
-  assay::contract::lifespan_config limits;
-  limits.stop_limit = 10ms;
-  limits.force_limit = 5ms;
-  auto life = make(limits);
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(10ms);
+  const assay::contract::lifespan_config limits = {10ms, 5ms};
+  auto life = of_three(w, make, limits);
+  auto run = co_await run_for(w, *life, 10ms);
   run.cancel();
-  co_await t.advance(60ms);
-  co_await expect_ended(t, run);
+  co_await ends_within(t, run, 60ms);
   (void)run.what();
 }
 
@@ -1005,10 +909,8 @@ ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
   world w(t);
   w.plans["body"].how = conduct::fails;
   w.plans["stop b"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(20ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 20ms);
   t.expect_eq(labels_of(run), words({"body", "stop b"}),
               "the failure of a stop does not replace that of the body");
 }
@@ -1017,10 +919,8 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
   world w(t);
   w.plans["body"].how = conduct::waits;
   w.plans["stop b"].how = conduct::fails;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(10ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 10ms);
   run.cancel();
   co_await t.advance(20ms);
   t.expect_eq(labels_of(run), words({"stop b"}), "a failure beats the cancellation");
@@ -1029,12 +929,9 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
 ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
   world w(t);
   w.plans["body"].how = conduct::waits;
-  auto life = make();
-  add_each(w, *life, three());
-  auto run = t.start("run", life->run(step_of(w, "body")));
-  co_await t.advance(10ms);
+  auto life = of_three(w, make);
+  auto run = co_await run_for(w, *life, 10ms);
   life.reset();
   t.fail("a lifespan was destroyed before its run had ended, and nobody noticed");
-  run.cancel();
-  co_await t.settle();
+  co_await t.cancel(run);
 }
