@@ -34,9 +34,6 @@ INTERNALS = "harness/sim/asio_internals.hpp"
 INTERNAL = re.compile(r"\basio\s*::\s*detail\b")
 INTERNAL_HEADER = re.compile(r"(boost/)?asio/(detail|impl)/")
 
-# What goes upwards today. Nothing is added; what is mended is taken off.
-DEBTS = {}
-
 
 def is_reference_subject(path):
     """The reference's own subjects: what stands between it and its contract."""
@@ -70,7 +67,7 @@ def refusal(user, used):
         bends = beside and re.fullmatch(r"mutants\w*\.cpp", user.rpartition("/")[2])
         if not bends and not (beside and is_reference_subject(user)):
             return "an adapter of the reference is included by its subjects and by mutants beside it, alone"
-    if layer == "harness" and room_of(user) and (user, used) not in DEBTS:
+    if layer == "harness" and room_of(user):
         for room in (room_of(user), room_of(used)):
             if room and room not in ROOMS:
                 return f"harness/{room}/ has no place in the order of rooms (ROOMS in tests/includes_test.py)"
@@ -148,13 +145,9 @@ class Includes(unittest.TestCase):
         self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
 
     def test_no_folders_include_each_other(self):
-        edges = [one for one in edges_below(ROOT) if (one[0], one[2]) not in DEBTS]
+        edges = list(edges_below(ROOT))
         self.assertGreater(len(edges), 300)
         self.assertEqual(circle_in(edges), [])
-
-    def test_no_debt_is_listed_that_is_paid(self):
-        there = {(user, used) for user, _, used in edges_below(ROOT)}
-        self.assertEqual([debt for debt in DEBTS if debt not in there], [], "take it off DEBTS")
 
     def test_what_is_planted_is_found(self):
         for user, text in [

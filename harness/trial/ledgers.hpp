@@ -43,6 +43,8 @@ class exception_ledger {
   std::exception_ptr plant(std::string label);
   /// An exception with this label was seen; false if none was planted.
   bool observe(const std::string& label);
+  /// Whether any was planted with this label.
+  bool knows(const std::string& label) const { return planted_.contains(label); }
   /// How often those were that were planted last.
   std::uint32_t times_observed(const std::string& label) const;
   /// One sentence for each that was not observed as often as it was raised.

@@ -804,7 +804,7 @@ std::string trial::untranslated(const std::exception_ptr& failure) const {
     const outcome what = describe(failure);
     if (what.kind != outcome_kind::error) return {};
     if (dynamic_cast<const contract::operation_error*>(&error) != nullptr) {
-      if (!labels_planted_ || planted_.contains(what.label)) return {};
+      if (!labels_planted_ || raised_.knows(what.label)) return {};
       return "the error '" + what.label + "', with which nothing was made to fail";
     }
     std::string named = name_in_hand(error.what());
