@@ -9,6 +9,12 @@
 //
 // Real timers would make the stock io_context sleep for real, so there it runs on virtual time, driven as the tier
 // `io_context` is; its yields are what a program does.
+//
+// What bounds `pending`: a sleeping task takes 1,104 bytes in four blocks (336 the body's frame, 480 that of co_spawn's
+// entry point, 160 that of the wait's initiation, 128 the wait), and is in no cache when it is woken. All but the wait are
+// frames of Asio's and of the program. In processor time, beside tokio's paused clock (2.33 s): 2.9 s without looking ahead,
+// 2.6 to 2.7 s with it, and 2.0 s with it where `free` does nothing. So what is left above 1x is the freeing of the blocks,
+// most of it cache misses in glibc where it merges a freed block with its neighbours.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 

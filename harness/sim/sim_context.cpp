@@ -104,6 +104,7 @@ bool sim_context::run_turn() {
   ++task.turns;
   recent_[turns_ % recent_max] = op->task;
   ++turns_;
+  time_.look_ahead();
   time_.begin_turn(*op);
   time_.current_past() = mixed(time_.current_past(), op->task);
   const flag_guard running(running_);
