@@ -30,7 +30,9 @@ inline boost::asio::awaitable<void> sleep_for_ever() {
   co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
-/// How `work` ended: its failure, or null. For what must be awaited afterwards, which a handler cannot do.
+/// How `work` ended: its failure, or null. For what must be awaited afterwards, which a handler cannot do. Where a request is
+/// on record and throws, the co_await of this itself does, before `work` begins: `hold_requests` (scope.hpp) comes first
+/// there.
 inline boost::asio::awaitable<std::exception_ptr> failure_of(boost::asio::awaitable<void> work) {
   std::exception_ptr failure;
   try {
