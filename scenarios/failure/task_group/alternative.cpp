@@ -68,8 +68,39 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
   core(environment& env, bool collect, group_manner how, group_defect wrong)
       : env_(env), executor_(env.executor()), collect_(collect), how_(how), wrong_(wrong) {}
 
-  awaitable<void> run(std::vector<child> children);
-  bool spawn(child one);
+  awaitable<void> run(std::vector<child> children) {
+    const auto self = shared_from_this();
+    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    running_ = true;
+    for (child& one : children) start(std::move(one), false);
+    children.clear();
+    while (true) {
+      take_news();
+      if (may_end()) break;
+      boost::system::error_code ended;
+      co_await alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+      const bool requested = state.cancelled() != cancellation_type::none;
+      if (requested && (requests_ == 0 || news_.empty())) take_request(state.cancelled());
+    }
+    running_ = false;
+    co_await asio::this_coro::throw_if_cancelled(throwing);
+    const std::exception_ptr failure = outcome();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  bool spawn(child one) {
+    if (takes_children()) {
+      any_came_later_ = true;
+      start(std::move(one), true);
+      return true;
+    }
+    if (is(begins_work_that_it_refuses)) asio::co_spawn(executor_, one.run(), [](std::exception_ptr) {});
+    if (is(keeps_work_that_it_refuses)) kept_.push_back(std::move(one.run));
+    return false;
+  }
+
   void close() {
     closed_ = !is(takes_children_when_closed);
     if (is(stops_its_children_when_closed)) stop();
@@ -90,19 +121,168 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
   bool is(group_manner manner) const { return how_ == manner; }
   bool is(group_defect defect) const { return wrong_ == defect; }
 
-  static awaitable<void> live(std::shared_ptr<core> all, member_ptr self, work run);
-  void start(child one, bool later);
-  bool takes_children() const;
-  void take_news();
-  void take_failure(const member& failed);
-  void take_request(cancellation_type latest);
-  bool may_end() const;
-  void wake();
-  void stop();
-  bool is_asked(const member& one) const;
-  void lose_patience();
-  void bend_failures(bool requested);
-  std::exception_ptr outcome();
+  bool takes_children() const {
+    const bool runs = running_ || is(takes_children_after_its_end);
+    const bool is_late = stopping_ && !is(group_manner::easy_going) && !is(takes_children_while_stopping) &&
+                         !is(takes_children_while_stopping_and_lets_them_run);
+    return runs && !closed_ && !is_late;
+  }
+
+  void start(child one, bool later) {
+    const auto self = std::make_shared<member>(std::move(one.name), later);
+    if (!later || !is(forgets_children_that_came_later)) members_.push_back(self);
+    if (is(keeps_closures_until_it_goes)) kept_.push_back(one.run);
+    auto ended = [all = shared_from_this(), self](std::exception_ptr) {
+      self->ended = true;
+      all->news_.push_back(self);
+      all->wake();
+    };
+    asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
+                   asio::bind_cancellation_slot(self->signal.slot(), std::move(ended)));
+    if (self->is_through && is(forgets_children_that_end_within_their_start)) members_.remove(self);
+  }
+
+  static awaitable<void> live(std::shared_ptr<core> all, member_ptr self, work run) {
+    if (all->stopping_ && !all->is(takes_children_while_stopping_and_lets_them_run)) co_return;
+    if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
+    self->failure = co_await failure_of(begin_later(all->is(group_manner::unhurried) ? 3 : 0, run));
+    self->is_through = true;
+    if (all->is(group_manner::impatient) && all->abandoned_ && self->failure &&
+        !is_cancellation(self->failure))
+      all->env_.report_unhandled(std::exchange(self->failure, nullptr));
+    if (all->is(lets_go_of_late_children_late) && self->came_later) do_later(all->executor_, 5, [run] {});
+    // What co_spawn still awaits would otherwise throw, when a request is there, out of the event loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
+  }
+
+  void take_news() {
+    while (!news_.empty()) {
+      const member_ptr ended = std::move(news_.front());
+      news_.pop_front();
+      members_.remove(ended);
+      any_ended_ = true;
+      if (!ended->failure) continue;
+      if (!is_cancellation(ended->failure)) {
+        take_failure(*ended);
+        continue;
+      }
+      given_up_.push_back({ended->name, ended->failure});
+      if (is(counts_giving_up_as_a_failure) && !stopping_) failures_.push_back(given_up_.back());
+      const bool has_started_another =
+          any_came_later_ && is(stops_when_a_child_that_started_another_gives_up);
+      if (has_started_another || is(stops_when_a_child_gives_up)) stop();
+    }
+  }
+
+  void take_failure(const member& failed) {
+    if (is(drops_failures_while_stopping) && stopping_) return;
+    failures_.push_back({failed.name, failed.failure});
+    if (is(tells_the_hook_as_well)) env_.report_unhandled(failed.failure);
+    if (is(ends_with_the_first_failure)) abandoned_ = true;
+    if (is(lets_an_exit_request_wait_for_nobody) && is_exit_request(failures_.back())) abandoned_ = true;
+    if (collect_ && !is(stops_siblings_in_collect_mode)) return;
+    if (is(leaves_siblings_of_a_failure_alone) || is(ends_with_the_first_failure)) return;
+    if (is(goes_on_without_its_body) && failed.name == body_name) return;
+    stop();
+  }
+
+  void take_request(cancellation_type latest) {
+    ++requests_;
+    if (is(passes_no_request_on)) return;
+    if (is(passes_only_the_first_request_on_as_it_is) && requests_ == 1) strength_ = latest;
+    stop();
+    if (is(abandons_children_when_cancelled)) abandoned_ = true;
+    if (is(abandons_children_when_cancelled_twice) && requests_ > 1) abandoned_ = true;
+  }
+
+  bool may_end() const {
+    if (is(waits_for_an_end_even_if_empty) && !any_ended_) return false;
+    return abandoned_ || members_.empty();
+  }
+
+  void wake() {
+    if (is(wakes_nobody_while_stopping) && requests_ > 0) return;
+    const int turns = is(group_manner::unhurried) ? 2 : 0;
+    do_later(executor_, turns, [self = shared_from_this()] { self->alarm_.cancel(); });
+  }
+
+  void stop() {
+    if (std::exchange(stopping_, true) && !is(repeats_the_request_at_every_failure)) return;
+    for (auto one = members_.rbegin(); one != members_.rend(); ++one) {
+      if (!is_asked(**one)) continue;
+      asio::post(executor_, [all = shared_from_this(), asked = *one] {
+        if (!asked->ended) asked->signal.emit(all->strength_);
+      });
+    }
+    if (is(group_manner::impatient)) lose_patience();
+  }
+
+  bool is_asked(const member& one) const {
+    if (is(leaves_the_body_alone)) return one.name != body_name;
+    const bool known = is(asks_only_children_before_the_failed_one) && !failures_.empty();
+    return !known || one.name < failures_.front().task;
+  }
+
+  void lose_patience() {
+    patience_ = std::make_shared<asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
+    patience_->async_wait([all = shared_from_this(), timer = patience_](boost::system::error_code) {
+      all->abandoned_ = all->running_;
+      all->wake();
+    });
+  }
+
+  void bend_failures(bool requested) {
+    if (is(group_manner::unhurried)) std::reverse(failures_.begin(), failures_.end());
+    switch (wrong_) {
+      case keeps_only_the_first_failure:
+        if (failures_.size() > 1) failures_.resize(1);
+        break;
+      case tells_failures_without_names:
+        for (auto& one : failures_) one.task = "task";
+        break;
+      case tells_failures_in_order_of_names:
+        std::sort(failures_.begin(), failures_.end(),
+                  [](const auto& one, const auto& other) { return one.task < other.task; });
+        break;
+      case lists_the_children_it_cancelled:
+        if (!failures_.empty()) failures_.insert(failures_.end(), given_up_.begin(), given_up_.end());
+        break;
+      case tells_a_cancellation_as_an_aggregate:
+        if (requested && failures_.empty()) failures_.push_back({"run", cancelled()});
+        break;
+      case does_not_list_the_body:
+        if (failures_.size() > 1)
+          std::erase_if(failures_, [](const auto& one) { return one.task == body_name; });
+        break;
+      case prefers_failures_to_an_exit_request:
+        if (std::all_of(failures_.begin(), failures_.end(), is_exit_request)) break;
+        for (const auto& one : failures_)
+          if (is_exit_request(one)) env_.report_unhandled(one.failure);
+        std::erase_if(failures_, is_exit_request);
+        break;
+      default:
+        break;
+    }
+  }
+
+  // What the group ends with; null for a value.
+  std::exception_ptr outcome() {
+    const bool requested = requests_ > 0 && !is(tells_a_cancellation_as_a_value);
+    if (requested && is(hides_failures_behind_a_cancellation)) return cancelled();
+    bend_failures(requested);
+    if (failures_.empty()) return requested ? cancelled() : nullptr;
+    auto bare = std::find_if(failures_.begin(), failures_.end(), is_exit_request);
+    if (is(wraps_an_exit_request)) bare = failures_.end();
+    if (is(group_manner::easy_going)) bare = failures_.end() - 1;
+    const bool unwraps = is(group_manner::unhurried) || is(unwraps_a_single_failure);
+    if (unwraps && failures_.size() == 1) bare = failures_.begin();
+    if (bare == failures_.end()) return std::make_exception_ptr(aggregate_error(std::move(failures_)));
+    const std::exception_ptr thrown = bare->failure;
+    failures_.erase(bare);
+    if (is(drops_failures_beside_an_exit_request)) return thrown;
+    for (const auto& one : failures_) env_.report_unhandled(one.failure);
+    return thrown;
+  }
 
   environment& env_;
   const asio::any_io_executor executor_;
@@ -125,200 +305,6 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
   bool any_came_later_ = false;
   bool any_ended_ = false;
 };
-
-awaitable<void> alternative_group::core::run(std::vector<child> children) {
-  const auto self = shared_from_this();
-  const bool throwing = co_await asio::this_coro::throw_if_cancelled();
-  co_await asio::this_coro::throw_if_cancelled(false);
-  running_ = true;
-  for (child& one : children) start(std::move(one), false);
-  children.clear();
-  while (true) {
-    take_news();
-    if (may_end()) break;
-    boost::system::error_code ended;
-    co_await alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
-    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-    const bool requested = state.cancelled() != cancellation_type::none;
-    if (requested && (requests_ == 0 || news_.empty())) take_request(state.cancelled());
-  }
-  running_ = false;
-  co_await asio::this_coro::throw_if_cancelled(throwing);
-  const std::exception_ptr failure = outcome();
-  if (failure) std::rethrow_exception(failure);
-}
-
-bool alternative_group::core::takes_children() const {
-  const bool runs = running_ || is(takes_children_after_its_end);
-  const bool is_late = stopping_ && !is(group_manner::easy_going) && !is(takes_children_while_stopping) &&
-                       !is(takes_children_while_stopping_and_lets_them_run);
-  return runs && !closed_ && !is_late;
-}
-
-bool alternative_group::core::spawn(child one) {
-  if (takes_children()) {
-    any_came_later_ = true;
-    start(std::move(one), true);
-    return true;
-  }
-  if (is(begins_work_that_it_refuses)) asio::co_spawn(executor_, one.run(), [](std::exception_ptr) {});
-  if (is(keeps_work_that_it_refuses)) kept_.push_back(std::move(one.run));
-  return false;
-}
-
-void alternative_group::core::start(child one, bool later) {
-  const auto self = std::make_shared<member>(std::move(one.name), later);
-  if (!later || !is(forgets_children_that_came_later)) members_.push_back(self);
-  if (is(keeps_closures_until_it_goes)) kept_.push_back(one.run);
-  auto ended = [all = shared_from_this(), self](std::exception_ptr) {
-    self->ended = true;
-    all->news_.push_back(self);
-    all->wake();
-  };
-  asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
-                 asio::bind_cancellation_slot(self->signal.slot(), std::move(ended)));
-  if (self->is_through && is(forgets_children_that_end_within_their_start)) members_.remove(self);
-}
-
-awaitable<void> alternative_group::core::live(std::shared_ptr<core> all, member_ptr self, work run) {
-  if (all->stopping_ && !all->is(takes_children_while_stopping_and_lets_them_run)) co_return;
-  if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
-  self->failure = co_await failure_of(begin_later(all->is(group_manner::unhurried) ? 3 : 0, run));
-  self->is_through = true;
-  if (all->is(group_manner::impatient) && all->abandoned_ && self->failure && !is_cancellation(self->failure))
-    all->env_.report_unhandled(std::exchange(self->failure, nullptr));
-  if (all->is(lets_go_of_late_children_late) && self->came_later) do_later(all->executor_, 5, [run] {});
-  // What co_spawn still awaits would otherwise throw, when a request is there, out of the event loop.
-  co_await asio::this_coro::throw_if_cancelled(false);
-}
-
-void alternative_group::core::take_news() {
-  while (!news_.empty()) {
-    const member_ptr ended = std::move(news_.front());
-    news_.pop_front();
-    members_.remove(ended);
-    any_ended_ = true;
-    if (!ended->failure) continue;
-    if (!is_cancellation(ended->failure)) {
-      take_failure(*ended);
-      continue;
-    }
-    given_up_.push_back({ended->name, ended->failure});
-    if (is(counts_giving_up_as_a_failure) && !stopping_) failures_.push_back(given_up_.back());
-    const bool has_started_another = any_came_later_ && is(stops_when_a_child_that_started_another_gives_up);
-    if (has_started_another || is(stops_when_a_child_gives_up)) stop();
-  }
-}
-
-void alternative_group::core::take_failure(const member& failed) {
-  if (is(drops_failures_while_stopping) && stopping_) return;
-  failures_.push_back({failed.name, failed.failure});
-  if (is(tells_the_hook_as_well)) env_.report_unhandled(failed.failure);
-  if (is(ends_with_the_first_failure)) abandoned_ = true;
-  if (is(lets_an_exit_request_wait_for_nobody) && is_exit_request(failures_.back())) abandoned_ = true;
-  if (collect_ && !is(stops_siblings_in_collect_mode)) return;
-  if (is(leaves_siblings_of_a_failure_alone) || is(ends_with_the_first_failure)) return;
-  if (is(goes_on_without_its_body) && failed.name == body_name) return;
-  stop();
-}
-
-void alternative_group::core::take_request(cancellation_type latest) {
-  ++requests_;
-  if (is(passes_no_request_on)) return;
-  if (is(passes_only_the_first_request_on_as_it_is) && requests_ == 1) strength_ = latest;
-  stop();
-  if (is(abandons_children_when_cancelled)) abandoned_ = true;
-  if (is(abandons_children_when_cancelled_twice) && requests_ > 1) abandoned_ = true;
-}
-
-bool alternative_group::core::may_end() const {
-  if (is(waits_for_an_end_even_if_empty) && !any_ended_) return false;
-  return abandoned_ || members_.empty();
-}
-
-void alternative_group::core::wake() {
-  if (is(wakes_nobody_while_stopping) && requests_ > 0) return;
-  const int turns = is(group_manner::unhurried) ? 2 : 0;
-  do_later(executor_, turns, [self = shared_from_this()] { self->alarm_.cancel(); });
-}
-
-void alternative_group::core::stop() {
-  if (std::exchange(stopping_, true) && !is(repeats_the_request_at_every_failure)) return;
-  for (auto one = members_.rbegin(); one != members_.rend(); ++one) {
-    if (!is_asked(**one)) continue;
-    asio::post(executor_, [all = shared_from_this(), asked = *one] {
-      if (!asked->ended) asked->signal.emit(all->strength_);
-    });
-  }
-  if (is(group_manner::impatient)) lose_patience();
-}
-
-bool alternative_group::core::is_asked(const member& one) const {
-  if (is(leaves_the_body_alone)) return one.name != body_name;
-  const bool known = is(asks_only_children_before_the_failed_one) && !failures_.empty();
-  return !known || one.name < failures_.front().task;
-}
-
-void alternative_group::core::lose_patience() {
-  patience_ = std::make_shared<asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
-  patience_->async_wait([all = shared_from_this(), timer = patience_](boost::system::error_code) {
-    all->abandoned_ = all->running_;
-    all->wake();
-  });
-}
-
-void alternative_group::core::bend_failures(bool requested) {
-  if (is(group_manner::unhurried)) std::reverse(failures_.begin(), failures_.end());
-  switch (wrong_) {
-    case keeps_only_the_first_failure:
-      if (failures_.size() > 1) failures_.resize(1);
-      break;
-    case tells_failures_without_names:
-      for (auto& one : failures_) one.task = "task";
-      break;
-    case tells_failures_in_order_of_names:
-      std::sort(failures_.begin(), failures_.end(),
-                [](const auto& one, const auto& other) { return one.task < other.task; });
-      break;
-    case lists_the_children_it_cancelled:
-      if (!failures_.empty()) failures_.insert(failures_.end(), given_up_.begin(), given_up_.end());
-      break;
-    case tells_a_cancellation_as_an_aggregate:
-      if (requested && failures_.empty()) failures_.push_back({"run", cancelled()});
-      break;
-    case does_not_list_the_body:
-      if (failures_.size() > 1)
-        std::erase_if(failures_, [](const auto& one) { return one.task == body_name; });
-      break;
-    case prefers_failures_to_an_exit_request:
-      if (std::all_of(failures_.begin(), failures_.end(), is_exit_request)) break;
-      for (const auto& one : failures_)
-        if (is_exit_request(one)) env_.report_unhandled(one.failure);
-      std::erase_if(failures_, is_exit_request);
-      break;
-    default:
-      break;
-  }
-}
-
-// What the group ends with; null for a value.
-std::exception_ptr alternative_group::core::outcome() {
-  const bool requested = requests_ > 0 && !is(tells_a_cancellation_as_a_value);
-  if (requested && is(hides_failures_behind_a_cancellation)) return cancelled();
-  bend_failures(requested);
-  if (failures_.empty()) return requested ? cancelled() : nullptr;
-  auto bare = std::find_if(failures_.begin(), failures_.end(), is_exit_request);
-  if (is(wraps_an_exit_request)) bare = failures_.end();
-  if (is(group_manner::easy_going)) bare = failures_.end() - 1;
-  const bool unwraps = is(group_manner::unhurried) || is(unwraps_a_single_failure);
-  if (unwraps && failures_.size() == 1) bare = failures_.begin();
-  if (bare == failures_.end()) return std::make_exception_ptr(aggregate_error(std::move(failures_)));
-  const std::exception_ptr thrown = bare->failure;
-  failures_.erase(bare);
-  if (is(drops_failures_beside_an_exit_request)) return thrown;
-  for (const auto& one : failures_) env_.report_unhandled(one.failure);
-  return thrown;
-}
 
 alternative_group::alternative_group(environment& env, const contract::task_group_config& config,
                                      group_manner how, group_defect wrong)
