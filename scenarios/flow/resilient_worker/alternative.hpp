@@ -67,10 +67,7 @@ class alternative_worker final : public contract::resilient_worker {
   }
 
   awaitable<void> join() override {
-    while (unfinished_ > 0) {
-      co_await hear_the_bell();
-      if (unfinished_ > 0) check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    }
+    return wait_until([this] { return unfinished_ == 0; });
   }
 
  protected:
@@ -98,35 +95,29 @@ class alternative_worker final : public contract::resilient_worker {
 
   bool is(worker_defect one) const noexcept { return wrong_ == one; }
 
-  awaitable<void> hear_the_bell() {
-    boost::system::error_code rung;
-    co_await bell_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, rung));
-  }
-
-  // The job is taken when there is room, and left alone if not.
-  awaitable<void> push(job& one) {
+  // What came with a request is taken nevertheless.
+  template <class Condition>
+  awaitable<void> wait_until(Condition holds) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    while (!try_push(one)) {
-      co_await hear_the_bell();
-      if (!has_room()) check_cancelled(co_await boost::asio::this_coro::cancellation_state);
+    while (!holds()) {
+      boost::system::error_code rung;
+      co_await bell_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, rung));
+      if (!holds()) check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     }
   }
-  bool try_push(job& one) {
-    if (!has_room()) return false;
+
+  bool has_room() const noexcept { return jobs_.size() < capacity_; }
+  void push_now(job& one) {
     jobs_.push_back(std::move(one));
     ++unfinished_;
     bell_.cancel();
-    return true;
   }
-  bool has_room() const noexcept { return jobs_.size() < capacity_; }
-
-  // What is there is taken even if a request came with it.
+  awaitable<void> push(job& one) {
+    co_await wait_until([this] { return has_room(); });
+    push_now(one);
+  }
   awaitable<job> pop() {
-    check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    while (jobs_.empty()) {
-      co_await hear_the_bell();
-      if (jobs_.empty()) check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    }
+    co_await wait_until([this] { return !jobs_.empty(); });
     job first = std::move(jobs_.front());
     jobs_.pop_front();
     bell_.cancel();
@@ -215,12 +206,11 @@ class alternative_worker final : public contract::resilient_worker {
     };
     boost::asio::co_spawn(bell_.get_executor(), process(held.one, held.attempts),
                           boost::asio::bind_cancellation_slot(other->signal.slot(), std::move(ended)));
-    while (!other->ended) {
-      co_await hear_the_bell();
-      const auto state = co_await boost::asio::this_coro::cancellation_state;
-      if (other->ended || state.cancelled() == boost::asio::cancellation_type::none) continue;
+    auto is_over = [other] { return other->ended; };
+    const std::exception_ptr request = co_await failure_of(wait_until(std::move(is_over)));
+    if (request) {
       other->signal.emit(boost::asio::cancellation_type::terminal);
-      contract::throw_cancelled();
+      std::rethrow_exception(request);
     }
     if (other->failure) std::rethrow_exception(other->failure);
   }
@@ -239,7 +229,7 @@ class alternative_worker final : public contract::resilient_worker {
         bell_.cancel();
         break;
       case pushes_or_loses_then_counts_off:
-        (void)try_push(held);
+        if (has_room()) push_now(held);
         count_off();
         break;
       case requeues_after_a_pause:
