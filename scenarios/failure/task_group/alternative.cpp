@@ -147,8 +147,8 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
     self->failure = co_await failure_of(begin_later(all->is(group_manner::unhurried) ? 3 : 0, run));
     self->is_through = true;
-    if (all->is(group_manner::impatient) && all->abandoned_ && self->failure &&
-        !is_cancellation(self->failure))
+    const bool was_dropped = all->is(group_manner::impatient) && all->abandoned_;
+    if (was_dropped && self->failure && !is_cancellation(self->failure))
       all->env_.report_unhandled(std::exchange(self->failure, nullptr));
     if (all->is(lets_go_of_late_children_late) && self->came_later) do_later(all->executor_, 5, [run] {});
     // What co_spawn still awaits would otherwise throw, when a request is there, out of the event loop.
@@ -162,16 +162,19 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
       members_.remove(ended);
       any_ended_ = true;
       if (!ended->failure) continue;
-      if (!is_cancellation(ended->failure)) {
+      if (is_cancellation(ended->failure)) {
+        take_giving_up(*ended);
+      } else {
         take_failure(*ended);
-        continue;
       }
-      given_up_.push_back({ended->name, ended->failure});
-      if (is(counts_giving_up_as_a_failure) && !stopping_) failures_.push_back(given_up_.back());
-      const bool has_started_another =
-          any_came_later_ && is(stops_when_a_child_that_started_another_gives_up);
-      if (has_started_another || is(stops_when_a_child_gives_up)) stop();
     }
+  }
+
+  void take_giving_up(const member& ended) {
+    given_up_.push_back({ended.name, ended.failure});
+    if (is(counts_giving_up_as_a_failure) && !stopping_) failures_.push_back(given_up_.back());
+    if (is(stops_when_a_child_gives_up)) stop();
+    if (is(stops_when_a_child_that_started_another_gives_up) && any_came_later_) stop();
   }
 
   void take_failure(const member& failed) {
@@ -214,21 +217,18 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
         if (!asked->ended) asked->signal.emit(all->strength_);
       });
     }
-    if (is(group_manner::impatient)) lose_patience();
+    if (!is(group_manner::impatient)) return;
+    patience_ = std::make_shared<asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
+    patience_->async_wait([all = shared_from_this(), timer = patience_](boost::system::error_code) {
+      all->abandoned_ = all->running_;
+      all->wake();
+    });
   }
 
   bool is_asked(const member& one) const {
     if (is(leaves_the_body_alone)) return one.name != body_name;
     const bool known = is(asks_only_children_before_the_failed_one) && !failures_.empty();
     return !known || one.name < failures_.front().task;
-  }
-
-  void lose_patience() {
-    patience_ = std::make_shared<asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
-    patience_->async_wait([all = shared_from_this(), timer = patience_](boost::system::error_code) {
-      all->abandoned_ = all->running_;
-      all->wake();
-    });
   }
 
   void bend_failures(bool requested) {
@@ -352,20 +352,19 @@ class least_group final : public task_group {
 
  private:
   void start(work run) {
-    asio::cancellation_signal& signal = signals_.emplace_back();
     auto ended = [this](std::exception_ptr) {
       --alive_;
       news_.cancel();
     };
-    asio::co_spawn(executor_, live(std::move(run)), asio::bind_cancellation_slot(signal.slot(), ended));
+    asio::co_spawn(executor_, live(std::move(run)),
+                   asio::bind_cancellation_slot(signals_.emplace_back().slot(), std::move(ended)));
   }
   awaitable<void> live(work run) {
     if (stopping_) co_return;
     const std::exception_ptr failure = co_await failure_of(run());
-    if (failure && !is_cancellation(failure)) {
-      if (failure_) env_.report_unhandled(failure);
-      if (!failure_) failure_ = failure;
-    }
+    const bool fails = failure && !is_cancellation(failure);
+    if (fails && failure_) env_.report_unhandled(failure);
+    if (fails && !failure_) failure_ = failure;
     co_await asio::this_coro::throw_if_cancelled(false);  // co_spawn awaits something still
   }
   void stop() {

@@ -51,15 +51,6 @@ struct presence {
   const std::string name;
 };
 
-// Whether the trial keeps account of a failure (X-15); only scenarios about failures ask it to.
-enum class account { kept, none };
-
-[[noreturn]] void raise_as(trial& t, const std::string& name, account kept) {
-  t.mark(name + " raises");
-  if (kept == account::kept) t.raise(name + " fails");
-  throw assay::contract::operation_error(name + " fails");
-}
-
 // How a child lives. Without a delay it ends in its first turn; without cleanup it ends as soon as it is asked to stop, else
 // it cleans up, whatever is requested meanwhile.
 struct temper {
@@ -137,37 +128,50 @@ child lives(trial& t, const std::string& name, temper is) {
 child works(trial& t, std::string name, nanoseconds delay) {
   return lives(t, name, {delay, [&t, name] { t.mark(name + " is through"); }});
 }
-child fails(trial& t, std::string name, nanoseconds delay, account kept = account::kept) {
-  return lives(t, name, {delay, [&t, name, kept] { raise_as(t, name, kept); }});
+// The trial keeps account of the failures (X-15) of what `fails`, not of what `breaks`.
+auto failing(trial& t, const std::string& name) {
+  return [&t, name] {
+    t.mark(name + " raises");
+    t.raise(name + " fails");
+  };
+}
+auto breaking(trial& t, const std::string& name) {
+  return [&t, name] {
+    t.mark(name + " raises");
+    throw assay::contract::operation_error(name + " fails");
+  };
+}
+child fails(trial& t, const std::string& name, nanoseconds delay) {
+  return lives(t, name, {delay, failing(t, name)});
+}
+child breaks(trial& t, const std::string& name, nanoseconds delay) {
+  return lives(t, name, {delay, breaking(t, name)});
+}
+child fails_when_asked(trial& t, const std::string& name, nanoseconds cleanup) {
+  return lives(t, name, {1h, [] {}, cleanup, failing(t, name)});
+}
+child breaks_when_asked(trial& t, const std::string& name, nanoseconds cleanup) {
+  return lives(t, name, {1h, [] {}, cleanup, breaking(t, name)});
 }
 child gives_up(trial& t, const std::string& name, nanoseconds delay) {
   return lives(t, name, {delay, assay::contract::throw_cancelled});
 }
-child exits(trial& t, std::string name, nanoseconds delay, int status, account kept = account::none) {
-  return lives(t, name, {delay, [&t, name, status, kept] {
-                           t.mark(name + " raises");
-                           if (kept == account::kept)
-                             (void)t.plant(assay::contract::exit_request::label(status));
-                           throw assay::contract::exit_request(status);
-                         }});
+child exits(trial& t, std::string name, nanoseconds delay, int status, bool keep_account = false) {
+  auto exit = [&t, name, status, keep_account] {
+    t.mark(name + " raises");
+    if (keep_account) (void)t.plant(assay::contract::exit_request::label(status));
+    throw assay::contract::exit_request(status);
+  };
+  return lives(t, name, {delay, std::move(exit)});
 }
 child spawns(trial& t, group_contract& group, const std::string& name, nanoseconds delay, child next) {
-  return lives(t, name, {delay, [&t, &group, next] {
-                           t.expect(group.spawn(next), "a group with a child at work takes another child");
-                         }});
+  auto spawn = [&t, &group, next] {
+    t.expect(group.spawn(next), "a group with a child at work takes another child");
+  };
+  return lives(t, name, {delay, std::move(spawn)});
 }
 child lingers(trial& t, const std::string& name, nanoseconds delay, nanoseconds cleanup) {
   return lives(t, name, {delay, [] {}, cleanup, assay::contract::throw_cancelled});
-}
-child fails_when_asked(trial& t, std::string name, nanoseconds cleanup, account kept = account::kept) {
-  return lives(t, name, {1h, [] {}, cleanup, [&t, name, kept] { raise_as(t, name, kept); }});
-}
-// The same, and nobody keeps account of the failure.
-child breaks(trial& t, std::string name, nanoseconds delay) {
-  return fails(t, std::move(name), delay, account::none);
-}
-child breaks_when_asked(trial& t, std::string name, nanoseconds cleanup) {
-  return fails_when_asked(t, std::move(name), cleanup, account::none);
 }
 child counts_requests(trial& t, std::string name, nanoseconds cleanup) {
   return child(name, [&t, name, cleanup] { return count_requests(t, name, cleanup); });
@@ -623,9 +627,8 @@ ASSAY_CLAUSE(task_group, "TG-10", must,
 ASSAY_SCENARIO(task_group, "TG-10", "synchronous") {
   auto run = co_await begin(t, make(), all(works(t, "a", 0s), works(t, "b", 0s), works(t, "c", 0s)),
                             look::at_the_end);
-  for (const char* const name : {"a", "b", "c"}) {
+  for (const char* const name : {"a", "b", "c"})
     t.expect_eq(times_marked(t, std::string(name) + " is through"), 1, "every child is run once");
-  }
   t.expect(run.done(), "a group of children that end in their first turn ends at once");
 }
 
@@ -690,10 +693,9 @@ ASSAY_SCENARIO(task_group, "TG-12", "beside failures", .features = {"fatal_class
   const outcome what = run.what();
   const bool asked_to_exit = marked(t, "b raises");  // unless a or c came first and stopped it
   t.sometimes("an exit request after a failure", asked_to_exit && marked(t, "a raises"));
-  if (asked_to_exit) {
+  if (asked_to_exit)
     t.expect_eq(what.label, assay::contract::exit_request::label(3),
                 "an exit request comes before ordinary failures");
-  }
 }
 
 ASSAY_CLAUSE(task_group, "TG-13", should,
@@ -759,20 +761,18 @@ ASSAY_SCENARIO(task_group, "X-7", "", .why = "a weak request first, which need n
 }
 
 ASSAY_SCENARIO(task_group, "X-8", "", .why = "a group in a group: neither makes more of a cancellation") {
-  auto outer = make();
   auto inner = make();
   auto nested = runs_group(*inner, all(works(t, "a", 1h), works(t, "b", 1h)));
-  auto run = co_await t.begin("run", outer->run(all(std::move(nested), works(t, "c", 1h))));
+  auto run = co_await begin(t, make(), all(std::move(nested), works(t, "c", 1h)));
   co_await t.cancel(run);
   t.expect(run.ended(), "both groups end when the children have heeded the request");
   expect_outcome(t, run, outcome_kind::cancelled, "cancellation is neither a value nor a failure to a group");
 }
 
 ASSAY_SCENARIO(task_group, "X-8", "after a failure") {
-  auto outer = make();
   auto inner = make();
   auto nested = runs_group(*inner, all(works(t, "a", 1h), works(t, "b", 1h)));
-  auto run = co_await t.begin("run", outer->run(all(std::move(nested), breaks(t, "c", 1s))));
+  auto run = co_await begin(t, make(), all(std::move(nested), breaks(t, "c", 1s)));
   co_await t.advance(2h);
   t.expect(run.failed(), "the failure ends both groups");
   const outcome what = run.what();
@@ -788,10 +788,9 @@ ASSAY_SCENARIO(task_group, "X-15", "", .features = {"cleanup"}, .swept = true) {
 }
 
 ASSAY_SCENARIO(task_group, "X-15", "groups in groups", .features = {"cleanup"}) {
-  auto outer = make();
   auto inner = make();
   auto nested = runs_group(*inner, all(fails(t, "a", 1s), fails_when_asked(t, "b", 1s)));
-  auto run = co_await t.begin("run", outer->run(all(std::move(nested), fails_when_asked(t, "c", 1s))));
+  auto run = co_await begin(t, make(), all(std::move(nested), fails_when_asked(t, "c", 1s)));
   co_await t.advance(2h);
   t.expect(run.failed(), "a failure ends both groups");
   expect_told(t, run, {"a", "b", "c"});
@@ -799,8 +798,7 @@ ASSAY_SCENARIO(task_group, "X-15", "groups in groups", .features = {"cleanup"}) 
 
 ASSAY_SCENARIO(task_group, "X-15", "beside an exit request", .features = {"fatal_class"}) {
   auto other = make.claims("cleanup") ? fails_when_asked(t, "c", 2s) : works(t, "c", 1h);
-  auto run = co_await begin(t, make(),
-                            all(fails(t, "a", 1s), exits(t, "b", 1s, 3, account::kept), std::move(other)));
+  auto run = co_await begin(t, make(), all(fails(t, "a", 1s), exits(t, "b", 1s, 3, true), std::move(other)));
   co_await t.advance(2h);
   t.expect(run.failed(), "the group fails");
   t.sometimes("an exit request beside a failure", marked(t, "b raises") && marked(t, "a raises"));
