@@ -1,147 +1,411 @@
-// Task groups that are made differently from the reference's and conform as well.
+#include <assay/scenarios/failure/task_group/alternative.hpp>
+
 #include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
+#include <deque>
 #include <exception>
-#include <memory>
+#include <functional>
+#include <list>
+#include <string>
 #include <utility>
 
-#include <assay/harness/catalogue/catalogue.hpp>
-#include <assay/scenarios/failure/task_group/independent_group.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/scope.hpp>
 
 namespace assay {
 namespace {
 
-// Makes use of what the core profile leaves open: a single failure is thrown as it is; of several only the last
-// is thrown, the hook is told of the others; a child that comes while the group is stopping is taken, and ends
-// at once.
-class easy_going : public independent_core {
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::cancellation_type;
+using contract::aggregate_error;
+using contract::task_group;
+using enum group_defect;
+
+bool is_exit_request(const aggregate_error::member& failed) {
+  try {
+    std::rethrow_exception(failed.failure);
+  } catch (const contract::exit_request&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+std::exception_ptr cancelled() {
+  return std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted));
+}
+
+void do_later(const asio::any_io_executor& executor, int turns, std::function<void()> what) {
+  if (turns == 0) return what();
+  asio::post(executor, [executor, turns, what = std::move(what)] { do_later(executor, turns - 1, what); });
+}
+
+awaitable<void> begin_later(int turns, const task_group::work& run) {
+  for (int i = 0; i < turns; ++i) co_await asio::post(asio::use_awaitable);
+  co_await run();
+}
+
+}  // namespace
+
+// Shared with the children, so that even a group that abandons them is safe to run.
+class alternative_group::core : public std::enable_shared_from_this<core> {
  public:
-  using independent_core::independent_core;
+  core(environment& env, bool collect, group_manner how, group_defect wrong)
+      : env_(env), executor_(env.executor()), collect_(collect), how_(how), wrong_(wrong) {}
 
- protected:
-  bool takes_children() const override { return running_ && !closed_; }
-  std::exception_ptr outcome(bool requested) override {
-    if (failures_.empty()) return requested ? cancelled() : nullptr;
-    const std::exception_ptr told = failures_.back().failure;
-    failures_.pop_back();
-    for (const auto& one : failures_) env_.report_unhandled(one.failure);
-    return told;
+  awaitable<void> run(std::vector<child> children) {
+    const auto self = shared_from_this();
+    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    running_ = true;
+    for (child& one : children) start(std::move(one), false);
+    children.clear();
+    while (true) {
+      take_news();
+      if (may_end()) break;
+      boost::system::error_code ended;
+      co_await alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+      const bool requested = state.cancelled() != cancellation_type::none;
+      if (requested && (requests_ == 0 || news_.empty())) take_request(state.cancelled());
+    }
+    running_ = false;
+    co_await asio::this_coro::throw_if_cancelled(throwing);
+    const std::exception_ptr failure = outcome();
+    if (failure) std::rethrow_exception(failure);
   }
-};
 
-// Takes its time: a child begins some turns after it was started, and its end is heard of some turns later; of
-// several failures the last stands first.
-class unhurried : public independent_core {
- public:
-  using independent_core::independent_core;
+  bool spawn(child one) {
+    if (takes_children()) {
+      any_came_later_ = true;
+      start(std::move(one), true);
+      return true;
+    }
+    if (is(begins_work_that_it_refuses)) asio::co_spawn(executor_, one.run(), [](std::exception_ptr) {});
+    if (is(keeps_work_that_it_refuses)) kept_.push_back(std::move(one.run));
+    return false;
+  }
 
- protected:
-  work adopt(work run) override {
-    return [run = std::move(run)] { return slowly(run); };
-  }
-  void wake() override {
-    boost::asio::post(executor_, [core = shared_from_this()] { hear_of_it(core); });
-  }
-  std::exception_ptr outcome(bool requested) override {
-    if (failures_.size() == 1 && !is_exit_request(failures_.front().failure))
-      return failures_.front().failure;
-    std::reverse(failures_.begin(), failures_.end());
-    return independent_core::outcome(requested);
+  void close() {
+    closed_ = !is(takes_children_when_closed);
+    if (is(stops_its_children_when_closed)) stop();
   }
 
  private:
-  static boost::asio::awaitable<void> slowly(work run) {
-    for (int i = 0; i < 3; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
-    co_await run();
-  }
-  static void hear_of_it(const std::shared_ptr<independent_core>& core) {
-    const auto self = std::static_pointer_cast<unhurried>(core);
-    boost::asio::post(self->executor_, [self] { self->alarm_.cancel(); });
-  }
-};
+  struct member {
+    member(std::string member_name, bool later) : name(std::move(member_name)), came_later(later) {}
+    const std::string name;
+    const bool came_later;  // than the group began to run
+    asio::cancellation_signal signal;
+    bool is_through = false;
+    bool ended = false;
+    std::exception_ptr failure;
+  };
+  using member_ptr = std::shared_ptr<member>;
 
-// Has no `cleanup`: it waits for children that end as soon as they are asked to stop, and drops the others. What
-// those fail with later goes to the hook.
-class impatient : public independent_core {
- public:
-  using independent_core::independent_core;
+  bool is(group_manner manner) const { return how_ == manner; }
+  bool is(group_defect defect) const { return wrong_ == defect; }
 
- protected:
-  work adopt(work run) override {
-    return [core = shared_from_this(), run = std::move(run)] { return watched(core, run); };
+  bool takes_children() const {
+    const bool runs = running_ || is(takes_children_after_its_end);
+    const bool is_late = stopping_ && !is(group_manner::easy_going) && !is(takes_children_while_stopping) &&
+                         !is(takes_children_while_stopping_and_lets_them_run);
+    return runs && !closed_ && !is_late;
   }
-  bool may_end() const override { return dropped_ || members_.empty(); }
-  void stop() override {
-    if (stopping_) return;
-    independent_core::stop();
-    patience_ = std::make_shared<boost::asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
-    patience_->async_wait([core = shared_from_this(), timer = patience_](boost::system::error_code) {
-      std::static_pointer_cast<impatient>(core)->drop();
+
+  void start(child one, bool later) {
+    const auto self = std::make_shared<member>(std::move(one.name), later);
+    if (!later || !is(forgets_children_that_came_later)) members_.push_back(self);
+    if (is(keeps_closures_until_it_goes)) kept_.push_back(one.run);
+    auto ended = [all = shared_from_this(), self](std::exception_ptr) {
+      self->ended = true;
+      all->news_.push_back(self);
+      all->wake();
+    };
+    asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
+                   asio::bind_cancellation_slot(self->signal.slot(), std::move(ended)));
+    if (self->is_through && is(forgets_children_that_end_within_their_start)) members_.remove(self);
+  }
+
+  static awaitable<void> live(std::shared_ptr<core> all, member_ptr self, work run) {
+    if (all->stopping_ && !all->is(takes_children_while_stopping_and_lets_them_run)) co_return;
+    if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
+    self->failure = co_await failure_of(begin_later(all->is(group_manner::unhurried) ? 3 : 0, run));
+    self->is_through = true;
+    const bool was_dropped = all->is(group_manner::impatient) && all->abandoned_;
+    if (was_dropped && self->failure && !is_cancellation(self->failure))
+      all->env_.report_unhandled(std::exchange(self->failure, nullptr));
+    if (all->is(lets_go_of_late_children_late) && self->came_later) do_later(all->executor_, 5, [run] {});
+    // What co_spawn still awaits would otherwise throw, when a request is there, out of the event loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
+  }
+
+  void take_news() {
+    while (!news_.empty()) {
+      const member_ptr ended = std::move(news_.front());
+      news_.pop_front();
+      members_.remove(ended);
+      any_ended_ = true;
+      if (!ended->failure) continue;
+      if (is_cancellation(ended->failure)) {
+        take_giving_up(*ended);
+      } else {
+        take_failure(*ended);
+      }
+    }
+  }
+
+  void take_giving_up(const member& ended) {
+    given_up_.push_back({ended.name, ended.failure});
+    if (is(counts_giving_up_as_a_failure) && !stopping_) failures_.push_back(given_up_.back());
+    if (is(stops_when_a_child_gives_up)) stop();
+    if (is(stops_when_a_child_that_started_another_gives_up) && any_came_later_) stop();
+  }
+
+  void take_failure(const member& failed) {
+    if (is(drops_failures_while_stopping) && stopping_) return;
+    failures_.push_back({failed.name, failed.failure});
+    if (is(tells_the_hook_as_well)) env_.report_unhandled(failed.failure);
+    if (is(ends_with_the_first_failure)) abandoned_ = true;
+    if (is(lets_an_exit_request_wait_for_nobody) && is_exit_request(failures_.back())) abandoned_ = true;
+    if (collect_ && !is(stops_siblings_in_collect_mode)) return;
+    if (is(leaves_siblings_of_a_failure_alone) || is(ends_with_the_first_failure)) return;
+    if (is(goes_on_without_its_body) && failed.name == body_name) return;
+    stop();
+  }
+
+  void take_request(cancellation_type latest) {
+    ++requests_;
+    if (is(passes_no_request_on)) return;
+    if (is(passes_only_the_first_request_on_as_it_is) && requests_ == 1) strength_ = latest;
+    stop();
+    if (is(abandons_children_when_cancelled)) abandoned_ = true;
+    if (is(abandons_children_when_cancelled_twice) && requests_ > 1) abandoned_ = true;
+  }
+
+  bool may_end() const {
+    if (is(waits_for_an_end_even_if_empty) && !any_ended_) return false;
+    return abandoned_ || members_.empty();
+  }
+
+  void wake() {
+    if (is(wakes_nobody_while_stopping) && requests_ > 0) return;
+    const int turns = is(group_manner::unhurried) ? 2 : 0;
+    do_later(executor_, turns, [self = shared_from_this()] { self->alarm_.cancel(); });
+  }
+
+  void stop() {
+    if (std::exchange(stopping_, true) && !is(repeats_the_request_at_every_failure)) return;
+    for (auto one = members_.rbegin(); one != members_.rend(); ++one) {
+      if (!is_asked(**one)) continue;
+      asio::post(executor_, [all = shared_from_this(), asked = *one] {
+        if (!asked->ended) asked->signal.emit(all->strength_);
+      });
+    }
+    if (!is(group_manner::impatient)) return;
+    patience_ = std::make_shared<asio::steady_timer>(executor_, std::chrono::nanoseconds(1));
+    patience_->async_wait([all = shared_from_this(), timer = patience_](boost::system::error_code) {
+      all->abandoned_ = all->running_;
+      all->wake();
     });
   }
 
- private:
-  void drop() {
-    dropped_ = running_;
-    wake();
-  }
-  static boost::asio::awaitable<void> watched(std::shared_ptr<independent_core> core, work run) {
-    std::exception_ptr failure;
-    try {
-      co_await run();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (!failure) co_return;
-    const auto self = std::static_pointer_cast<impatient>(core);
-    if (self->dropped_ && !is_cancellation(failure)) {
-      self->env_.report_unhandled(failure);
-      co_return;
-    }
-    std::rethrow_exception(failure);
+  bool is_asked(const member& one) const {
+    if (is(leaves_the_body_alone)) return one.name != body_name;
+    const bool known = is(asks_only_children_before_the_failed_one) && !failures_.empty();
+    return !known || one.name < failures_.front().task;
   }
 
-  std::shared_ptr<boost::asio::steady_timer> patience_;
-  bool dropped_ = false;
+  void bend_failures(bool requested) {
+    if (is(group_manner::unhurried)) std::reverse(failures_.begin(), failures_.end());
+    switch (wrong_) {
+      case keeps_only_the_first_failure:
+        if (failures_.size() > 1) failures_.resize(1);
+        break;
+      case tells_failures_without_names:
+        for (auto& one : failures_) one.task = "task";
+        break;
+      case tells_failures_in_order_of_names:
+        std::sort(failures_.begin(), failures_.end(),
+                  [](const auto& one, const auto& other) { return one.task < other.task; });
+        break;
+      case lists_the_children_it_cancelled:
+        if (!failures_.empty()) failures_.insert(failures_.end(), given_up_.begin(), given_up_.end());
+        break;
+      case tells_a_cancellation_as_an_aggregate:
+        if (requested && failures_.empty()) failures_.push_back({"run", cancelled()});
+        break;
+      case does_not_list_the_body:
+        if (failures_.size() > 1)
+          std::erase_if(failures_, [](const auto& one) { return one.task == body_name; });
+        break;
+      case prefers_failures_to_an_exit_request:
+        if (std::all_of(failures_.begin(), failures_.end(), is_exit_request)) break;
+        for (const auto& one : failures_)
+          if (is_exit_request(one)) env_.report_unhandled(one.failure);
+        std::erase_if(failures_, is_exit_request);
+        break;
+      default:
+        break;
+    }
+  }
+
+  // What the group ends with; null for a value.
+  std::exception_ptr outcome() {
+    const bool requested = requests_ > 0 && !is(tells_a_cancellation_as_a_value);
+    if (requested && is(hides_failures_behind_a_cancellation)) return cancelled();
+    bend_failures(requested);
+    if (failures_.empty()) return requested ? cancelled() : nullptr;
+    auto bare = std::find_if(failures_.begin(), failures_.end(), is_exit_request);
+    if (is(wraps_an_exit_request)) bare = failures_.end();
+    if (is(group_manner::easy_going)) bare = failures_.end() - 1;
+    const bool unwraps = is(group_manner::unhurried) || is(unwraps_a_single_failure);
+    if (unwraps && failures_.size() == 1) bare = failures_.begin();
+    if (bare == failures_.end()) return std::make_exception_ptr(aggregate_error(std::move(failures_)));
+    const std::exception_ptr thrown = bare->failure;
+    failures_.erase(bare);
+    if (is(drops_failures_beside_an_exit_request)) return thrown;
+    for (const auto& one : failures_) env_.report_unhandled(one.failure);
+    return thrown;
+  }
+
+  environment& env_;
+  const asio::any_io_executor executor_;
+  const bool collect_;
+  const group_manner how_;
+  const group_defect wrong_;
+  asio::steady_timer alarm_{executor_, asio::steady_timer::time_point::max()};
+  std::shared_ptr<asio::steady_timer> patience_;
+  std::list<member_ptr> members_;  // of whose end the runner has not heard
+  std::deque<member_ptr> news_;
+  std::vector<aggregate_error::member> failures_;  // in the order of the news
+  std::vector<aggregate_error::member> given_up_;
+  std::vector<work> kept_;
+  cancellation_type strength_ = cancellation_type::terminal;
+  std::uint32_t requests_ = 0;  // from outside
+  bool running_ = false;
+  bool closed_ = false;
+  bool stopping_ = false;
+  bool abandoned_ = false;  // the group ends whoever is at work
+  bool any_came_later_ = false;
+  bool any_ended_ = false;
 };
 
-const detail::registrar alternative(std::make_unique<subject<contract::task_group>>(
-    "alternative", subject_kind::alternative,
-    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal",
-                                "body_failure", "own_cancellation", "always_aggregate", "ordered_failures",
-                                "fatal_class", "collect", "lifetime"}},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<independent_group<independent_core>>(env, config);
-    }));
+alternative_group::alternative_group(environment& env, const contract::task_group_config& config,
+                                     group_manner how, group_defect wrong)
+    : core_(std::make_shared<core>(env, config.collect, how, wrong)) {}
 
-const detail::registrar alternative_core(std::make_unique<subject<contract::task_group>>(
-    "alternative_easy_going", subject_kind::alternative,
-    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "body_failure",
-                                "own_cancellation", "collect"}},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<independent_group<easy_going>>(env, config);
-    }));
+void alternative_group::close() { core_->close(); }
 
-const detail::registrar alternative_unhurried(std::make_unique<subject<contract::task_group>>(
+awaitable<void> alternative_group::do_run(std::vector<child> children) {
+  return core_->run(std::move(children));
+}
+
+awaitable<void> alternative_group::do_run_with_body(std::vector<child> children, work body) {
+  children.emplace(children.begin(), std::string(body_name), std::move(body));
+  return core_->run(std::move(children));
+}
+
+bool alternative_group::do_spawn(child one) { return core_->spawn(std::move(one)); }
+
+namespace {
+
+// The smallest group: it begins all children, asks the others to stop at the first failure, and throws that; the hook is
+// told of what they fail with then.
+class least_group final : public task_group {
+ public:
+  least_group(environment& env, const contract::task_group_config&)
+      : env_(env), executor_(env.executor()), news_(executor_, asio::steady_timer::time_point::max()) {}
+
+ protected:
+  awaitable<void> do_run(std::vector<child> children) override {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    alive_ = children.size();
+    for (child& one : children) start(std::move(one.run));
+    bool requested = false;
+    while (true) {
+      if (requested || failure_) stop();
+      if (alive_ == 0) break;
+      boost::system::error_code ended;
+      co_await news_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+      requested = state.cancelled() != cancellation_type::none;
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    if (requested) contract::throw_cancelled();
+  }
+
+ private:
+  void start(work run) {
+    auto ended = [this](std::exception_ptr) {
+      --alive_;
+      news_.cancel();
+    };
+    asio::co_spawn(executor_, live(std::move(run)),
+                   asio::bind_cancellation_slot(signals_.emplace_back().slot(), std::move(ended)));
+  }
+  awaitable<void> live(work run) {
+    if (stopping_) co_return;
+    const std::exception_ptr failure = co_await failure_of(run());
+    const bool fails = failure && !is_cancellation(failure);
+    if (fails && failure_) env_.report_unhandled(failure);
+    if (fails && !failure_) failure_ = failure;
+    co_await asio::this_coro::throw_if_cancelled(false);  // co_spawn awaits something still
+  }
+  void stop() {
+    if (std::exchange(stopping_, true)) return;
+    for (asio::cancellation_signal& one : signals_) one.emit(cancellation_type::terminal);
+  }
+
+  environment& env_;
+  const asio::any_io_executor executor_;
+  asio::steady_timer news_;
+  std::deque<asio::cancellation_signal> signals_;
+  std::size_t alive_ = 0;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+};
+
+const implements<least_group> least("least", subject_kind::alternative, {});
+
+const implements<alternative_group> plain("alternative", subject_kind::alternative,
+                                          {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close",
+                                                        "late_refusal", "body_failure", "own_cancellation",
+                                                        "always_aggregate", "ordered_failures", "fatal_class",
+                                                        "collect", "lifetime"}},
+                                          group_manner::plain);
+
+const implements<alternative_group> easy_going("alternative_easy_going", subject_kind::alternative,
+                                               {.features = {"cleanup", "dynamic_spawn", "nested_spawn",
+                                                             "body_failure", "own_cancellation", "collect"}},
+                                               group_manner::easy_going);
+
+const implements<alternative_group> unhurried(
     "alternative_unhurried", subject_kind::alternative,
-    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal",
-                                "body_failure", "own_cancellation", "fatal_class", "collect", "lifetime"}},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<independent_group<unhurried>>(env, config);
-    }));
+    {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
+                  "own_cancellation", "fatal_class", "collect", "lifetime"}},
+    group_manner::unhurried);
 
-const detail::registrar alternative_impatient(std::make_unique<subject<contract::task_group>>(
+const implements<alternative_group> impatient(
     "alternative_impatient", subject_kind::alternative,
-    subject_traits{.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                                "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class",
-                                "collect"}},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<independent_group<impatient>>(env, config);
-    }));
+    {.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
+                  "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class", "collect"}},
+    group_manner::impatient);
 
 }  // namespace
 }  // namespace assay

@@ -2,11 +2,11 @@
 #include <assay/reference/failure/task_group.hpp>
 
 #include <exception>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
@@ -20,9 +20,18 @@ std::exception_ptr in_words_of_contract(const std::exception_ptr& failure) {
     std::rethrow_exception(failure);
   } catch (const reference::exit_request& request) {
     return std::make_exception_ptr(contract::exit_request(request.status()));
+  } catch (const reference::exception_group& group) {
+    std::vector<contract::aggregate_error::member> members;
+    for (const reference::task_failure& each : group.failures())
+      members.push_back({each.name, in_words_of_contract(each.error)});
+    return std::make_exception_ptr(contract::aggregate_error(std::move(members)));
   } catch (...) {
     return failure;
   }
+}
+
+[[noreturn]] void rethrow_in_words_of_contract(const std::exception_ptr& failure) {
+  std::rethrow_exception(in_words_of_contract(failure));
 }
 
 asio::awaitable<void> run_child(contract::task_group::work work) {
@@ -52,7 +61,9 @@ class reference_group final : public contract::task_group {
 
  protected:
   awaitable<void> do_run(std::vector<child> children) override {
-    auto all_ended = join();  // made first: once a task runs, nothing keeps us from waiting for it
+    auto all_ended = translated(
+        group_.join(),
+        rethrow_in_words_of_contract);  // made first: once a task runs, nothing keeps us from waiting for it
     const std::exception_ptr unspawned = spawn_all(std::move(children));
     co_await std::move(all_ended);
     if (unspawned) std::rethrow_exception(unspawned);
@@ -76,32 +87,15 @@ class reference_group final : public contract::task_group {
     }
     return nullptr;
   }
-  awaitable<void> join() {
-    std::exception_ptr failure;
-    try {
-      co_await group_.join();
-    } catch (const reference::exception_group& group) {
-      std::vector<contract::aggregate_error::member> members;
-      for (const reference::task_failure& each : group.failures())
-        members.push_back({each.name, in_words_of_contract(each.error)});
-      failure = std::make_exception_ptr(contract::aggregate_error(std::move(members)));
-    } catch (...) {
-      failure = in_words_of_contract(std::current_exception());
-    }
-    if (failure) std::rethrow_exception(failure);
-  }
 
   reference::task_group group_;
 };
 
-const detail::registrar reference_subject(std::make_unique<subject<contract::task_group>>(
+const implements<reference_group> registered(
     "reference", subject_kind::reference,
-    subject_traits{.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal",
-                                "body_failure", "own_cancellation", "always_aggregate", "ordered_failures",
-                                "fatal_class", "collect", "lifetime"}},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<reference_group>(env, config);
-    }));
+    {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
+                  "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class", "collect",
+                  "lifetime"}});
 
 }  // namespace
 }  // namespace assay

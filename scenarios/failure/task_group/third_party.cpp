@@ -6,13 +6,14 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
-#include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include <assay/harness/campaign/version.hpp>
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/failure/task_group/contract.hpp>
 
 namespace assay {
@@ -20,10 +21,6 @@ namespace {
 
 namespace asio = boost::asio;
 using contract::aggregate_error;
-
-bool is_cancellation(const std::exception_ptr& failure) {
-  return describe(failure).kind == outcome_kind::cancelled;
-}
 
 auto start_child(const asio::any_io_executor& executor, const contract::task_group::child& one) {
   return asio::co_spawn(executor, one.run(), asio::deferred);
@@ -35,8 +32,8 @@ using child_operation = decltype(start_child(std::declval<const asio::any_io_exe
 // exception and the order in which the children ended; the adapter makes the contract's outcome from these.
 class parallel_group final : public contract::task_group {
  public:
-  parallel_group(asio::any_io_executor executor, bool collect)
-      : executor_(std::move(executor)), collect_(collect) {}
+  parallel_group(asio::any_io_executor executor, const contract::task_group_config& config)
+      : executor_(std::move(executor)), collect_(config.collect) {}
 
  protected:
   awaitable<void> do_run(std::vector<child> children) override {
@@ -69,19 +66,20 @@ class parallel_group final : public contract::task_group {
 };
 
 // The one failure that can be reached in what && throws; in a && b && c it may be wrapped twice.
-std::exception_ptr first_of(std::exception_ptr failure) {
+[[noreturn]] void rethrow_first_of(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const asio::multiple_exceptions& several) {
-    return first_of(several.first_exception());
-  } catch (...) {
-    return failure;
+    rethrow_first_of(several.first_exception());
   }
 }
 
 // awaitable_operators' && over any number of children, as `a && b && c` is. What it throws is told as it is,
 // but for the wrapper around the first of several: nothing says whose it was, or what the others were.
 class awaitable_and final : public contract::task_group {
+ public:
+  awaitable_and(const environment&, const contract::task_group_config&) {}
+
  protected:
   awaitable<void> do_run(std::vector<child> children) override {
     using asio::experimental::awaitable_operators::operator&&;
@@ -89,39 +87,26 @@ class awaitable_and final : public contract::task_group {
     awaitable<void> together = children.front().run();
     for (auto next = children.begin() + 1; next != children.end(); ++next)
       together = std::move(together) && next->run();
-    std::exception_ptr failure;
-    try {
-      co_await std::move(together);
-    } catch (...) {
-      failure = first_of(std::current_exception());
-    }
-    if (failure) std::rethrow_exception(failure);
+    co_await translated(std::move(together), rethrow_first_of);
   }
 };
 
-const detail::registrar parallel_group_subject(std::make_unique<subject<contract::task_group>>(
+const implements<parallel_group> the_parallel_group(
     "asio_parallel_group", subject_kind::third_party,
-    subject_traits{
-        .features = {"cleanup", "always_aggregate", "ordered_failures", "collect"},
-        .cites = "Boost.Asio 1.81 reference, experimental::ranged_parallel_group::async_wait: the completion "
-                 "order of the "
-                 "operations, followed by a vector for each of the completion signature's arguments; "
-                 "wait_for_one_error; wait_for_all",
-        .library = "Boost " + boost_version()},
-    [](environment& env, const contract::task_group_config& config) {
-      return std::make_unique<parallel_group>(env.executor(), config.collect);
-    }));
+    {.features = {"cleanup", "always_aggregate", "ordered_failures", "collect"},
+     .cites =
+         "Boost.Asio 1.81 reference, experimental::ranged_parallel_group::async_wait: the completion "
+         "order of the operations, followed by a vector for each of the completion signature's arguments; "
+         "wait_for_one_error; wait_for_all",
+     .library = "Boost " + boost_version()});
 
-const detail::registrar awaitable_and_subject(std::make_unique<subject<contract::task_group>>(
+const implements<awaitable_and> the_and(
     "asio_awaitable_and", subject_kind::third_party,
-    subject_traits{
-        .features = {"cleanup"},
-        .cites =
-            "Boost.Asio 1.81 overview, C++20 coroutines, co-ordinating parallel coroutines: && waits for "
-            "both operations to succeed; if one fails, the other is cancelled; "
-            "experimental/awaitable_operators.hpp",
-        .library = "Boost " + boost_version()},
-    [](environment&, const contract::task_group_config&) { return std::make_unique<awaitable_and>(); }));
+    {.features = {"cleanup"},
+     .cites = "Boost.Asio 1.81 overview, C++20 coroutines, co-ordinating parallel coroutines: && waits for "
+              "both operations to succeed; if one fails, the other is cancelled; "
+              "experimental/awaitable_operators.hpp",
+     .library = "Boost " + boost_version()});
 
 }  // namespace
 }  // namespace assay

@@ -1,8 +1,5 @@
-// A second conforming worker, deliberately unlike the reference: it owes its callers the core profile alone.
-// Once it has begun an item it finishes it, whatever is asked of it meanwhile; it has no dead-letter sink and
-// reports what failed at once; its queue is a list with one bell for everybody who waits, not a
-// bounded_queue.
-#include <boost/asio/any_io_executor.hpp>
+#include <assay/scenarios/flow/resilient_worker/alternative.hpp>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -10,23 +7,24 @@
 #include <deque>
 #include <exception>
 #include <iterator>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/scope.hpp>
-#include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
 namespace {
 
 namespace asio = boost::asio;
 
-class finishing_worker final : public contract::resilient_worker {
+// The smallest worker. Once it has begun an item it finishes it, whatever is asked of it meanwhile; it has no dead-letter
+// sink, and reports what failed at once.
+class least_worker final : public contract::resilient_worker {
  public:
-  finishing_worker(const asio::any_io_executor& executor, const contract::resilient_worker_config& config)
-      : capacity_(static_cast<std::size_t>(config.capacity)),
+  least_worker(const asio::any_io_executor& executor, const config& wanted)
+      : capacity_(static_cast<std::size_t>(wanted.capacity)),
         bell_(executor, asio::steady_timer::time_point::max()) {}
 
  protected:
@@ -63,12 +61,7 @@ class finishing_worker final : public contract::resilient_worker {
     item one = std::move(waiting_.front());
     waiting_.pop_front();
     bell_.cancel();
-    std::exception_ptr failure;
-    try {
-      co_await process(one, 1);
-    } catch (...) {
-      failure = std::current_exception();
-    }
+    const std::exception_ptr failure = co_await failure_of(process(one, 1));
     if (failure) lost(std::move(one), failure, 1, nullptr);
   }
 
@@ -77,11 +70,17 @@ class finishing_worker final : public contract::resilient_worker {
   asio::steady_timer bell_;
 };
 
-const detail::registrar finishing(std::make_unique<subject<contract::resilient_worker>>(
-    "finishes_what_it_began", subject_kind::alternative, subject_traits{},
-    [](environment& env, const contract::resilient_worker_config& config) {
-      return std::make_unique<finishing_worker>(env.executor(), config);
-    }));
+const implements<least_worker> least("least", subject_kind::alternative, {});
+
+const implements<alternative_worker> plain("alternative", subject_kind::alternative,
+                                           {.features = {"requeue", "dead_letter", "attempts", "attempt_cap",
+                                                         "join"}},
+                                           worker_manner::buries_at_once);
+
+const implements<alternative_worker> tries_again("tries_again", subject_kind::alternative,
+                                                 {.features = {"requeue", "dead_letter", "attempts",
+                                                               "attempt_cap", "join"}},
+                                                 worker_manner::tries_again);
 
 }  // namespace
 }  // namespace assay

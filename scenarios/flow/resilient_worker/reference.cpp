@@ -2,11 +2,10 @@
 #include <assay/reference/flow/resilient_worker.hpp>
 
 #include <chrono>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
 #include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
@@ -14,7 +13,7 @@ namespace {
 
 class reference_worker final : public contract::resilient_worker {
  public:
-  explicit reference_worker(const contract::resilient_worker_config& config)
+  reference_worker(const environment&, const contract::resilient_worker_config& config)
       : jobs_(config.capacity), worker_(jobs_, make_options(config)) {}
 
   awaitable<void> join() override { return jobs_.join(); }
@@ -55,12 +54,9 @@ class reference_worker final : public contract::resilient_worker {
   worker worker_;
 };
 
-const detail::registrar the_reference(std::make_unique<subject<contract::resilient_worker>>(
-    "reference", subject_kind::reference,
-    subject_traits{.features = {"requeue", "dead_letter", "attempts", "attempt_cap", "join"}},
-    [](environment&, const contract::resilient_worker_config& config) {
-      return std::make_unique<reference_worker>(config);
-    }));
+const implements<reference_worker> the_reference("reference", subject_kind::reference,
+                                                 {.features = {"requeue", "dead_letter", "attempts",
+                                                               "attempt_cap", "join"}});
 
 }  // namespace
 }  // namespace assay

@@ -1,10 +1,6 @@
 // Random programs on a resilient worker: submits, processing that fails or takes long, workers that are cancelled and
 // run again. No item may be lost.
-#include <algorithm>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -13,6 +9,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/flow/resilient_worker/contract.hpp>
 
 namespace assay {
@@ -29,11 +26,6 @@ const grammar rules = {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
-
-asio::awaitable<void> sleep_for(std::chrono::nanoseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
-  co_await timer.async_wait(asio::use_awaitable);
-}
 
 asio::awaitable<void> process_one(trial& t, std::uint8_t shape, int id, std::uint32_t attempt) {
   co_await sleep_for(std::chrono::milliseconds(shape % 2 == 0 ? 5 : 20));
