@@ -124,9 +124,6 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
       {"cancel_escalates", "A cancel of a `run` that is stopping is an escalation."},
       {"signals", "The first stop signal requests a stop; with `force` a further one escalates."},
   };
-  static constexpr shutdown_phase phases_of_every_stop[] = {
-      shutdown_phase::not_ready, shutdown_phase::stop_accepting, shutdown_phase::drain,
-      shutdown_phase::cleanup, shutdown_phase::stopped};
   using contract_type = graceful_shutdown;
   using config = graceful_shutdown_config;
   using nanoseconds = std::chrono::nanoseconds;
@@ -221,19 +218,6 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
   const std::shared_ptr<account> account_ = make_account<account>();
   std::map<std::string, std::pair<item_ledger*, int>, std::less<>> admitted_;
 };
-
-/// Whether `call` goes through; false if the coordinator refuses it, with either word for that.
-template <class Call>
-bool is_taken(Call call) {
-  try {
-    call();
-  } catch (const rejected_error&) {
-    return false;
-  } catch (const closed_error&) {
-    return false;
-  }
-  return true;
-}
 
 // A job that was cancelled, or never begun, stays given: the report must name it, or it is lost.
 inline boost::asio::awaitable<void> graceful_shutdown::serve(std::shared_ptr<job> self) {

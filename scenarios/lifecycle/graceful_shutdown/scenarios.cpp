@@ -2,7 +2,6 @@
 #include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
 #include <algorithm>
-#include <boost/describe/enum_to_string.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -14,14 +13,15 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
-#include <assay/harness/trial/scope.hpp>
 #include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/lifecycle/graceful_shutdown/actors.hpp>
 
 namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using namespace assay::shutdown_actors;
 using assay::item;
 using assay::item_state;
 using assay::trial;
@@ -29,53 +29,9 @@ using assay::contract::background_failure;
 using contract_type = assay::contract::graceful_shutdown;
 using maker = assay::maker<contract_type>;
 using config = contract_type::config;
-using phase = assay::contract::shutdown_phase;
 using report = assay::contract::shutdown_report;
-using nanoseconds = std::chrono::nanoseconds;
-using names = std::vector<std::string>;
 
 ASSAY_CONTRACT(graceful_shutdown, "lifecycle", "ordered stop with budgets and signals");
-
-// ---- What a service runs in these scenarios
-
-enum class when_asked { obeys, lingers, fails, is_deaf };
-enum class own_end { value, failure, gives_up };
-
-struct act {
-  nanoseconds takes = 0s;  ///< if nobody asks it to stop
-  when_asked asked = when_asked::obeys;
-  own_end ends = own_end::value;
-  nanoseconds lingers = 0s;  ///< once asked
-};
-
-act taking(nanoseconds time) { return {time}; }
-act insisting(nanoseconds time) { return {time, when_asked::is_deaf}; }
-act lingering(nanoseconds after, nanoseconds unasked = 1000s) {
-  return {unasked, when_asked::lingers, own_end::value, after};
-}
-act failing(nanoseconds after) { return {after, when_asked::obeys, own_end::failure}; }
-act failing_when_asked() { return {1000s, when_asked::fails}; }
-
-/// Leaves marks: "NAME begins", "NAME asked to stop" by those who linger, "NAME ends" or "NAME cancelled".
-asio::awaitable<void> perform(trial& t, std::string name, act what) {
-  t.mark(name + " begins");
-  std::exception_ptr asked;
-  if (what.asked == when_asked::is_deaf) {
-    co_await assay::shield(assay::sleep_for(what.takes));
-  } else {
-    asked = co_await assay::failure_of(assay::sleep_for(what.takes));
-  }
-  const bool lingers = asked && what.asked == when_asked::lingers;
-  if (lingers) {
-    t.mark(name + " asked to stop");
-    co_await assay::hold_requests;
-    co_await assay::shield(assay::sleep_for(what.lingers));
-  }
-  if (asked ? what.asked == when_asked::fails : what.ends == own_end::failure) t.raise(name + " fails");
-  t.mark(name + (asked && !lingers ? " cancelled" : " ends"));
-  if (asked) std::rethrow_exception(asked);
-  if (what.ends == own_end::gives_up) assay::contract::throw_cancelled();
-}
 
 bool has(const names& all, std::string_view one) {
   return std::find(all.begin(), all.end(), one) != all.end();
@@ -87,7 +43,7 @@ class service {
   service(trial& owner, assay::made_subject<contract_type> made) : t(owner), subject(std::move(made)) {
     subject->observe([&t = t, log = seen_](phase entered) {
       log->phases.push_back(entered);
-      t.mark(std::string("phase ") + boost::describe::enum_to_string(entered, "?"));
+      t.mark(name_of(entered));
     });
     subject->on_failure([&t = t, log = seen_](const std::string& name, const std::exception_ptr& error) {
       log->told.push_back(name);
@@ -119,7 +75,7 @@ class service {
   void admit(int id, act what) { subject->admit(t.item(id), working(what)); }
   /// Whether it was taken; any error but a refusal goes on to the scenario.
   bool offer(int id, contract_type::handler work) {
-    return assay::contract::is_taken([&] { subject->admit(t.item(id), std::move(work)); });
+    return is_taken([&] { subject->admit(t.item(id), std::move(work)); });
   }
   bool offer(int id, act what) { return offer(id, working(what)); }
 
@@ -184,10 +140,8 @@ class service {
     const auto& all = seen_->phases;
     t.expect(std::adjacent_find(all.begin(), all.end(), std::greater_equal<>()) == all.end(),
              "the phases come in order, each entered once");
-    for (const phase each : contract_type::phases_of_every_stop) {
-      t.expect(std::find(all.begin(), all.end(), each) != all.end(),
-               std::string("the phase ") + boost::describe::enum_to_string(each, "?") + " is entered");
-    }
+    for (const phase each : phases_of_every_stop)
+      t.expect(marked(name_of(each)), "the " + name_of(each) + " is entered");
   }
   bool entered_any_phase() const { return !seen_->phases.empty(); }
   void expect_balanced() const {
@@ -956,7 +910,7 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-13", must,
   service s(t, make({}));
   s.resource("pool");
   s.background("feed", failing(2s));
-  s.background("idler", {1ms, when_asked::obeys, own_end::gives_up});
+  s.background("idler", {1ms, when_asked::obeys, ending::cancelled});
   s.background("other");
   s.begin();
   co_await s.just_before(2s);
@@ -975,8 +929,8 @@ asio::awaitable<void> check_restart(trial& t, maker make, nanoseconds delay) {
   service s(t, make({.on_failure = background_failure::restart, .restart_delay = delay}));
   auto tries = std::make_shared<int>(0);
   s->add_background("feed", [&t, tries] {
-    const bool first = ++*tries == 1;
-    return perform(t, first ? "feed" : "feed again", first ? failing(1s) : lingering(0s));
+    if (++*tries == 1) return perform(t, "feed", failing(1s));
+    return perform(t, "feed again", lingering(0s));
   });
   s.begin();
   co_await s.at(1s);
@@ -1028,7 +982,6 @@ struct late_registrations {
   names tasks;
 
   void add(service& s, const std::string& when) {
-    using assay::contract::is_taken;
     if (is_taken([&] { s.callback("callback " + when, taking(10ms)); }))
       callbacks.push_back("callback " + when);
     if (is_taken([&] { s.background("task " + when); })) tasks.push_back("task " + when);
