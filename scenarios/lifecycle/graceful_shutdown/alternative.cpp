@@ -26,9 +26,7 @@ class least_shutdown final : public contract::graceful_shutdown {
   least_shutdown(const asio::any_io_executor& executor, const config&)
       : executor_(executor), change_(executor, asio::steady_timer::time_point::max()) {}
 
-  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
-    failure_ = std::move(hook);
-  }
+  void on_failure(failure_hook hook) override { failure_ = std::move(hook); }
   void add_resource(std::string name, async_function start, async_function stop) override {
     resources_.push_back(resource{std::move(name), std::move(start), std::move(stop)});
   }
@@ -42,7 +40,7 @@ class least_shutdown final : public contract::graceful_shutdown {
   bool ready() const override { return running_ && !requested_; }
 
  protected:
-  void do_observe(std::function<void(phase)> observer) override { observer_ = std::move(observer); }
+  void do_observe(phase_hook observer) override { observer_ = std::move(observer); }
   void do_admit(std::string name, async_function work) override {
     if (!ready()) throw contract::rejected_error("not accepting work");
     begin(work_, std::move(name), std::move(work));
@@ -115,8 +113,8 @@ class least_shutdown final : public contract::graceful_shutdown {
 
   const asio::any_io_executor executor_;
   asio::steady_timer change_;
-  std::function<void(phase)> observer_ = [](phase) {};
-  std::function<void(std::string, std::exception_ptr)> failure_ = [](auto&&...) {};
+  phase_hook observer_ = [](phase) {};
+  failure_hook failure_ = [](auto&&...) {};
   bool requested_ = false;
   bool running_ = false;
   std::vector<resource> resources_;

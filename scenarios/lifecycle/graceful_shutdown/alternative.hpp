@@ -19,6 +19,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,10 +144,8 @@ class alternative_shutdown : public contract::graceful_shutdown {
   alternative_shutdown(environment& env, const config& wanted, shutdown_manner manner, stopping wrong)
       : alternative_shutdown(env, wanted, manner, serving::none, wrong) {}
 
-  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
-    failure_ = std::move(hook);
-  }
-  void on_forced(std::function<void(std::string)> hook) override { forced_ = std::move(hook); }
+  void on_failure(failure_hook hook) override { failure_ = std::move(hook); }
+  void on_forced(forced_hook hook) override { forced_ = std::move(hook); }
 
   void add_resource(std::string name, async_function start, async_function stop) override {
     steps_.push_back(step{std::move(name), std::move(start), std::move(stop), false});
@@ -198,7 +197,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
     using contract::late_registration;
     return is(serving::late_callback_escapes) ? late_registration::joins : late_registration::refused;
   }
-  int open_connection(std::function<void(contract::connection_close)> close) override {
+  int open_connection(close_hook close) override {
     if (!accepting_) throw contract::rejected_error("not accepting connections");
     connections_.push_back(connection{std::move(close)});
     return static_cast<int>(connections_.size()) - 1;
@@ -213,9 +212,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
   }
 
  protected:
-  void do_observe(std::function<void(contract::shutdown_phase)> observer) override {
-    observer_ = std::move(observer);
-  }
+  void do_observe(phase_hook observer) override { observer_ = std::move(observer); }
 
   // Whoever runs it only waits: what happens belongs to a coroutine of its own, which no cancel reaches.
   awaitable<contract::shutdown_report> do_run() override {
@@ -223,8 +220,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
     const auto requests = co_await boost::asio::this_coro::cancellation_state;
     if (requests.cancelled() != boost::asio::cancellation_type::none) cancelled();
     boost::asio::co_spawn(executor_, drive(), [this](std::exception_ptr error) {
-      broken_ = std::move(error);
-      driven_ = true;
+      driven_ = std::move(error);
       end_.cancel();
     });
     while (!driven_) {
@@ -232,7 +228,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
       co_await end_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
       if (!driven_) cancelled();
     }
-    if (broken_) std::rethrow_exception(broken_);
+    if (*driven_) std::rethrow_exception(*driven_);
     if (is(serving::report_is_lost_on_cancel)) check_cancelled(requests);
     co_return std::move(report_);
   }
@@ -263,7 +259,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
     bool due;
   };
   struct connection {
-    std::function<void(contract::connection_close)> close;  // null once it is closed
+    close_hook close;  // null once it is closed
     bool busy = false;
   };
 
@@ -333,9 +329,11 @@ class alternative_shutdown : public contract::graceful_shutdown {
              std::function<void(const std::exception_ptr&)> ended) {
     const auto made = std::make_shared<shutdown_task>(std::move(name));
     // A defect may leave a task behind that ends when its coordinator is gone.
-    made->ended = [here = std::weak_ptr<bool>(alive_),
+    made->ended = [this, here = std::weak_ptr<bool>(alive_),
                    ended = std::move(ended)](const std::exception_ptr& error) {
-      if (!here.expired()) ended(error);
+      if (here.expired()) return;
+      ended(error);
+      changed();
     };
     where.push_back(made);
     shutdown_task::begin(made, executor_, std::move(work), manner_.turns);
@@ -373,10 +371,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
   void start_work(const std::string& name, async_function work) {
     tasks untracked;
     tasks& where = is(serving::work_is_not_registered) ? untracked : work_;
-    spawn(where, name, std::move(work), [this, name](const std::exception_ptr& error) {
-      work_ended(name, error);
-      changed();
-    });
+    spawn(where, name, std::move(work), [this, name](const auto& error) { work_ended(name, error); });
   }
   void work_ended(const std::string& name, const std::exception_ptr& error) {
     const bool forced = phase_ == phase::force_cancel;
@@ -389,11 +384,9 @@ class alternative_shutdown : public contract::graceful_shutdown {
     if (!forced || !is(serving::forced_failures_are_dropped)) tell(name, error, reporting::work);
   }
   void start_background(const std::string& name, const async_function& work, nanoseconds delay = {}) {
-    const auto later = [work, delay] { return work_after(delay, work); };
-    spawn(background_, name, later, [this, name, work](const std::exception_ptr& error) {
-      background_ended(name, work, error);
-      changed();
-    });
+    spawn(
+        background_, name, [work, delay] { return work_after(delay, work); },
+        [this, name, work](const auto& error) { background_ended(name, work, error); });
   }
   void background_ended(const std::string& name, const async_function& work,
                         const std::exception_ptr& error) {
@@ -452,7 +445,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
         steps_[i].due = (!error && !late) || (failed && is(serving::failed_start_is_cleaned));
         tell(steps_[i].name, error);
         if (failed) request_stop();
-        changed();
       });
       co_await wait([this, &starting, deaf] { return over(starting) || (requested_ && !deaf); }, never);
       cancel(starting);
@@ -555,7 +547,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
     cleaning_.clear();
     spawn(cleaning_, what.name, what.stop, [this, name = what.name](const std::exception_ptr& error) {
       if (!is(stopping::callback_failures_are_dropped)) tell(name, error, reporting::cleanup);
-      changed();
     });
     if (!is(stopping::awaits_nothing)) {
       const bool shared = is(stopping::callbacks_share_one_deadline);
@@ -578,9 +569,9 @@ class alternative_shutdown : public contract::graceful_shutdown {
   const stopping stopping_;
   boost::asio::steady_timer change_;
   boost::asio::steady_timer end_;  // of the drive
-  std::function<void(phase)> observer_;
-  std::function<void(std::string, std::exception_ptr)> failure_;
-  std::function<void(std::string)> forced_;
+  phase_hook observer_;
+  failure_hook failure_;
+  forced_hook forced_;
   phase phase_ = phase::starting;
   bool requested_ = false;
   bool escalated_ = false;
@@ -589,8 +580,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
   bool again_ = false;
   bool gave_up_ = false;
   bool failed_ = false;
-  bool driven_ = false;
-  std::exception_ptr broken_;
+  std::optional<std::exception_ptr> driven_;  // what the drive failed with, if anything
   time_point watchdog_ = never;
   contract::shutdown_report report_;
   std::vector<step> steps_;

@@ -64,10 +64,8 @@ class reference_shutdown : public contract::graceful_shutdown {
     forwarder_.emplace(signals_, *subject_);
   }
 
-  void on_failure(std::function<void(std::string, std::exception_ptr)> hook) override {
-    observers_->failure = std::move(hook);
-  }
-  void on_forced(std::function<void(std::string)> hook) override { observers_->forced = std::move(hook); }
+  void on_failure(failure_hook hook) override { observers_->failure = std::move(hook); }
+  void on_forced(forced_hook hook) override { observers_->forced = std::move(hook); }
   void add_resource(std::string name, async_function start, async_function stop) override {
     subject_->add_resource(std::move(name), std::move(start), std::move(stop));
   }
@@ -85,7 +83,7 @@ class reference_shutdown : public contract::graceful_shutdown {
   void signal() override { signals_.raise(); }
   bool ready() const override { return subject_->is_ready(); }
   contract::late_registration late_policy() const override { return contract::late_registration::joins; }
-  int open_connection(std::function<void(contract::connection_close)> close) override {
+  int open_connection(close_hook close) override {
     const auto told = [close = std::move(close)](reference::connection_close how) {
       close(static_cast<contract::connection_close>(how));
     };
@@ -97,9 +95,7 @@ class reference_shutdown : public contract::graceful_shutdown {
   void connection_closed(int which) override { connections_.erase(which); }
 
  protected:
-  void do_observe(std::function<void(contract::shutdown_phase)> observer) override {
-    observers_->phase = std::move(observer);
-  }
+  void do_observe(phase_hook observer) override { observers_->phase = std::move(observer); }
   awaitable<contract::shutdown_report> do_run() override {
     reference::shutdown_report from = co_await subject_->run();
     contract::shutdown_report to;
@@ -120,9 +116,9 @@ class reference_shutdown : public contract::graceful_shutdown {
  private:
   /// Survivors may tell of a failure when the coordinator is gone.
   struct observers {
-    std::function<void(contract::shutdown_phase)> phase;
-    std::function<void(std::string, std::exception_ptr)> failure;
-    std::function<void(std::string)> forced;
+    phase_hook phase;
+    failure_hook failure;
+    forced_hook forced;
   };
 
   static reference::graceful_shutdown_options options_of(const config& wanted,

@@ -102,12 +102,9 @@ struct player : actor {
 struct record {
   explicit record(trial& owner) : t(owner) {}
 
-  struct entry {
-    phase what;
-    nanoseconds at;
-  };
-  struct request {
-    trigger what;
+  template <class What>
+  struct event {
+    What what;
     nanoseconds at;
   };
   struct cleanup_begin {
@@ -124,8 +121,8 @@ struct record {
   std::vector<std::shared_ptr<player>> actors = {};
   std::vector<std::shared_ptr<player>> cleanups = {};  // in the order of registration
   std::vector<cleanup_begin> cleaned = {};
-  std::vector<entry> phases = {};
-  std::vector<request> requests = {};
+  std::vector<event<phase>> phases = {};
+  std::vector<event<trigger>> requests = {};
   std::vector<told_failure> told = {};
   names forced = {};
   bool stopped_before_run = false;
@@ -133,7 +130,7 @@ struct record {
   nanoseconds run_ended = never;
 
   nanoseconds when(phase wanted) const {
-    for (const entry& each : phases)
+    for (const auto& each : phases)
       if (each.what == wanted) return each.at;
     return never;
   }
@@ -187,13 +184,14 @@ class run_of_a_program {
     subject->on_forced([seen = seen](const std::string& name) { seen->forced.push_back(name); });
   }
 
-  void register_all(const program& steps) {
-    for (const program_step& step : steps.steps) {
-      const verb what = static_cast<verb>(step.verb);
-      if (what == verb::resource) register_resource(step);
-      if (what == verb::background && !is_late(step)) register_background(step);
-      if (what == verb::callback && !is_late(step)) register_callback(step);
-    }
+  /// Registers what belongs to this time: `late` is while the service runs.
+  void register_one(const program_step& step, bool late) {
+    const verb what = static_cast<verb>(step.verb);
+    const bool is_late = what != verb::resource && step.b == 3 && make.claims("late_registration");
+    if (is_late != late) return;
+    if (what == verb::resource) register_resource(step);
+    if (what == verb::background) register_background(step);
+    if (what == verb::callback) register_callback(step);
   }
 
   void begin(bool swept) {
@@ -230,13 +228,9 @@ class run_of_a_program {
       case verb::work:
         co_return offer_work(step);
       case verb::background:
-        if (is_late(step)) register_background(step);
-        co_return;
       case verb::resource:
-        co_return;
       case verb::callback:
-        if (is_late(step)) register_callback(step);
-        co_return;
+        co_return register_one(step, true);
       case verb::advance:
         if (time > 0ns) co_return co_await t.advance(time);
         co_return co_await t.settle();
@@ -280,7 +274,6 @@ class run_of_a_program {
       return perform(seen->t, self);
     };
   }
-  bool is_late(const program_step& step) const { return step.b == 3 && make.claims("late_registration"); }
   /// Nobody has asked for a stop yet, nor begun one.
   bool is_undisturbed() const {
     return seen->requests.empty() && !seen->entered(phase::not_ready) && run->state()->cancels() == 0;
@@ -364,6 +357,7 @@ class model {
   struct expected_names {
     names must;
     names may;  // where two things fall on one instant
+    void add(const std::string& name, bool sure) { (sure ? must : may).push_back(name); }
   };
 
   template <class Visit>
@@ -404,15 +398,15 @@ class model {
   /// The last of these to end, as far as `limit` waits for it; names those that are left.
   void note_survivor(const player& who, const life& one, nanoseconds limit, nanoseconds& last) {
     last = std::max(last, std::min(one.ended, limit));
-    if (one.ended < limit) return;
-    names& where = one.ended > limit ? survivors_.must : survivors_.may;
-    where.push_back(who.name);
-    names& forced = one.ended > limit ? forced_.must : forced_.may;
-    forced.push_back(who.name);
+    if (one.ended >= limit) note_left(who, one.ended > limit);
+  }
+  void note_left(const player& who, bool sure) {
+    survivors_.add(who.name, sure);
+    forced_.add(who.name, sure);
   }
 
   void find_request() {
-    for (const record::request& each : seen_.requests)
+    for (const auto& each : seen_.requests)
       if (each.what != trigger::escalation) requested_ = std::min(requested_, each.at);
     for (const auto& who : seen_.actors) {
       const bool stops = who->role == part::start || (who->role == part::background &&
@@ -432,7 +426,7 @@ class model {
   void find_escalations() {
     std::size_t signals = 0;
     std::size_t before = 0;  // requests at this instant, or earlier
-    for (const record::request& each : seen_.requests) {
+    for (const auto& each : seen_.requests) {
       const bool is_signal = each.what == trigger::signal;
       const bool is_cancel = each.what == trigger::cancel;
       if (is_signal) ++signals;
@@ -450,7 +444,7 @@ class model {
   // SHD-1
   void check_phases() const {
     const auto& all = seen_.phases;
-    const auto disordered = [](const record::entry& a, const record::entry& b) { return a.what >= b.what; };
+    const auto disordered = [](const auto& a, const auto& b) { return a.what >= b.what; };
     t_.expect(std::adjacent_find(all.begin(), all.end(), disordered) == all.end(),
               "SHD-1: the phases come in order, each entered once");
     for (const phase one : phases_of_every_stop)
@@ -521,12 +515,7 @@ class model {
     });
     end = std::min(end, accepting_ends_ + config_.drain);
     for (const nanoseconds at : escalations_) end = std::min(end, std::max(accepting_ends_, at));
-    nanoseconds seen = end;
-    if (seen_.entered(phase::force_cancel)) {
-      seen = seen_.when(phase::force_cancel);
-    } else if (seen_.entered(phase::stop_background)) {
-      seen = seen_.when(phase::stop_background);
-    }
+    const nanoseconds seen = std::min(seen_.when(phase::force_cancel), seen_.when(phase::stop_background));
     for (const nanoseconds at : may_be_escalations_)
       if (seen == std::max(accepting_ends_, at)) end = std::min(end, seen);
     return end;
@@ -644,15 +633,8 @@ class model {
       // How long it is waited for once asked, is not the standard's.
       t_.expect(next >= limit && next <= last, "SHD-8: a callback is bounded in time: '" + who.name + "'");
     }
-    if (one.ended > next) {
-      survivors_.must.push_back(who.name);
-      forced_.must.push_back(who.name);
-    } else if (one.ended == last) {
-      survivors_.may.push_back(who.name);
-      forced_.may.push_back(who.name);
-    } else if (one.asked != never) {
-      forced_.must.push_back(who.name);
-    }
+    if (one.ended > next || one.ended == last) return note_left(who, one.ended > next);
+    if (one.asked != never) forced_.must.push_back(who.name);
   }
 
   void check_cleanup() {
@@ -670,8 +652,7 @@ class model {
       if (!who->lives.empty() || !may_be_due(*who)) continue;
       const bool skipped = seen_.run_ended >= watchdog_;
       if (is_due(*who)) t_.expect(skipped, "SHD-8, SHD-12: what is to be cleaned up is: '" + who->name + "'");
-      names& where = is_due(*who) ? forced_.must : forced_.may;
-      if (skipped) where.push_back(who->name);
+      if (skipped) forced_.add(who->name, is_due(*who));
     }
   }
 
@@ -789,7 +770,7 @@ ASSAY_PROGRAM(graceful_shutdown, "SHD-1", rules, .features = {"force", "callback
                            "report_is_lost_on_cancel"}) {
   const config wanted = config_of(steps.shape, make);
   run_of_a_program r(t, make, wanted);
-  r.register_all(steps);
+  for (const program_step& each : steps.steps) r.register_one(each, false);
   auto step = steps.steps.begin();
   for (; step != steps.steps.end() && run_of_a_program::is_early(*step); ++step) {
     r.ask_to_stop(*step);
