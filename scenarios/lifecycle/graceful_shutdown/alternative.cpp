@@ -18,15 +18,10 @@ namespace asio = boost::asio;
 
 /// Waits for everything for as long as it takes, and tells every failure at once: its report is empty. A
 /// cancelled run() is a request to stop.
-class least_shutdown final : public contract::graceful_shutdown {
-  using phase = contract::shutdown_phase;
-  using tasks = adapters::shutdown_tasks;
-
+class least_shutdown final : public adapters::shutdown_base {
  public:
-  least_shutdown(const asio::any_io_executor& executor, const config&)
-      : executor_(executor), change_(executor, asio::steady_timer::time_point::max()) {}
+  least_shutdown(const asio::any_io_executor& executor, const config&) : shutdown_base(executor) {}
 
-  void on_failure(failure_hook hook) override { failure_ = std::move(hook); }
   void add_resource(std::string name, async_function start, async_function stop) override {
     resources_.push_back(resource{std::move(name), std::move(start), std::move(stop)});
   }
@@ -35,39 +30,43 @@ class least_shutdown final : public contract::graceful_shutdown {
   }
   void request_stop() override {
     requested_ = true;
-    change_.cancel();
+    changed();
   }
   bool ready() const override { return running_ && !requested_; }
 
  protected:
-  void do_observe(phase_hook observer) override { observer_ = std::move(observer); }
   void do_admit(std::string name, async_function work) override {
     if (!ready()) throw contract::rejected_error("not accepting work");
-    begin(work_, std::move(name), std::move(work));
+    begin(work_, name, std::move(work));
   }
 
   awaitable<contract::shutdown_report> do_run() override {
     co_await asio::this_coro::throw_if_cancelled(false);
-    observer_(phase::starting);
-    co_await start();
+    const auto requests = co_await asio::this_coro::cancellation_state;
+    const auto asked = [this, requests] {
+      if (requests.cancelled() != asio::cancellation_type::none) requested_ = true;
+      return requested_;
+    };
+    entered(phase::starting);
+    co_await start(asked);
     if (!requested_) {
       running_ = true;
-      observer_(phase::running);
+      entered(phase::running);
       for (const auto& each : waiting_) begin(background_, each.first, each.second);
-      co_await wait([this] { return requested_; });
+      co_await wait(asked);
     }
-    for (const phase each : {phase::not_ready, phase::stop_accepting, phase::drain}) observer_(each);
-    co_await wait([this] { return adapters::over(work_); });
-    observer_(phase::stop_background);
+    for (const phase each : {phase::not_ready, phase::stop_accepting, phase::drain}) entered(each);
+    co_await wait_for(work_);
+    entered(phase::stop_background);
     adapters::cancel(background_);
-    co_await wait([this] { return adapters::over(background_); });
-    observer_(phase::cleanup);
+    co_await wait_for(background_);
+    entered(phase::cleanup);
     for (; !opened_.empty(); opened_.pop_back()) {
       tasks closing;
       begin(closing, opened_.back().name, opened_.back().stop);
-      co_await wait([&closing] { return adapters::over(closing); });
+      co_await wait_for(closing);
     }
-    observer_(phase::stopped);
+    entered(phase::stopped);
     co_return contract::shutdown_report();
   }
 
@@ -78,43 +77,24 @@ class least_shutdown final : public contract::graceful_shutdown {
     async_function stop;
   };
 
-  awaitable<void> start() {
+  awaitable<void> start(std::function<bool()> asked) {
     for (const resource& each : resources_) {
-      if (requested_) co_return;
+      if (asked()) co_return;
       tasks starting;
       begin(starting, each.name, each.start);
-      co_await wait([this, &starting] { return adapters::over(starting) || requested_; });
+      co_await wait([&starting, &asked] { return asked() || adapters::over(starting); });
       adapters::cancel(starting);
-      co_await wait([&starting] { return adapters::over(starting); });
+      co_await wait_for(starting);
       if (!starting.front()->failure) opened_.push_back(each);
       if (starting.front()->failed()) requested_ = true;
     }
   }
-
-  void begin(tasks& where, std::string name, async_function work) {
-    const auto made = std::make_shared<adapters::shutdown_task>(std::move(name));
-    made->ended = [this, name = made->name](const std::exception_ptr& error) {
-      if (error && !is_cancellation(error)) failure_(name, error);
-      change_.cancel();
-    };
-    where.push_back(made);
-    adapters::shutdown_task::begin(made, executor_, std::move(work), 0);
+  void begin(tasks& where, const std::string& name, async_function work) {
+    spawn(where, name, std::move(work), [this, name](const std::exception_ptr& error) {
+      if (error && !is_cancellation(error)) failed(name, error);
+    });
   }
 
-  template <class Done>
-  awaitable<void> wait(Done done) {
-    const auto requests = co_await asio::this_coro::cancellation_state;
-    while (!done()) {
-      boost::system::error_code ignored;
-      co_await change_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      if (requests.cancelled() != asio::cancellation_type::none) requested_ = true;
-    }
-  }
-
-  const asio::any_io_executor executor_;
-  asio::steady_timer change_;
-  phase_hook observer_ = [](phase) {};
-  failure_hook failure_ = [](auto&&...) {};
   bool requested_ = false;
   bool running_ = false;
   std::vector<resource> resources_;

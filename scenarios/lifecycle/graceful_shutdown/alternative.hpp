@@ -119,19 +119,75 @@ inline void cancel(const shutdown_tasks& all) {
   for (const auto& each : shutdown_tasks(all)) each->cancel();
 }
 
-class alternative_shutdown : public contract::graceful_shutdown {
+/// What a coordinator needs to run things and to wait for them.
+class shutdown_base : public contract::graceful_shutdown {
+ public:
+  explicit shutdown_base(boost::asio::any_io_executor executor, int turns = 1)
+      : executor_(executor), turns_(turns), change_(executor) {}
+  void on_failure(failure_hook hook) override { failure_ = std::move(hook); }
+
+ protected:
+  using phase = contract::shutdown_phase;
+  using tasks = shutdown_tasks;
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point never = time_point::max();
+  static time_point now() { return std::chrono::steady_clock::now(); }
+
+  void do_observe(phase_hook observer) override { observer_ = std::move(observer); }
+  void entered(phase which) const {
+    if (observer_) observer_(which);
+  }
+  void failed(const std::string& name, const std::exception_ptr& error) const {
+    if (failure_) failure_(name, error);
+  }
+
+  void spawn(tasks& where, std::string name, async_function work,
+             std::function<void(const std::exception_ptr&)> ended) {
+    const auto made = std::make_shared<shutdown_task>(std::move(name));
+    // A defect may leave a task behind that ends when its coordinator is gone.
+    made->ended = [this, here = std::weak_ptr<bool>(alive_),
+                   ended = std::move(ended)](const std::exception_ptr& error) {
+      if (here.expired()) return;
+      ended(error);
+      changed();
+    };
+    where.push_back(made);
+    shutdown_task::begin(made, executor_, std::move(work), turns_);
+  }
+  void changed() { change_.cancel(); }
+  template <class Done>
+  awaitable<void> wait(Done done, time_point deadline = never) {
+    while (!done() && now() < deadline) {
+      boost::system::error_code ignored;
+      change_.expires_at(deadline);
+      co_await change_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    }
+    for (int i = 1; i < turns_; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
+  }
+  awaitable<void> wait_for(const tasks& all, time_point deadline = never) {
+    return wait([&all] { return over(all); }, deadline);
+  }
+
+  const boost::asio::any_io_executor executor_;
+  const int turns_;  // before a task begins, and before the coordinator goes on
+  boost::asio::steady_timer change_;
+  phase_hook observer_;
+  failure_hook failure_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+class alternative_shutdown : public shutdown_base {
  public:
   using serving = serving_defect;
   using stopping = stopping_defect;
 
   alternative_shutdown(environment& env, const config& wanted, shutdown_manner manner,
                        serving wrong_serving = serving::none, stopping wrong_stopping = stopping::none)
-      : executor_(env.executor()),
+      : shutdown_base(env.executor(), manner.turns),
         config_(wanted),
         manner_(manner),
         serving_(wrong_serving),
         stopping_(wrong_stopping),
-        change_(executor_),
         end_(executor_, never) {
     if (!is_bounded()) return;
     nanoseconds sum = is(serving::pre_stop_is_not_counted) ? nanoseconds(0) : wanted.pre_stop;
@@ -144,7 +200,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
   alternative_shutdown(environment& env, const config& wanted, shutdown_manner manner, stopping wrong)
       : alternative_shutdown(env, wanted, manner, serving::none, wrong) {}
 
-  void on_failure(failure_hook hook) override { failure_ = std::move(hook); }
   void on_forced(forced_hook hook) override { forced_ = std::move(hook); }
 
   void add_resource(std::string name, async_function start, async_function stop) override {
@@ -212,8 +267,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
   }
 
  protected:
-  void do_observe(phase_hook observer) override { observer_ = std::move(observer); }
-
   // Whoever runs it only waits: what happens belongs to a coroutine of its own, which no cancel reaches.
   awaitable<contract::shutdown_report> do_run() override {
     co_await boost::asio::this_coro::throw_if_cancelled(false);
@@ -247,10 +300,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
  private:
   using manner = shutdown_manner;
   using reporting = shutdown_manner::reporting;
-  using phase = contract::shutdown_phase;
-  using time_point = std::chrono::steady_clock::time_point;
-  using tasks = shutdown_tasks;
-  static constexpr time_point never = time_point::max();
 
   struct step {
     std::string name;
@@ -266,7 +315,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
   bool is(serving which) const noexcept { return serving_ == which; }
   bool is(stopping which) const noexcept { return stopping_ == which; }
   bool is_bounded() const noexcept { return manner_.at_deadline == manner::deadline::force; }
-  static time_point now() { return std::chrono::steady_clock::now(); }
   static awaitable<void> call_plain(function callback) {
     callback();
     co_return;
@@ -287,7 +335,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
     const bool past = overflowing_limit(config_.total) == nanoseconds(0);
     return past && is(stopping::watchdog_overflows) ? begun : deadline_after(begun, config_.total);
   }
-  void changed() { change_.cancel(); }
   void a_turn_later(function doing) {
     boost::asio::post(executor_, [doing = std::move(doing), here = std::weak_ptr<bool>(alive_)] {
       if (!here.expired()) doing();
@@ -299,7 +346,7 @@ class alternative_shutdown : public contract::graceful_shutdown {
       a_turn_later([this] { late_to_say_no_ = false; });
     }
     phase_ = next;
-    if (observer_) observer_(next);
+    entered(next);
   }
   void add_step(std::string name, async_function callback) {
     if (requested_ && is(serving::late_callback_escapes)) return;
@@ -314,8 +361,8 @@ class alternative_shutdown : public contract::graceful_shutdown {
     const bool wrong = is(serving::cleanup_failure_is_the_primary) || is(serving::report_is_lost_on_cancel);
     if (kind != reporting::nothing && (kind == manner_.reports || wrong)) {
       report_.failures.push_back({name, error, kind == reporting::cleanup && after_another});
-    } else if (failure_) {
-      failure_(name, error);
+    } else {
+      failed(name, error);
     }
   }
   void tell_forced(const std::string& name) {
@@ -325,19 +372,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
 
   // ---- Tasks
 
-  void spawn(tasks& where, std::string name, async_function work,
-             std::function<void(const std::exception_ptr&)> ended) {
-    const auto made = std::make_shared<shutdown_task>(std::move(name));
-    // A defect may leave a task behind that ends when its coordinator is gone.
-    made->ended = [this, here = std::weak_ptr<bool>(alive_),
-                   ended = std::move(ended)](const std::exception_ptr& error) {
-      if (here.expired()) return;
-      ended(error);
-      changed();
-    };
-    where.push_back(made);
-    shutdown_task::begin(made, executor_, std::move(work), manner_.turns);
-  }
   // A defect: nobody remembers it.
   void spawn_escaped(std::string name, async_function work) {
     tasks nobodys;
@@ -354,18 +388,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
       if (is_work) report_.unfinished.push_back(each->name);
       tell_forced(each->name);
     }
-  }
-  template <class Done>
-  awaitable<void> wait(Done done, time_point deadline) {
-    while (!done() && now() < deadline) {
-      boost::system::error_code ignored;
-      change_.expires_at(deadline);
-      co_await change_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-    }
-    for (int i = 1; i < manner_.turns; ++i) co_await boost::asio::post(boost::asio::use_awaitable);
-  }
-  awaitable<void> wait_for(const tasks& all, time_point deadline) {
-    return wait([&all] { return over(all); }, deadline);
   }
 
   void start_work(const std::string& name, async_function work) {
@@ -562,15 +584,11 @@ class alternative_shutdown : public contract::graceful_shutdown {
     leave_alone(cleaning_);
   }
 
-  const boost::asio::any_io_executor executor_;
   const config config_;
   const shutdown_manner manner_;
   const serving serving_;
   const stopping stopping_;
-  boost::asio::steady_timer change_;
   boost::asio::steady_timer end_;  // of the drive
-  phase_hook observer_;
-  failure_hook failure_;
   forced_hook forced_;
   phase phase_ = phase::starting;
   bool requested_ = false;
@@ -590,7 +608,6 @@ class alternative_shutdown : public contract::graceful_shutdown {
   tasks work_;
   tasks background_;
   tasks cleaning_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace assay::adapters
