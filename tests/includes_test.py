@@ -198,7 +198,7 @@ class Includes(unittest.TestCase):
             ("reference/flow/worker_pool.hpp", "reference/core/errors.hpp"),
             ("reference/tests/planted_test.cpp", "reference/core/errors.hpp"),
             ("scenarios/flow/worker_pool/reference.hpp", "reference/flow/worker_pool.hpp"),
-            ("scenarios/lifecycle/graceful_shutdown/reference_adapter.hpp", "reference/lifecycle/graceful_shutdown.hpp"),
+            ("scenarios/lifecycle/graceful_shutdown/reference.cpp", "reference/lifecycle/graceful_shutdown.hpp"),
             ("scenarios/flow/worker_pool/mutants.cpp", "scenarios/flow/worker_pool/reference.hpp"),
             ("scenarios/flow/worker_pool/scenarios.cpp", "harness/campaign/catalogue.hpp"),
             ("scenarios/flow/worker_pool/scenarios.cpp", "scenarios/cross_cutting/extreme_durations.hpp"),

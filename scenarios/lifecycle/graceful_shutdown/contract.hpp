@@ -30,8 +30,7 @@
 
 namespace assay::contract {
 
-/// The phases that a subject tells of, in the order of the standard. A subject tells of those that it has;
-/// `not_ready`, `stop_accepting`, `drain`, `cleanup` and `stopped` are those of every stop.
+/// The phases that a subject tells of, in the order of the standard: those that it has.
 enum class shutdown_phase {
   starting,
   running,
@@ -131,6 +130,10 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
   template <class T>
   using awaitable = boost::asio::awaitable<T>;
   using function = std::function<void()>;
+  using phase_hook = std::function<void(shutdown_phase)>;
+  using failure_hook = std::function<void(std::string name, std::exception_ptr error)>;
+  using forced_hook = std::function<void(std::string name)>;
+  using close_hook = std::function<void(connection_close how)>;
   using async_function = std::function<awaitable<void>()>;
   /// Serves one item. The item is done if it ends with a value; a handler that moves it away answers for it.
   using handler = std::function<awaitable<void>(item&)>;
@@ -143,10 +146,10 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
   // ---- Before run()
 
   /// Told of every phase as it is entered.
-  void observe(std::function<void(shutdown_phase)> observer);
+  void observe(phase_hook observer);
   /// Told of every failure that the report will not hold, when it happens. `supervision`: of every failure of a
   /// background task while the service runs, unless that stops the service.
-  virtual void on_failure(std::function<void(std::string name, std::exception_ptr)> hook) = 0;
+  virtual void on_failure(failure_hook hook) = 0;
   /// Started by run() in this order, one after the other, stopped in reverse order if its start ended with a
   /// value.
   virtual void add_resource(std::string name, async_function start, async_function stop) = 0;
@@ -157,7 +160,7 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
   virtual void add_async_callback(std::string, async_function) { throw unclaimed_feature("callbacks"); }
   /// told of whatever was forced (cancelled, abandoned or skipped), once for each name, also of work that
   /// failed when it was cancelled; a `force` subject has it.
-  virtual void on_forced(std::function<void(std::string name)>) { throw unclaimed_feature("force"); }
+  virtual void on_forced(forced_hook) { throw unclaimed_feature("force"); }
 
   // ---- The whole life of the service
 
@@ -184,9 +187,7 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
   // ---- `connections`. A busy one may count as work in flight (SHD-5), or not.
 
   /// `close` is called at most once. Throws as admit when it is refused.
-  virtual int open_connection(std::function<void(connection_close)>) {
-    throw unclaimed_feature("connections");
-  }
+  virtual int open_connection(close_hook) { throw unclaimed_feature("connections"); }
   /// A request is under way on it, or no more. Connections begin idle.
   virtual void set_busy(int, bool) { throw unclaimed_feature("connections"); }
   virtual void connection_closed(int) { throw unclaimed_feature("connections"); }
@@ -197,7 +198,7 @@ class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
 
  protected:
   // What a subject implements.
-  virtual void do_observe(std::function<void(shutdown_phase)> observer) = 0;
+  virtual void do_observe(phase_hook observer) = 0;
   virtual awaitable<shutdown_report> do_run() = 0;
   /// `work` makes the work when it begins; it is called at most once. Throws when refused.
   virtual void do_admit(std::string name, async_function work) = 0;
@@ -250,8 +251,8 @@ inline void graceful_shutdown::admit(item one, handler work) {
   account.taken();
 }
 
-inline void graceful_shutdown::observe(std::function<void(shutdown_phase)> observer) {
-  std::function<void(shutdown_phase)> noted;
+inline void graceful_shutdown::observe(phase_hook observer) {
+  phase_hook noted;
   {
     const detail::harness_section section;
     noted = [known = account_, tell = std::move(observer)](shutdown_phase next) {
