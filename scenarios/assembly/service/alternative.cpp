@@ -8,13 +8,16 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
 #include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/scope.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
 
 namespace asio = boost::asio;
+using enum service_defect;
 
 struct list_service::submitter {
   explicit submitter(const asio::any_io_executor& executor)
@@ -42,8 +45,8 @@ struct list_service::completion {
 };
 
 list_service::list_service(const asio::any_io_executor& executor, const contract::service_config& config,
-                           list_service_defect defect)
-    : executor_(executor), config_(config), defect_(defect), bell_(executor) {}
+                           service_defect wrong)
+    : executor_(executor), config_(config), wrong_(wrong), bell_(executor) {}
 
 void list_service::tell(std::string_view what) const {
   if (outside().event) outside().event(what);
@@ -52,23 +55,24 @@ void list_service::tell(std::string_view what) const {
 // ---- submitters
 
 asio::awaitable<void> list_service::do_submit(item one) {
-  if (closed_) throw contract::closed_error();
   submitter self(executor_);
   self.offered = std::move(one);
-  submitters_.push_back(&self);
+  if (!closed_) submitters_.push_back(&self);
   admit();
-  boost::system::error_code woken;
-  std::exception_ptr cancellation;
-  try {
-    if (!self.accepted) co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  } catch (...) {
-    cancellation = std::current_exception();
-  }
+  if (!closed_ && !self.accepted) co_await failure_of(self.timer.async_wait(asio::use_awaitable));
   std::erase(submitters_, &self);
   if (self.accepted) co_return;
-  if (cancellation) std::rethrow_exception(cancellation);
+  const bool keeps = closed_ ? is(accepts_while_it_drains) && !stopped_ : is(says_yes_to_a_cancelled_submit);
+  if (keeps) {
+    late_.push_back(std::move(self.offered));
+    co_return;
+  }
   if (closed_) throw contract::closed_error();
   contract::throw_cancelled();
+}
+
+bool list_service::has_room() const noexcept {
+  return is(has_no_bound) || waiting_.size() < static_cast<std::size_t>(config_.queue_capacity);
 }
 
 // Lets items in and to work, as long as there is room for either.
@@ -82,8 +86,7 @@ void list_service::admit() {
       tasks_.push_back(mine);
       ++running_;
       asio::co_spawn(executor_, work(mine), completion{this, mine});
-    } else if (!closed_ && !submitters_.empty() &&
-               waiting_.size() < static_cast<std::size_t>(config_.queue_capacity)) {
+    } else if (!closed_ && !submitters_.empty() && has_room()) {
       submitter& last = *submitters_.back();
       submitters_.pop_back();
       waiting_.push_back(std::move(last.offered));
@@ -114,7 +117,8 @@ void list_service::ended(task& mine, const std::exception_ptr& failure) {
   --running_;
   mine.ended = true;
   const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
-  if (failure && cancelled) unfinished_.push_back(std::move(mine.one));
+  if (failure && cancelled && !is(drops_what_a_stopped_worker_holds))
+    unfinished_.push_back(std::move(mine.one));
   if (failure && !cancelled) give_up(mine.one);
   const item gone = std::move(mine.one);
   admit();
@@ -126,14 +130,16 @@ std::vector<item> list_service::do_take_back() {
   unfinished_.clear();
   std::move(waiting_.begin(), waiting_.end(), std::back_inserter(rest));
   waiting_.clear();
+  if (is(forgets_what_is_queued)) rest.clear();
   return rest;
 }
 
 // ---- the life
 
 void list_service::request_stop() {
+  if (is(ignores_an_early_stop) && !ready_) return;
   stop_ = true;
-  if (!begun_ && defect_ != list_service_defect::early_stop_releases_nobody) release_submitters();
+  if (!begun_ && !is(an_early_stop_releases_nobody)) release_submitters();
   bell_.cancel();
 }
 
@@ -154,7 +160,8 @@ asio::awaitable<contract::service_report> list_service::run() {
   co_await open_both();
   co_await serve_until_asked();
   if (ready_) {
-    ready_ = false;
+    ready_ = is(ready_a_turn_too_long);
+    if (ready_) asio::post(executor_, [this] { ready_ = false; });
     tell("not ready");
     tell("stop accepting");
   }
@@ -194,7 +201,8 @@ asio::awaitable<void> list_service::serve_until_asked() {
 }
 
 asio::awaitable<void> list_service::drain() {
-  const auto deadline = deadline_after(std::chrono::nanoseconds(config_.drain_ns));
+  const std::chrono::nanoseconds budget(config_.drain_ns);
+  const auto deadline = is(drain_overflows) ? overflowing_deadline(budget) : deadline_after(budget);
   while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
   tell("drain end");
 }
@@ -210,39 +218,51 @@ asio::awaitable<void> list_service::force() {
   for (const auto& one : stopped) {
     if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
   }
-  const auto deadline = deadline_after(std::chrono::nanoseconds(config_.force_ns));
+  std::chrono::nanoseconds budget(config_.force_ns);
+  if (is(waits_for_the_deaf)) budget = std::chrono::hours(1);
+  if (is(abandons_at_once)) budget = std::chrono::nanoseconds::zero();
+  const auto deadline = deadline_after(budget);
   while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
   for (const auto& one : stopped) (one->ended ? report_.cancelled : report_.survivors).push_back(one->name);
+  if (is(does_not_name_the_deaf)) report_.survivors.clear();
 }
 
 asio::awaitable<void> list_service::close_all() {
   const auto deadline = deadline_after(std::chrono::nanoseconds(config_.cleanup_ns));
+  const bool store_first = is(closes_in_order_of_opening);
+  if (store_open_ && store_first) co_await close_one("store", outside().close_store(), deadline);
   if (sink_open_) co_await close_one("sink", outside().close_sink(), deadline);
-  if (store_open_) co_await close_one("store", outside().close_store(), deadline);
+  if (store_open_ && !store_first) co_await close_one("store", outside().close_store(), deadline);
 }
 
 asio::awaitable<void> list_service::close_one(const char* name, awaitable<void> closing,
                                               clock::time_point deadline) {
-  std::exception_ptr failure;
-  try {
-    co_await shield(std::move(closing), deadline);
-  } catch (...) {
-    failure = std::current_exception();
-  }
+  const std::exception_ptr failure = co_await failure_of(shield(std::move(closing), deadline));
   if (!failure) co_return;
-  outcome::member told;
-  told.task = name;
-  told.what = describe(failure);
+  if (is(reports_the_first_failure_only) && !report_.failures.empty()) co_return;
+  outcome::member told{name, describe(failure)};
   report_.failures.insert(report_.failures.begin(), std::move(told));
 }
 
 namespace {
 
-const detail::registrar registered(std::make_unique<subject<contract::service>>(
-    "list_service", subject_kind::alternative, subject_traits{.features = {"dead_letter"}},
-    [](environment& env, const contract::service_config& config) {
-      return std::make_unique<list_service>(env.executor(), config, list_service_defect::none);
-    }));
+const implements<list_service> registered("list_service", subject_kind::alternative,
+                                          {.features = {"dead_letter"}});
+
+// The smallest service that there is works on one item at a time, whatever it is allowed.
+class least_service final : public list_service {
+ public:
+  least_service(const asio::any_io_executor& executor, contract::service_config config)
+      : list_service(executor, one_at_a_time(config)) {}
+
+ private:
+  static contract::service_config one_at_a_time(contract::service_config config) {
+    config.workers = 1;
+    return config;
+  }
+};
+
+const implements<least_service> least("least", subject_kind::alternative, {});
 
 }  // namespace
 
