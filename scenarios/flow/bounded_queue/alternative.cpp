@@ -1,330 +1,17 @@
 #include <assay/scenarios/flow/bounded_queue/alternative.hpp>
 
-#include <algorithm>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdlib>
-#include <iterator>
+#include <deque>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <assay/harness/catalogue/subjects.hpp>
-#include <assay/harness/sim/deadline.hpp>
-#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
-
-namespace asio = boost::asio;
-using contract::bounded_queue_config;
-using enum queue_defect;
-
-namespace {
-
-std::size_t checked_capacity(const bounded_queue_config& config, queue_defect wrong) {
-  if (config.capacity > 0) return static_cast<std::size_t>(config.capacity);
-  const bool tolerated = wrong == (config.capacity == 0 ? treats_zero_as_one : accepts_negative);
-  if (!tolerated) throw contract::rejected_error("the capacity must be at least 1");
-  return 1;
-}
-
-bool is_cancelled(const asio::cancellation_state& scope) {
-  return scope.cancelled() != asio::cancellation_type::none;
-}
-
-[[noreturn]] void end_without_effect(bool cancelled) {
-  if (cancelled) contract::throw_cancelled();
-  throw contract::timed_out_error();
-}
-
-}  // namespace
-
-alternative_queue::alternative_queue(asio::any_io_executor executor, const bounded_queue_config& config,
-                                     bool fair, queue_defect wrong)
-    : executor_(std::move(executor)),
-      watch_(executor_),
-      capacity_(checked_capacity(config, wrong)),
-      fair_(fair && wrong != serves_the_last_parked_first),
-      wrong_(wrong) {}
-
-alternative_queue::~alternative_queue() {
-  const bool in_use = !pushers_.empty() || !poppers_.empty() || !joiners_.empty();
-  if (in_use && !watch_.ending() && !is(destruction_is_not_checked)) std::abort();
-  if (!is(leaks_what_is_left)) return;
-  // The defect: nobody ever deletes these.
-  for (item& one : buffer_) new item(std::move(one));  // NOLINT(bugprone-unhandled-exception-at-new)
-}
-
-// ---- waiting
-
-// Ends once the waiter was served, cancelled, or its deadline has passed; true if its scope is cancelled.
-asio::awaitable<bool> alternative_queue::park(waiters& where, waiter& self) {
-  where.push_back(&self);
-  boost::system::error_code ended;
-  if (is(resumes_inside_the_push) && &where == &poppers_) {
-    co_await wait_to_be_resumed(self);
-  } else {
-    co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
-  }
-  std::erase(where, &self);
-  const auto scope = co_await asio::this_coro::cancellation_state;
-  co_return is_cancelled(scope);
-}
-
-// As the timer's own wait, but whoever serves the waiter can call what goes on.
-asio::awaitable<void> alternative_queue::wait_to_be_resumed(waiter& self) {
-  auto initiation = [&self](auto handler) {
-    const auto slot = asio::get_associated_cancellation_slot(handler);
-    auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-    auto resume = std::make_shared<std::function<void()>>([kept] { std::move (*kept)(); });
-    self.resume = resume;
-    auto at_the_end = [resume](const boost::system::error_code&) {
-      if (const auto go_on = std::exchange(*resume, nullptr)) go_on();
-    };
-    self.timer.async_wait(asio::bind_cancellation_slot(slot, std::move(at_the_end)));
-  };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiation, asio::use_awaitable);
-}
-
-alternative_queue::waiter& alternative_queue::choose(const waiters& parked) const {
-  return fair_ ? *parked.front() : *parked.back();
-}
-
-void alternative_queue::serve(waiters& parked, waiter& chosen, fate decided) {
-  std::erase(parked, &chosen);
-  chosen.decided = decided;
-  const auto resume = chosen.resume.lock();
-  const auto go_on = resume ? std::exchange(*resume, nullptr) : nullptr;
-  if (go_on) return go_on();
-  chosen.timer.cancel();
-}
-
-// The defects that are the form of asyncio.Queue: who is woken looks again, and if somebody was faster goes to the back.
-bool alternative_queue::only_wakes() const noexcept {
-  return is(woken_pusher_goes_to_the_back) || is(wake_up_of_a_cancelled_waiter_is_lost);
-}
-
-void alternative_queue::wake_next(waiters& parked) {
-  if (!parked.empty()) serve(parked, *parked.front(), fate::woken);
-}
-
-void alternative_queue::wake_all(waiters& parked) {
-  while (!parked.empty()) serve(parked, *parked.front(), fate::closed);
-}
-
-// ---- the buffer
-
-void alternative_queue::note_peak() {
-  if (!is(forgets_the_peak)) peak_ = std::max(peak_, buffer_.size());
-}
-
-void alternative_queue::serve_popper(item one) {
-  waiter& chosen = choose(poppers_);
-  chosen.held = std::move(one);
-  serve(poppers_, chosen, fate::served);
-}
-
-void alternative_queue::put(item one) {
-  const bool looks = !is(buffers_beside_a_parked_popper) && !only_wakes();
-  if (looks && !poppers_.empty()) return serve_popper(std::move(one));
-  if (is(drops_what_fills_it) && capacity_ > 1 && buffer_.size() + 1 == capacity_) return;
-  buffer_.push_back(std::move(one));
-  note_peak();
-  if (only_wakes()) wake_next(poppers_);
-}
-
-item alternative_queue::take_buffered() {
-  const auto taken = is(takes_the_newest_first) ? buffer_.end() - 1 : buffer_.begin();
-  item one = std::move(*taken);
-  buffer_.erase(taken);
-  refill();
-  return one;
-}
-
-// Lets parked pushers in while there is room.
-void alternative_queue::refill() {
-  if (only_wakes()) return wake_next(pushers_);
-  while (!pushers_.empty() && (has_room() || is(admits_every_parked_pusher))) admit_one();
-}
-
-void alternative_queue::admit_one() {
-  waiter& chosen = choose(pushers_);
-  buffer_.push_back(std::move(chosen.held));
-  note_peak();
-  ++unfinished_;
-  serve(pushers_, chosen, fate::served);
-}
-
-void alternative_queue::return_to_head(item one) {
-  if (!poppers_.empty() && !is(grants_die_with_the_cancelled)) return serve_popper(std::move(one));
-  buffer_.insert(is(hands_back_to_the_tail) ? buffer_.end() : buffer_.begin(), std::move(one));
-  note_peak();
-}
-
-// ---- push and pop
-
-alternative_queue::clock::time_point alternative_queue::deadline_after(nanoseconds patience) const {
-  if (is(times_out_early)) patience /= 2;
-  if (is(ignores_a_deadline_that_has_passed) && patience <= nanoseconds::zero())
-    return clock::time_point::max();
-  return is(deadlines_overflow) ? overflowing_deadline(patience) : assay::deadline_after(patience);
-}
-
-asio::awaitable<void> alternative_queue::push_until(item one, clock::time_point deadline) {
-  const auto scope = co_await asio::this_coro::cancellation_state;
-  if (is_cancelled(scope) && !is(begins_although_cancelled)) contract::throw_cancelled();
-  bool cancelled = false;
-  bool again = true;
-  while (again) {
-    if (do_try_push(one)) co_return;
-    waiter self(executor_, deadline);
-    self.held = std::move(one);
-    cancelled = co_await park(pushers_, self);
-    if (self.decided == fate::served) co_return;  // it is in the buffer: the effect wins
-    if (self.decided == fate::closed) throw contract::closed_error();
-    again = self.decided == fate::woken && !cancelled;
-    if (self.decided == fate::woken && cancelled && is(woken_pusher_goes_to_the_back)) refill();
-    one = std::move(self.held);
-  }
-  if (is(cancelled ? keeps_the_item_of_a_cancelled_push : puts_what_timed_out))
-    buffer_.push_back(std::move(one));
-  if (cancelled && is(counts_a_cancelled_pusher) && capacity_ > 1) ++phantoms_;
-  end_without_effect(cancelled);
-}
-
-asio::awaitable<item> alternative_queue::pop_until(clock::time_point deadline) {
-  const auto scope = co_await asio::this_coro::cancellation_state;
-  if (is_cancelled(scope) && !is(begins_although_cancelled)) contract::throw_cancelled();
-  if (is(gives_a_place_away_too_early) && !pushers_.empty() && !has_room()) {
-    admit_one();  // the item whose place it gets leaves in a later turn
-    co_await asio::post(asio::use_awaitable);
-  }
-  bool cancelled = false;
-  bool again = true;
-  while (again) {
-    item got = do_try_pop();
-    if (got) co_return got;
-    waiter self(executor_, deadline);
-    cancelled = co_await park(poppers_, self);
-    const bool served = self.decided == fate::served;
-    if (served && is(races_the_deadline) && clock::now() >= deadline) end_without_effect(false);
-    if (served && !cancelled) co_return std::move(self.held);
-    // The cancellation wins, the item is handed back.
-    if (served && !is(drops_what_a_cancelled_pop_holds)) return_to_head(std::move(self.held));
-    if (self.decided == fate::closed) throw contract::closed_error();
-    again = self.decided == fate::woken && !cancelled;
-    const bool passes_on = cancelled && is(woken_pusher_goes_to_the_back) && !buffer_.empty();
-    if (self.decided == fate::woken && passes_on) wake_next(poppers_);
-  }
-  if (cancelled && is(counts_a_cancelled_popper)) ++phantoms_;
-  end_without_effect(cancelled);
-}
-
-bool alternative_queue::do_try_push(item& one) {
-  if (closed_ && !is(accepts_after_close)) throw contract::closed_error();
-  const bool fits = has_room() || (!poppers_.empty() && !only_wakes());
-  if (!fits) return false;
-  used_ = true;
-  ++unfinished_;
-  if (is(lets_try_pop_overtake) && !poppers_.empty()) {
-    // The defect: the item is put where anybody may take it before the popper that is woken for it.
-    buffer_.push_back(std::move(one));
-    asio::post(executor_, [this] {
-      if (!poppers_.empty() && !buffer_.empty()) {
-        item first = std::move(buffer_.front());
-        buffer_.pop_front();
-        put(std::move(first));
-      }
-    });
-  } else {
-    put(std::move(one));
-  }
-  return true;
-}
-
-item alternative_queue::do_try_pop() {
-  if (!buffer_.empty()) return take_buffered();
-  if (closed_) throw contract::closed_error();
-  return {};
-}
-
-void alternative_queue::do_hand_back(item one) {
-  if (is(hand_back_needs_room) && !has_room()) throw contract::rejected_error("full");
-  return_to_head(std::move(one));
-}
-
-// ---- close
-
-void alternative_queue::close() {
-  const bool again = std::exchange(closed_, true);
-  if (is(close_discards) || (again && is(second_close_discards))) buffer_.clear();
-  if (!is(close_leaves_pushers)) wake_all(pushers_);
-  if (!is(close_leaves_poppers)) wake_all(poppers_);
-}
-
-std::vector<item> alternative_queue::do_close_now() {
-  closed_ = true;
-  if (!is(close_now_leaves_waiters)) {
-    wake_all(pushers_);
-    wake_all(poppers_);
-  }
-  std::vector<item> removed(std::make_move_iterator(buffer_.begin()), std::make_move_iterator(buffer_.end()));
-  buffer_.clear();
-  if (!is(removed_items_still_count)) unfinished_ -= removed.size();
-  if (is(close_now_keeps_quiet)) removed.clear();
-  check_joiners();
-  return removed;
-}
-
-// ---- work accounting
-
-bool alternative_queue::is_finished() const noexcept {
-  return is(join_ignores_what_is_in_hand) ? buffer_.empty() : unfinished_ == 0;
-}
-
-void alternative_queue::check_joiners() {
-  while (is_finished() && !joiners_.empty()) serve(joiners_, *joiners_.front(), fate::served);
-}
-
-void alternative_queue::done() {
-  if (unfinished_ <= buffer_.size()) {
-    if (is(accepts_done_without_work)) return;
-    throw contract::rejected_error("nothing is in hand");
-  }
-  --unfinished_;
-  check_joiners();
-}
-
-asio::awaitable<void> alternative_queue::join() {
-  if (is_finished() && (used_ || !is(join_waits_for_a_first_item))) co_return;
-  waiter self(executor_, clock::time_point::max());
-  co_await park(joiners_, self);
-  if (self.decided != fate::served) contract::throw_cancelled();
-}
-
-void alternative_queue::do_requeue(item one) {
-  if (is(requeue_counts_again)) ++unfinished_;
-  return_to_head(std::move(one));
-}
-
-item alternative_queue::do_drop_oldest() {
-  if (buffer_.empty()) return {};
-  item dropped = take_buffered();
-  if (!is(dropped_items_still_count)) --unfinished_;
-  check_joiners();
-  return dropped;
-}
-
-contract::bounded_queue_statistics alternative_queue::statistics() const {
-  const contract::bounded_queue_statistics now = {buffer_.size(), peak_, pushers_.size(), poppers_.size()};
-  if (is(looking_resets_the_peak)) peak_ = 0;
-  if (is(looking_raises_the_peak)) ++peak_;
-  return now;
-}
-
-// ---- the subjects
 
 namespace {
 
@@ -343,14 +30,16 @@ const implements<alternative_queue> first_come("fair_hand_back_queue", subject_k
 // as there is room.
 const implements<alternative_queue> late_close("late_closing_queue", subject_kind::alternative,
                                                {.features = all_features("close_completes_parked")}, false,
-                                               close_leaves_pushers);
+                                               queue_defect::close_leaves_pushers);
 
 // The smallest queue there is: everybody is woken by every change, and looks again.
 class least_queue final : public contract::bounded_queue {
  public:
-  least_queue(const asio::any_io_executor& executor, const bounded_queue_config& config)
+  least_queue(const asio::any_io_executor& executor, const config& wanted)
       : changed_(executor, asio::steady_timer::time_point::max()),
-        capacity_(checked_capacity(config, queue_defect::none)) {}
+        capacity_(static_cast<std::size_t>(wanted.capacity)) {
+    if (wanted.capacity < 1) throw contract::rejected_error("the capacity must be at least 1");
+  }
   std::size_t size() const override { return buffer_.size(); }
 
  protected:
@@ -372,7 +61,7 @@ class least_queue final : public contract::bounded_queue {
     boost::system::error_code ended;
     co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
     const auto scope = co_await asio::this_coro::cancellation_state;
-    if (is_cancelled(scope)) contract::throw_cancelled();
+    if (scope.cancelled() != asio::cancellation_type::none) contract::throw_cancelled();
   }
 
   asio::steady_timer changed_;
