@@ -133,6 +133,18 @@ asio::awaitable<void> stop(trial& t, service& subject, nanoseconds time = 1s) {
   return t.advance(time);
 }
 
+// One life: up in 5ms, items from `first` to `last`, and the stop when they have had `time`.
+asio::awaitable<void> live(trial& t, service& subject, int first, int last, nanoseconds pause,
+                           nanoseconds time) {
+  auto run = t.start("run", subject.run());
+  co_await t.advance(5ms);
+  auto source = t.start("source", feed(t, subject, first, last, pause));
+  co_await t.advance(time);
+  co_await stop(t, subject);
+  t.expect(run.done(), "the service stops");
+  t.expect(source.done(), "the source is not left waiting");
+}
+
 void account(trial& t, service& subject) {
   const std::vector<item> rest = subject.take_back();
   t.expect(t.items().balanced(), "every accepted item is in exactly one class", t.items().summary());
@@ -156,14 +168,8 @@ ASSAY_CLAUSE(
   for (const auto trigger : {0ms, 3ms, 11ms, 35ms, 60ms}) {
     surroundings& s = surround(t);
     auto subject = connected(make, s, {.drain_ns = 20'000'000});
-    auto run = t.start("run", subject->run());
-    co_await t.advance(5ms);
     const int base = 100 * (1 + static_cast<int>(trigger.count()));
-    auto source = t.start("source", feed(t, *subject, base, base + 9));
-    co_await t.advance(trigger);
-    co_await stop(t, *subject);
-    t.expect(run.done(), "the service stops");
-    t.expect(source.done(), "the source is not left waiting");
+    co_await live(t, *subject, base, base + 9, 0ns, trigger);
     account(t, *subject);
   }
 }
@@ -172,12 +178,7 @@ ASSAY_SCENARIO(service, "INT-1", "dead letters", .features = {"dead_letter"}) {
   surroundings& s = surround(t);
   s.processing_fails = true;
   auto subject = connected(make, s);
-  auto run = t.start("run", subject->run());
-  co_await t.advance(5ms);
-  auto source = t.start("source", feed(t, *subject, 1, 6));
-  co_await t.advance(25ms);
-  co_await stop(t, *subject);
-  t.expect(run.done() && source.done(), "the service stops");
+  co_await live(t, *subject, 1, 6, 0ns, 25ms);
   account(t, *subject);
 }
 
@@ -185,28 +186,26 @@ ASSAY_SCENARIO(service, "INT-1", "a worker that is stopped") {
   surroundings& s = surround(t);
   s.processing = 500ms;
   auto subject = connected(make, s, {.drain_ns = 20'000'000});
-  auto run = t.start("run", subject->run());
-  co_await t.advance(5ms);
-  auto source = co_await t.begin("source", feed(t, *subject, 1, 8));
-  co_await stop(t, *subject);
-  t.expect(run.done() && source.done(), "the service stops");
+  co_await live(t, *subject, 1, 8, 0ns, 1ms);
   t.expect(s.delivered.empty(), "no item was ready in time");
   account(t, *subject);
 }
 
 namespace {
 
-// Fails unless every event occurred at most once, and none before one that it follows on.
-void expect_phases(trial& t, const std::vector<std::string>& seen) {
+// Fails unless every event of the shutdown occurred at most once, and none before one that it follows on.
+void expect_phases(trial& t) {
   const std::map<std::string, int> phases = {
-      {"not ready", 1},          {"stop accepting", 2}, {"drain end", 3},   {"force cancel", 3},
-      {"background stopped", 4}, {"close sink", 5},     {"close store", 6}, {"stopped", 7}};
+      {"open store", 0},  {"open sink", 0},    {"not ready", 1},          {"stop accepting", 2},
+      {"drain end", 3},   {"force cancel", 3}, {"background stopped", 4}, {"close sink", 5},
+      {"close store", 6}, {"stopped", 7}};
   int reached = 0;
   std::string all;
   bool in_order = true;
-  for (const std::string& what : seen) {
+  for (const std::string& what : t.marks()) {
+    if (what == "refused") continue;
     const auto phase = phases.find(what);
-    const bool once = std::count(seen.begin(), seen.end(), what) == 1;
+    const bool once = std::ranges::count(t.marks(), what) == 1;
     in_order = in_order && once && phase != phases.end() && phase->second >= reached;
     if (in_order) reached = phase->second;
     all += (all.empty() ? "" : ", ") + what;
@@ -228,18 +227,10 @@ ASSAY_CLAUSE(
     surroundings& s = surround(t);
     s.processing = processing;
     auto subject = connected(make, s, {.drain_ns = 30'000'000});
-    auto run = t.start("run", subject->run());
-    co_await t.advance(5ms);
     const int base = 1000 * static_cast<int>(processing.count());
-    auto source = t.start("source", feed(t, *subject, base, base + 9, 1ms));
-    co_await t.advance(4ms);
-    const std::size_t before = t.marks().size();
-    co_await stop(t, *subject);
-    t.expect(run.done() && source.done(), "the service stops");
-    std::vector<std::string> seen(t.marks().begin() + static_cast<std::ptrdiff_t>(before), t.marks().end());
-    std::erase(seen, "refused");
-    expect_phases(t, seen);
-    const bool forced = std::find(seen.begin(), seen.end(), "force cancel") != seen.end();
+    co_await live(t, *subject, base, base + 9, 1ms, 4ms);
+    expect_phases(t);
+    const bool forced = std::ranges::count(t.marks(), "force cancel") > 0;
     t.expect(!forced || processing == 500ms, "a drain that is over in time forces nobody");
     t.expect(!s.sink_open, "what was opened is closed");
     t.expect_before("stop accepting", "refused");
@@ -255,11 +246,7 @@ ASSAY_CLAUSE(
   s.processing = 500ms;
   s.last_words = 5ms;
   auto subject = connected(make, s, {.drain_ns = 20'000'000});
-  auto run = t.start("run", subject->run());
-  co_await t.advance(5ms);
-  auto source = co_await t.begin("source", feed(t, *subject, 1, 5));
-  co_await stop(t, *subject, 2s);
-  t.expect(run.done() && source.done(), "the service stops");
+  co_await live(t, *subject, 1, 5, 0ns, 1ms);
   t.expect_eq(s.calls_after_close, 0, "nobody uses the sink after its close began");
   account(t, *subject);
 }
@@ -464,8 +451,7 @@ ASSAY_CLAUSE(service, "INT-9", must,
   subject->request_stop();
   co_await t.settle();
   auto watch = t.watch([&subject, &t, &run] {
-    const bool told = std::find(t.marks().begin(), t.marks().end(), "stopped") != t.marks().end();
-    if (told || run.ended()) return std::string();
+    if (run.ended() || std::ranges::count(t.marks(), "stopped") > 0) return std::string();
     if (subject->ready()) return std::string("a service that stops is not ready");
     return subject->live() ? std::string() : std::string("a service that stops is alive");
   });
