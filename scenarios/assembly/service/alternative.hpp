@@ -90,9 +90,17 @@ class list_service : public contract::service {
     self.offered = std::move(one);
     if (!closed_) submitters_.push_back(&self);
     admit();
-    if (!closed_ && !self.accepted) co_await failure_of(self.timer.async_wait(asio::use_awaitable));
+    boost::system::error_code woken;
+    std::exception_ptr failure;  // memory is short
+    try {
+      if (!closed_ && !self.accepted)
+        co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    } catch (...) {
+      failure = std::current_exception();
+    }
     std::erase(submitters_, &self);
     if (self.accepted) co_return;
+    if (failure) std::rethrow_exception(failure);
     const bool keeps =
         closed_ ? is(accepts_while_it_drains) && !stopped_ : is(says_yes_to_a_cancelled_submit);
     if (keeps) {

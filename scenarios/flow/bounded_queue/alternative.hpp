@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -212,12 +213,18 @@ class alternative_queue final : public contract::bounded_queue {
   awaitable<bool> park(waiters& where, waiter& self) {
     where.push_back(&self);
     boost::system::error_code ended;
-    if (is(resumes_inside_the_push) && &where == &poppers_) {
-      co_await wait_to_be_resumed(self);
-    } else {
-      co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    std::exception_ptr failure;  // memory is short
+    try {
+      if (is(resumes_inside_the_push) && &where == &poppers_) {
+        co_await wait_to_be_resumed(self);
+      } else {
+        co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      }
+    } catch (...) {
+      failure = std::current_exception();
     }
     std::erase(where, &self);
+    if (failure) std::rethrow_exception(failure);
     const auto scope = co_await asio::this_coro::cancellation_state;
     co_return is_cancelled(scope);
   }
