@@ -1,68 +1,294 @@
 // A service that conforms and does otherwise than the reference wherever the standard leaves it free. It is one list and
 // a task per item instead of a queue, workers and a coordinator. Submits that come before it is ready wait until it
 // is; of those that wait the last to come goes on first; the end of the drain is told before the force-cancel; failures
-// of the cleanup are told the latest first; a cancelled run is a stop, and ends with its report.
+// of the cleanup are told the latest first; a cancelled run is a stop, and ends with its report. Its mutants are this
+// service with one rule broken.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/assembly/service/contract.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
 
-/// What is wrong with it.
-enum class list_service_defect { none, early_stop_releases_nobody };
+namespace asio = boost::asio;
 
-class list_service final : public contract::service {
+// clang-format off
+BOOST_DEFINE_ENUM_CLASS(service_defect, none,
+  drops_what_a_stopped_worker_holds, forgets_what_is_queued, accepts_while_it_drains, closes_in_order_of_opening,
+  abandons_at_once, has_no_bound, reports_the_first_failure_only, waits_for_the_deaf, drain_overflows,
+  does_not_name_the_deaf, says_yes_to_a_cancelled_submit, ignores_an_early_stop, stays_ready, ready_a_turn_too_long,
+  dies_at_the_stop, an_early_stop_releases_nobody)
+// clang-format on
+
+class list_service : public contract::service {
  public:
-  list_service(const boost::asio::any_io_executor& executor, const contract::service_config& config,
-               list_service_defect defect);
+  using enum service_defect;
 
-  awaitable<contract::service_report> run() override;
-  void request_stop() override;
-  bool ready() const override { return ready_; }
-  bool live() const override { return !stopped_; }
+  list_service(const asio::any_io_executor& executor, const config& how, service_defect wrong = none)
+      : executor_(executor), config_(how), wrong_(wrong), bell_(executor) {}
+
+  awaitable<contract::service_report> run() override {
+    begun_ = true;
+    co_await hold_requests;  // a request is a stop
+    co_await open_both();
+    co_await serve_until_asked();
+    if (ready_) {
+      ready_ = is(ready_a_turn_too_long);
+      if (ready_) asio::post(executor_, [this] { ready_ = false; });
+      tell("not ready");
+      tell("stop accepting");
+    }
+    release_submitters();
+    co_await shield(drain());
+    if (running_ > 0) co_await shield(force());
+    serving_ = false;
+    tell("background stopped");
+    co_await shield(close_all());
+    stopped_ = true;
+    tell("stopped");
+    co_return report_;
+  }
+
+  void request_stop() override {
+    if (is(ignores_an_early_stop) && !ready_) return;
+    stop_ = true;
+    if (!begun_ && !is(an_early_stop_releases_nobody)) release_submitters();
+    bell_.cancel();
+  }
+
+  bool ready() const override { return ready_ || (is(stays_ready) && !stopped_); }
+  bool live() const override { return !stopped_ && !(stop_ && is(dies_at_the_stop)); }
   std::size_t buffered() const override { return waiting_.size(); }
 
  protected:
-  awaitable<void> do_submit(item one) override;
-  std::vector<item> do_take_back() override;
+  awaitable<void> do_submit(item one) override {
+    submitter self(executor_);
+    self.offered = std::move(one);
+    if (!closed_) submitters_.push_back(&self);
+    admit();
+    boost::system::error_code woken;
+    std::exception_ptr failure;  // memory is short
+    try {
+      if (!closed_ && !self.accepted)
+        co_await self.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    std::erase(submitters_, &self);
+    if (self.accepted) co_return;
+    if (failure) std::rethrow_exception(failure);
+    const bool keeps =
+        closed_ ? is(accepts_while_it_drains) && !stopped_ : is(says_yes_to_a_cancelled_submit);
+    if (keeps) {
+      late_.push_back(std::move(self.offered));
+      co_return;
+    }
+    if (closed_) throw contract::closed_error();
+    contract::throw_cancelled();
+  }
+
+  std::vector<item> do_take_back() override {
+    std::vector<item> rest = std::move(unfinished_);
+    unfinished_.clear();
+    std::move(waiting_.begin(), waiting_.end(), std::back_inserter(rest));
+    waiting_.clear();
+    if (is(forgets_what_is_queued)) rest.clear();
+    return rest;
+  }
 
  private:
   using clock = std::chrono::steady_clock;
-  struct submitter;
-  struct task;
-  struct completion;
+  struct submitter {
+    explicit submitter(const asio::any_io_executor& executor)
+        : timer(executor, asio::steady_timer::time_point::max()) {}
+    asio::steady_timer timer;
+    item offered;
+    bool accepted = false;
+  };
 
-  awaitable<void> open_both();
-  awaitable<void> close_one(const char* name, awaitable<void> closing, clock::time_point deadline);
-  awaitable<void> serve_until_asked();
-  awaitable<void> drain();
-  awaitable<void> force();
-  awaitable<void> close_all();
-  awaitable<bool> asked() const;
-  awaitable<void> wait_for_change(clock::time_point deadline);
-  awaitable<void> work(std::shared_ptr<task> mine);
-  void ended(task& mine, const std::exception_ptr& failure);
-  void tell(std::string_view what) const;
-  void admit();
-  void release_submitters();
+  struct task {
+    std::string name;
+    item one;
+    asio::cancellation_signal signal;
+    bool begun = false;
+    bool ended = false;
+  };
 
-  const boost::asio::any_io_executor executor_;
-  const contract::service_config config_;
-  const list_service_defect defect_;
-  boost::asio::steady_timer bell_;
+  // Carries the slot itself, so that a request is made at once instead of posted.
+  struct completion {
+    using cancellation_slot_type = asio::cancellation_slot;
+    cancellation_slot_type get_cancellation_slot() const noexcept { return mine->signal.slot(); }
+    void operator()(const std::exception_ptr& failure) const { owner->ended(*mine, failure); }
+    list_service* owner;
+    std::shared_ptr<task> mine;
+  };
+
+  bool is(service_defect what) const noexcept { return wrong_ == what; }
+  void tell(std::string_view what) const {
+    if (outside().event) outside().event(what);
+  }
+
+  bool has_room() const noexcept {
+    return is(has_no_bound) || waiting_.size() < static_cast<std::size_t>(config_.queue_capacity);
+  }
+
+  // Lets items in and to work, as long as there is room for either.
+  void admit() {
+    while (serving_) {
+      if (running_ < static_cast<std::size_t>(config_.workers) && !waiting_.empty()) {
+        auto mine = std::make_shared<task>();
+        mine->name = "item " + std::to_string(waiting_.front().id());
+        mine->one = std::move(waiting_.front());
+        waiting_.pop_front();
+        tasks_.push_back(mine);
+        ++running_;
+        asio::co_spawn(executor_, work(mine), completion{this, mine});
+      } else if (!closed_ && !submitters_.empty() && has_room()) {
+        submitter& last = *submitters_.back();
+        submitters_.pop_back();
+        waiting_.push_back(std::move(last.offered));
+        last.accepted = true;
+        last.timer.cancel();
+      } else {
+        return;
+      }
+    }
+  }
+
+  void release_submitters() {
+    closed_ = true;
+    for (submitter* const one : submitters_) one->timer.cancel();
+  }
+
+  awaitable<void> work(std::shared_ptr<task> mine) {
+    // A request that comes before the first turn would leave co_spawn by throwing.
+    co_await asio::post(asio::use_awaitable);
+    if (forced_) contract::throw_cancelled();
+    mine->begun = true;
+    co_await work_on(mine->one);
+  }
+
+  void ended(task& mine, const std::exception_ptr& failure) {
+    --running_;
+    mine.ended = true;
+    const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
+    if (failure && cancelled && !is(drops_what_a_stopped_worker_holds))
+      unfinished_.push_back(std::move(mine.one));
+    if (failure && !cancelled) give_up(mine.one);
+    const item gone = std::move(mine.one);
+    admit();
+    bell_.cancel();
+  }
+
+  awaitable<bool> asked() const {
+    const auto requests = co_await asio::this_coro::cancellation_state;
+    co_return stop_ || requests.cancelled() != asio::cancellation_type::none;
+  }
+
+  awaitable<void> wait_for_change(clock::time_point deadline) {
+    boost::system::error_code rung;
+    bell_.expires_at(deadline);
+    co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+  }
+
+  awaitable<void> open_both() {
+    const bool early = co_await asked();
+    if (early) co_return;
+    co_await shield(outside().open_store());
+    store_open_ = true;
+    const bool between = co_await asked();
+    if (between) co_return;
+    co_await shield(outside().open_sink());
+    sink_open_ = true;
+  }
+
+  awaitable<void> serve_until_asked() {
+    if (!sink_open_) co_return;
+    bool over = co_await asked();
+    if (over) co_return;
+    ready_ = true;
+    serving_ = true;
+    admit();
+    while (!over) {
+      co_await wait_for_change(clock::time_point::max());
+      over = co_await asked();
+    }
+  }
+
+  awaitable<void> drain() {
+    const std::chrono::nanoseconds budget(config_.drain_ns);
+    const auto deadline = is(drain_overflows) ? overflowing_deadline(budget) : deadline_after(budget);
+    while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
+    tell("drain end");
+  }
+
+  awaitable<void> force() {
+    tell("force cancel");
+    forced_ = true;
+    serving_ = false;
+    std::vector<std::shared_ptr<task>> stopped;
+    for (const auto& one : tasks_) {
+      if (!one->ended) stopped.push_back(one);
+    }
+    for (const auto& one : stopped) {
+      if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
+    }
+    std::chrono::nanoseconds budget(config_.force_ns);
+    if (is(waits_for_the_deaf)) budget = std::chrono::hours(1);
+    if (is(abandons_at_once)) budget = std::chrono::nanoseconds::zero();
+    const auto deadline = deadline_after(budget);
+    while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
+    for (const auto& one : stopped) (one->ended ? report_.cancelled : report_.survivors).push_back(one->name);
+    if (is(does_not_name_the_deaf)) report_.survivors.clear();
+  }
+
+  awaitable<void> close_all() {
+    const auto deadline = deadline_after(std::chrono::nanoseconds(config_.cleanup_ns));
+    const bool store_first = is(closes_in_order_of_opening);
+    if (store_open_ && store_first) co_await close_one("store", outside().close_store(), deadline);
+    if (sink_open_) co_await close_one("sink", outside().close_sink(), deadline);
+    if (store_open_ && !store_first) co_await close_one("store", outside().close_store(), deadline);
+  }
+
+  awaitable<void> close_one(const char* name, awaitable<void> closing, clock::time_point deadline) {
+    const std::exception_ptr failure = co_await failure_of(shield(std::move(closing), deadline));
+    if (!failure) co_return;
+    if (is(reports_the_first_failure_only) && !report_.failures.empty()) co_return;
+    outcome::member told{name, describe(failure)};
+    report_.failures.insert(report_.failures.begin(), std::move(told));
+  }
+
+  const asio::any_io_executor executor_;
+  const config config_;
+  const service_defect wrong_;
+  asio::steady_timer bell_;
   std::deque<item> waiting_;
   std::vector<item> unfinished_;  // what forced tasks had in hand
+  std::vector<item> late_;        // what a defect accepted and nobody will process
   std::vector<submitter*> submitters_;
   std::vector<std::shared_ptr<task>> tasks_;  // kept: a request may be under way to one that has ended
   std::size_t running_ = 0;

@@ -5,14 +5,16 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <cstdint>
-#include <exception>
-#include <optional>
+#include <cstddef>
+#include <iterator>
+#include <source_location>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
@@ -21,63 +23,99 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using assay::format_duration;
 using assay::item;
+using assay::operation;
+using assay::sorted;
 using assay::trial;
 using assay::contract::bounded_queue;
+using assay::contract::closed_error;
+using assay::contract::rejected_error;
 
 // ---- what several scenarios do
 
-asio::awaitable<void> push_each(trial& t, bounded_queue& queue, std::vector<int> ids) {
-  for (const int id : ids) co_await queue.push(t.item(id));
+// A function: g++ 12 cannot have a braced list beside co_await.
+template <class... Ids>
+std::vector<int> ids(Ids... all) {
+  return {all...};
 }
 
-// No coroutine itself: g++ 12 cannot have a braced list beside co_await.
-template <class... Ids>
-asio::awaitable<void> push_all(trial& t, bounded_queue& queue, Ids... ids) {
-  std::vector<int> all = {ids...};
-  return push_each(t, queue, std::move(all));
+std::size_t count_done(const std::vector<operation<void>>& pushes) {
+  const auto is_done = [](const operation<void>& push) { return push.done(); };
+  return static_cast<std::size_t>(std::count_if(pushes.begin(), pushes.end(), is_done));
+}
+
+template <class Outcome, class Call>
+bool throws(const Call& call) {
+  try {
+    call();
+  } catch (const Outcome&) {
+    return true;
+  }
+  return false;
+}
+
+asio::awaitable<void> push_all(trial& t, bounded_queue& queue, std::vector<int> all) {
+  for (const int id : all) co_await queue.push(t.item(id));
+}
+
+asio::awaitable<assay::made_subject<bounded_queue>> full_queue(trial& t,
+                                                               const assay::maker<bounded_queue>& make,
+                                                               std::vector<int> all) {
+  auto queue = make({.capacity = std::ssize(all)});
+  co_await push_all(t, *queue, std::move(all));
+  co_return queue;
 }
 
 // Pops what is there without waiting for more. A pop that gets nothing although the queue says that it has something
 // is taken back; the caller sees the item missing.
 asio::awaitable<std::vector<int>> pop_what_is_there(trial& t, bounded_queue& queue) {
-  std::vector<int> ids;
+  std::vector<int> got;
   co_await t.settle();
   while (queue.size() > 0) {
-    auto next = t.start("pop the rest", queue.pop());
-    co_await t.settle();
+    auto next = co_await t.begin("pop the rest", queue.pop());
     if (!next.done()) {
-      next.cancel();
-      co_await t.settle();
+      co_await t.cancel(next);
       break;
     }
-    ids.push_back(next.value().id());
+    got.push_back(next.value().id());
   }
-  co_return ids;
+  co_return got;
+}
+
+asio::awaitable<void> expect_rest(trial& t, bounded_queue& queue, std::vector<int> expected,
+                                  std::string_view message,
+                                  std::source_location where = std::source_location::current()) {
+  const std::vector<int> rest = co_await pop_what_is_there(t, queue);
+  t.expect_eq(rest, expected, message, where);
+}
+
+// As trial::begin, for the operation that the sweep cancels.
+template <class T>
+asio::awaitable<operation<T>> begin_victim(trial& t, std::string name, asio::awaitable<T> work,
+                                           std::source_location where = std::source_location::current()) {
+  auto victim = t.start(std::move(name), std::move(work), {}, where);
+  t.victim(victim);
+  co_await t.settle();
+  co_return victim;
+}
+
+template <class... Operations>
+asio::awaitable<void> cancel_all(trial& t, const Operations&... which) {
+  (which.cancel(), ...);
+  return t.settle();
 }
 
 // Waits for `delay`, then pushes or pops: for ties with a deadline.
 asio::awaitable<void> push_after(trial& t, bounded_queue& queue, std::chrono::nanoseconds delay, int id) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, delay);
-  co_await timer.async_wait(asio::use_awaitable);
+  co_await assay::sleep_for(delay);
   co_await queue.push(t.item(id));
 }
 
 asio::awaitable<int> pop_after(bounded_queue& queue, std::chrono::nanoseconds delay) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, delay);
-  co_await timer.async_wait(asio::use_awaitable);
+  co_await assay::sleep_for(delay);
   const item got = co_await queue.pop();
   co_return got.id();
-}
-
-std::vector<int> sorted(std::vector<int> ids) {
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
-
-std::vector<int> without(std::vector<int> ids, int taken) {
-  std::erase(ids, taken);
-  return ids;
 }
 
 }  // namespace
@@ -90,27 +128,21 @@ ASSAY_CLAUSE(
     bounded_queue, "BQ-1", must,
     "Buffered items never exceed capacity, except by items handed back (BQ-9), whenever settled and, in "
     "process, at every turn boundary; no push commits until the size is below capacity.") {
-  for (const std::int64_t capacity : {1, 3}) {
+  for (const int capacity : {1, 3}) {
     auto queue = make({.capacity = capacity});
-    const auto limit = static_cast<std::size_t>(capacity);
-    const int base = static_cast<int>(capacity) * 100;
-    std::vector<assay::operation<void>> pushes;
-    for (int i = 1; i <= static_cast<int>(capacity) + 4; ++i) {
-      pushes.push_back(t.start("push " + std::to_string(base + i), queue->push(t.item(base + i))));
-    }
+    const int base = 100 * capacity;
+    std::vector<operation<void>> pushes;
+    for (int id = base + 1; id <= base + capacity + 4; ++id)
+      pushes.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
     co_await t.settle();
-    std::size_t done = 0;
-    for (const auto& push : pushes) done += push.done() ? 1U : 0U;
-    t.expect_eq(done, limit, "as many pushes commit as there is room for");
-    t.expect_eq(queue->size(), limit, "the queue is full");
+    t.expect_eq(count_done(pushes), capacity, "as many pushes commit as there is room for");
+    t.expect_eq(queue->size(), capacity, "the queue is full");
     const item first = co_await queue->pop();
     t.expect(static_cast<bool>(first), "a full queue has an item");
     co_await t.settle();
-    std::size_t after = 0;
-    for (const auto& push : pushes) after += push.done() ? 1U : 0U;
-    t.expect_eq(after, limit + 1, "one pop makes room for one push");
+    t.expect_eq(count_done(pushes), capacity + 1, "one pop makes room for one push");
     const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-    t.expect_eq(rest.size(), limit + 3, "every item comes out");
+    t.expect_eq(rest.size(), capacity + 3, "every item comes out");
   }
 }
 
@@ -118,45 +150,37 @@ ASSAY_CLAUSE(
     bounded_queue, "BQ-2", must,
     "FIFO: items leave in the order their pushes committed. With `fair`, parked pushers commit in park "
     "order.") {
-  auto queue = make({.capacity = 3});
-  co_await push_all(t, *queue, 1, 2, 3);
-  const std::vector<int> got = co_await pop_what_is_there(t, *queue);
-  t.expect_eq(got, std::vector<int>({1, 2, 3}), "items leave in the order in which they came");
+  auto queue = co_await full_queue(t, make, ids(1, 2, 3));
+  co_await expect_rest(t, *queue, ids(1, 2, 3), "items leave in the order in which they came");
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-2", "parked pushers", .features = {"fair"}) {
   auto queue = make({.capacity = 1});
-  std::vector<assay::operation<void>> pushes;
+  std::vector<operation<void>> pushes;
   for (int id = 1; id <= 4; ++id) {
     pushes.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
     co_await t.settle();
   }
   std::vector<int> got;
-  for (int i = 0; i < 4; ++i) {
+  while (got.size() < 4) {
     const item one = co_await queue->pop();
     got.push_back(one.id());
   }
-  t.expect_eq(got, std::vector<int>({1, 2, 3, 4}), "parked pushers commit in park order");
+  t.expect_eq(got, ids(1, 2, 3, 4), "parked pushers commit in park order");
   co_await t.settle();
   t.expect(pushes[3].done(), "every push has ended");
 }
 
 // A pusher that was woken and finds the queue full again keeps its place.
 ASSAY_SCENARIO(bounded_queue, "BQ-2", "pushers that race", .features = {"fair", "try"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto second = t.start("push 2", queue->push(t.item(2)));
-  co_await t.settle();
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto second = co_await t.begin("push 2", queue->push(t.item(2)));
+  auto third = co_await t.begin("push 3", queue->push(t.item(3)));
   const item first = queue->try_pop();
   t.expect_eq(first.id(), 1, "the first item comes out");
   item late = t.item(4);
-  const bool overtook = queue->try_push(late);
-  t.expect(!overtook, "a newcomer does not take the place of a parked pusher");
-  co_await t.settle();
-  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  t.expect_eq(rest, std::vector<int>({2, 3}), "parked pushers commit in park order");
+  t.expect(!queue->try_push(late), "a newcomer does not take the place of a parked pusher");
+  co_await expect_rest(t, *queue, ids(2, 3), "parked pushers commit in park order");
 }
 
 ASSAY_CLAUSE(
@@ -165,11 +189,9 @@ ASSAY_CLAUSE(
     "pushers/`try_push`.",
     .features = {"fair"}) {
   auto queue = make({.capacity = 2});
-  auto first = t.start("pop a", queue->pop());
-  co_await t.settle();
-  auto second = t.start("pop b", queue->pop());
-  co_await t.settle();
-  co_await push_all(t, *queue, 1, 2);
+  auto first = co_await t.begin("pop a", queue->pop());
+  auto second = co_await t.begin("pop b", queue->pop());
+  co_await push_all(t, *queue, ids(1, 2));
   co_await t.settle();
   t.expect_eq(first.value().id(), 1, "who parked first is served first");
   t.expect_eq(second.value().id(), 2, "who parked second is served second");
@@ -177,11 +199,9 @@ ASSAY_CLAUSE(
 
 ASSAY_SCENARIO(bounded_queue, "BQ-3", "try_pop", .features = {"fair", "try"}) {
   auto queue = make({.capacity = 1});
-  auto parked = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto parked = co_await t.begin("pop", queue->pop());
   item one = t.item(1);
-  const bool pushed = queue->try_push(one);
-  t.expect(pushed, "an empty queue takes an item");
+  t.expect(queue->try_push(one), "an empty queue takes an item");
   const item stolen = queue->try_pop();
   t.expect(!stolen, "try_pop does not overtake a parked popper");
   co_await t.settle();
@@ -190,18 +210,16 @@ ASSAY_SCENARIO(bounded_queue, "BQ-3", "try_pop", .features = {"fair", "try"}) {
 
 ASSAY_SCENARIO(bounded_queue, "BQ-3", "newcomer", .features = {"fair"}) {
   auto queue = make({.capacity = 1});
-  auto parked = t.start("parked pop", queue->pop());
-  co_await t.settle();
-  auto newcomer = t.start("push, then pop at once", [](trial& tt, bounded_queue& q) -> asio::awaitable<int> {
+  auto parked = co_await t.begin("parked pop", queue->pop());
+  const auto push_and_pop = [](trial& tt, bounded_queue& q) -> asio::awaitable<int> {
     co_await q.push(tt.item(1));
     const item got = co_await q.pop();
     co_return got.id();
-  }(t, *queue));
-  co_await t.settle();
+  };
+  auto newcomer = co_await t.begin("push, then pop at once", push_and_pop(t, *queue));
   t.expect(parked.done(), "a newcomer does not overtake a parked popper");
   t.expect(newcomer.pending(), "the newcomer waits for the next item");
-  newcomer.cancel();
-  co_await t.settle();
+  co_await t.cancel(newcomer);
 }
 
 ASSAY_CLAUSE(
@@ -210,23 +228,18 @@ ASSAY_CLAUSE(
     "while it is below capacity.") {
   auto queue = make({.capacity = 2});
   auto first = t.start("pop a", queue->pop());
-  auto second = t.start("pop b", queue->pop());
-  co_await t.settle();
-  auto one = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto second = co_await t.begin("pop b", queue->pop());
+  auto one = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(one.done(), "a push is not pending beside a free place");
   t.expect(first.done() != second.done(), "one of the parked pops has the item");
   t.expect_eq(queue->size(), 0U, "no item waits beside a pending pop");
-  auto two = t.start("push 2", queue->push(t.item(2)));
-  auto three = t.start("push 3", queue->push(t.item(3)));
-  auto four = t.start("push 4", queue->push(t.item(4)));
-  auto five = t.start("push 5", queue->push(t.item(5)));
+  std::vector<operation<void>> pushes;
+  for (int id = 2; id <= 5; ++id)
+    pushes.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
   co_await t.settle();
   t.expect(first.done() && second.done(), "no pop is pending while items come");
   t.expect_eq(queue->size(), 2U, "the queue is full");
-  const int done =
-      (two.done() ? 1 : 0) + (three.done() ? 1 : 0) + (four.done() ? 1 : 0) + (five.done() ? 1 : 0);
-  t.expect_eq(done, 3, "one push waits, the others went through");
+  t.expect_eq(count_done(pushes), 3, "one push waits, the others went through");
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
   t.expect_eq(rest.size(), 3U, "all items come out");
 }
@@ -234,37 +247,26 @@ ASSAY_CLAUSE(
 // A wake-up that meets a cancel is passed on (X-4).
 ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled popper", .swept = true) {
   auto queue = make({.capacity = 1});
-  auto victim = t.start("pop a", queue->pop());
-  t.victim(victim);
-  co_await t.settle();
-  auto other = t.start("pop b", queue->pop());
-  co_await t.settle();
-  auto push = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto victim = co_await begin_victim(t, "pop a", queue->pop());
+  auto other = co_await t.begin("pop b", queue->pop());
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(push.done(), "the push goes through");
   t.expect(victim.done() || other.done(), "a pop is not pending beside an item");
   t.expect_eq(queue->size(), 0U, "no item waits beside a pending pop");
-  victim.cancel();
-  other.cancel();
-  co_await t.settle();
+  co_await cancel_all(t, victim, other);
   t.sometimes("the victim was cancelled", victim.cancelled());
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled pusher", .swept = true) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto victim = t.start("push 2", queue->push(t.item(2)));
-  t.victim(victim);
-  co_await t.settle();
-  auto other = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
+  auto other = co_await t.begin("push 3", queue->push(t.item(3)));
   const item first = co_await queue->pop();
   t.expect_eq(first.id(), 1);
   co_await t.settle();
   t.expect(victim.done() || other.done(), "a push is not pending beside a free place");
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  const std::size_t expected = (victim.done() ? 1U : 0U) + (other.done() ? 1U : 0U);
-  t.expect_eq(rest.size(), expected, "what was pushed comes out");
+  t.expect_eq(rest.size(), (victim.done() ? 1 : 0) + (other.done() ? 1 : 0), "what was pushed comes out");
   t.expect(other.done(), "the other pusher gets a place in the end");
 }
 
@@ -274,52 +276,29 @@ ASSAY_CLAUSE(bounded_queue, "BQ-5", must,
              "negative is rejected.",
              .features = {"rendezvous"}) {
   auto queue = make({.capacity = 0});
-  auto push = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(push.pending(), "a rendezvous push waits until it is taken");
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   t.expect(push.done(), "the push completes when its item is taken");
   t.expect_eq(pop.value().id(), 1);
-  auto waiting = t.start("pop again", queue->pop());
-  co_await t.settle();
-  auto second = t.start("push 2", queue->push(t.item(2)));
-  co_await t.settle();
+  auto waiting = co_await t.begin("pop again", queue->pop());
+  auto second = co_await t.begin("push 2", queue->push(t.item(2)));
   t.expect(second.done(), "a push that meets a parked pop completes");
   t.expect_eq(waiting.value().id(), 2);
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-5", "zero is rejected", .features = {"reject_zero"}) {
-  bool rejected = false;
-  try {
-    auto queue = make({.capacity = 0});
-  } catch (const assay::contract::rejected_error&) {
-    rejected = true;
-  }
-  t.expect(rejected, "capacity 0 is rejected");
+  t.expect(throws<rejected_error>([&] { make({.capacity = 0}); }), "capacity 0 is rejected");
   co_return;
 }
 
-namespace {
-
-bool rejects_negative(const assay::maker<bounded_queue>& make) {
-  try {
-    auto queue = make({.capacity = -1});
-  } catch (const assay::contract::rejected_error&) {
-    return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 ASSAY_SCENARIO(bounded_queue, "BQ-5", "negative, with rendezvous", .features = {"rendezvous"}) {
-  t.expect(rejects_negative(make), "a negative capacity is rejected");
+  t.expect(throws<rejected_error>([&] { make({.capacity = -1}); }), "a negative capacity is rejected");
   co_return;
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-5", "negative, with reject_zero", .features = {"reject_zero"}) {
-  t.expect(rejects_negative(make), "a negative capacity is rejected");
+  t.expect(throws<rejected_error>([&] { make({.capacity = -1}); }), "a negative capacity is rejected");
   co_return;
 }
 
@@ -328,15 +307,11 @@ ASSAY_SCENARIO(bounded_queue, "BQ-5", "negative, with reject_zero", .features = 
 ASSAY_CLAUSE(
     bounded_queue, "BQ-6", must,
     "A cancelled pending push leaves no item and no lost slot; the next parked pusher keeps its place.") {
-  auto queue = make({.capacity = 1});
-  co_await queue->push(t.item(1));
-  auto second = t.start("push 2", queue->push(t.item(2)));
-  co_await t.settle();
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto second = co_await t.begin("push 2", queue->push(t.item(2)));
+  auto third = co_await t.begin("push 3", queue->push(t.item(3)));
   t.expect(second.pending(), "a push into a full queue waits");
-  second.cancel();
-  co_await t.settle();
+  co_await t.cancel(second);
   t.expect(second.cancelled(), "the cancelled push ends as cancelled");
   const item first = co_await queue->pop();
   t.expect_eq(first.id(), 1, "the first item is still the first");
@@ -349,59 +324,58 @@ ASSAY_CLAUSE(
   t.expect_eq(queue->size(), 1U, "no slot was lost");
 }
 
+namespace {
+
+// Cancels one of three pushes that wait in a full queue, and looks at what comes out.
+asio::awaitable<void> cancel_among_others(trial& t, bounded_queue& queue, int capacity, std::size_t victim) {
+  const int base = capacity * 100 + static_cast<int>(victim) * 20;
+  std::vector<int> expected;
+  for (int i = 1; i <= capacity; ++i) expected.push_back(base + i);
+  co_await push_all(t, queue, expected);
+  std::vector<operation<void>> parked;
+  for (int id = base + 10; id < base + 13; ++id) {
+    expected.push_back(id);
+    parked.push_back(t.start("push " + std::to_string(id), queue.push(t.item(id))));
+    co_await t.settle();
+  }
+  std::erase(expected, base + 10 + static_cast<int>(victim));
+  co_await t.cancel(parked[victim]);
+  t.expect(parked[victim].cancelled(), "the cancelled push ends as cancelled");
+  std::vector<int> got;
+  while (got.size() < 2) {
+    const item next = co_await queue.pop();
+    got.push_back(next.id());
+    co_await t.settle();
+  }
+  t.expect_eq(count_done(parked), 2, "those that wait beside a cancelled push get the slots");
+  t.expect_eq(queue.size(), capacity, "no slot was lost");
+  const std::vector<int> rest = co_await pop_what_is_there(t, queue);
+  got.insert(got.end(), rest.begin(), rest.end());
+  t.expect_eq(sorted(got), expected, "the cancelled push left no item");
+}
+
+}  // namespace
+
 ASSAY_SCENARIO(bounded_queue, "BQ-6", "among others",
                .why = "each of those that wait, in turn, in queues for several items") {
   for (const int capacity : {2, 3}) {
-    for (const int victim : {0, 1, 2}) {
+    for (const std::size_t victim : {0U, 1U, 2U}) {
       auto queue = make({.capacity = capacity});
-      const int base = capacity * 100 + victim * 20;
-      std::vector<int> expected;
-      for (int i = 1; i <= capacity; ++i) expected.push_back(base + i);
-      co_await push_each(t, *queue, expected);
-      std::vector<assay::operation<void>> parked;
-      for (int i = 0; i < 3; ++i) {
-        const int id = base + 10 + i;
-        if (i != victim) expected.push_back(id);
-        parked.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
-        co_await t.settle();
-      }
-      parked[static_cast<std::size_t>(victim)].cancel();
-      co_await t.settle();
-      t.expect(parked[static_cast<std::size_t>(victim)].cancelled(), "the cancelled push ends as cancelled");
-      std::vector<int> got;
-      for (int pops = 0; pops < 2; ++pops) {
-        const item next = co_await queue->pop();
-        got.push_back(next.id());
-        co_await t.settle();
-      }
-      for (int i = 0; i < 3; ++i) {
-        if (i == victim) continue;
-        t.expect(parked[static_cast<std::size_t>(i)].done(),
-                 "those that wait beside a cancelled push get the slots");
-      }
-      t.expect_eq(queue->size(), static_cast<std::size_t>(capacity), "no slot was lost");
-      const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-      got.insert(got.end(), rest.begin(), rest.end());
-      t.expect_eq(sorted(got), expected, "the cancelled push left no item");
+      co_await cancel_among_others(t, *queue, capacity, victim);
     }
   }
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-6", "swept", .swept = true) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto victim = t.start("push 2", queue->push(t.item(2)));
-  t.victim(victim);
-  co_await t.settle();
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
+  auto third = co_await t.begin("push 3", queue->push(t.item(3)));
   const std::vector<int> got = co_await pop_what_is_there(t, *queue);
-  std::vector<int> expected = {1, 2, 3};
-  if (victim.cancelled()) expected = {1, 3};
+  const std::vector<int> expected = victim.cancelled() ? ids(1, 3) : ids(1, 2, 3);
   t.expect(victim.done() || victim.cancelled(), "the push ended with a value or cancelled");
   t.expect_eq(sorted(got), expected, "an item is in the queue exactly if its push succeeded");
   if (make.claims("fair")) t.expect_eq(got, expected, "the survivors keep their order");
-  co_await push_all(t, *queue, 4);
+  co_await queue->push(t.item(4));
   t.expect_eq(queue->size(), 1U, "no slot was lost");
   t.sometimes("the victim was cancelled", victim.cancelled());
 }
@@ -413,70 +387,49 @@ ASSAY_CLAUSE(
     "(X-3). No drop, no reorder.",
     .swept = true) {
   auto queue = make({.capacity = 1});
-  auto victim = t.start("pop", queue->pop());
-  t.victim(victim);
-  co_await t.settle();
-  auto seventh = t.start("push 7", queue->push(t.item(7)));
-  co_await t.settle();
-  auto eighth = t.start("push 8", queue->push(t.item(8)));
-  co_await t.settle();
-  auto ninth = t.start("push 9", queue->push(t.item(9)));
-  co_await t.settle();
+  auto victim = co_await begin_victim(t, "pop", queue->pop());
+  auto seventh = co_await t.begin("push 7", queue->push(t.item(7)));
+  auto eighth = co_await t.begin("push 8", queue->push(t.item(8)));
+  auto ninth = co_await t.begin("push 9", queue->push(t.item(9)));
   t.expect(victim.done() || victim.cancelled(), "the pop ended with a value or cancelled");
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
   std::vector<int> expected;
   if (seventh.done()) expected.push_back(7);
   if (eighth.done()) expected.push_back(8);
   if (ninth.done()) expected.push_back(9);
-  if (victim.done()) expected = without(expected, victim.value().id());
+  if (victim.done()) std::erase(expected, victim.value().id());
   if (!expected.empty())
     t.expect_eq(rest.empty() ? 0 : rest.front(), expected.front(), "the head is still the head");
-  const std::vector<int> in_order = make.claims("fair") ? rest : sorted(rest);
-  t.expect_eq(in_order, expected, "what the pop did not take is still there, in order");
+  t.expect_eq(make.claims("fair") ? rest : sorted(rest), expected,
+              "what the pop did not take is still there, in order");
   t.sometimes("the victim was cancelled", victim.cancelled());
-  seventh.cancel();
-  eighth.cancel();
-  ninth.cancel();
-  co_await t.settle();
+  co_await cancel_all(t, seventh, eighth, ninth);
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-7", "alone") {
   auto queue = make({.capacity = 1});
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
-  pop.cancel();
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
+  co_await t.cancel(pop);
   t.expect(pop.cancelled(), "the cancelled pop ends as cancelled");
-  auto push = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(push.done(), "after a cancelled pop the queue is as it was: a push finds its place");
-  auto again = t.start("pop again", queue->pop());
-  co_await t.settle();
+  auto again = co_await t.begin("pop again", queue->pop());
   t.expect(again.done(), "and the next pop its item");
-  push.cancel();
-  again.cancel();
-  co_await t.settle();
 }
 
 // The item that was assigned comes back to a buffer that has been filled meanwhile.
 ASSAY_SCENARIO(bounded_queue, "BQ-7", "pushed in one turn", .features = {"try"}, .swept = true) {
   auto queue = make({.capacity = 1});
-  auto victim = t.start("pop", queue->pop());
-  t.victim(victim);
-  co_await t.settle();
-  item seven = t.item(7);
-  item eight = t.item(8);
-  const bool first = queue->try_push(seven);
-  const bool second = queue->try_push(eight);
+  auto victim = co_await begin_victim(t, "pop", queue->pop());
   std::vector<int> expected;
-  if (first) expected.push_back(7);
-  if (second) expected.push_back(8);
+  for (const int id : {7, 8}) {
+    item one = t.item(id);
+    if (queue->try_push(one)) expected.push_back(id);
+  }
   co_await t.settle();
-  if (victim.done()) expected = without(expected, victim.value().id());
-  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  t.expect_eq(rest, expected, "what the pop did not take is still there, in order");
-  victim.cancel();
-  co_await t.settle();
+  if (victim.done()) std::erase(expected, victim.value().id());
+  co_await expect_rest(t, *queue, expected, "what the pop did not take is still there, in order");
+  co_await t.cancel(victim);
 }
 
 ASSAY_CLAUSE(
@@ -487,19 +440,16 @@ ASSAY_CLAUSE(
   for (const auto patience : {10ms, 25ms}) {
     auto queue = make({.capacity = 1});
     const int id = static_cast<int>(patience.count());
-    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    auto pop = t.start("pop for " + format_duration(patience), queue->pop_for(patience));
     auto push = t.start("push exactly then", push_after(t, *queue, patience, id));
     co_await t.advance(patience);
     t.expect(pop.pending(), "a timed pop does not end early");
     co_await t.settle();
     t.expect(pop.done() || pop.timed_out(), "the timed pop ends at its deadline");
     t.sometimes("the deadline won", pop.timed_out());
-    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-    std::vector<int> expected;
-    if (push.done() && !pop.done()) expected.push_back(id);
-    t.expect_eq(rest, expected, "a timed pop that timed out took nothing");
-    push.cancel();
-    co_await t.settle();
+    const std::vector<int> left = push.done() && !pop.done() ? ids(id) : ids();
+    co_await expect_rest(t, *queue, left, "a timed pop that timed out took nothing");
+    co_await t.cancel(push);
   }
 }
 
@@ -507,36 +457,32 @@ ASSAY_SCENARIO(bounded_queue, "BQ-8", "push", .features = {"timed"}) {
   for (const auto patience : {10ms, 25ms}) {
     auto queue = make({.capacity = 1});
     const int base = 10 * static_cast<int>(patience.count());
-    co_await push_all(t, *queue, base + 1);
-    auto push =
-        t.start("push for " + assay::format_duration(patience), queue->push_for(t.item(base + 2), patience));
+    co_await queue->push(t.item(base + 1));
+    const std::string name = "push for " + format_duration(patience);
+    auto push = t.start(name, queue->push_for(t.item(base + 2), patience));
     auto pop = t.start("pop exactly then", pop_after(*queue, patience));
     co_await t.advance(patience);
     t.expect(push.pending(), "a timed push does not end early");
     co_await t.settle();
     t.expect_eq(pop.value(), base + 1, "the pop gets the first item");
     t.expect(push.done() || push.timed_out(), "the timed push ends at its deadline");
-    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-    std::vector<int> expected;
-    if (push.done()) expected.push_back(base + 2);
-    t.expect_eq(rest, expected, "an item is in the queue exactly if its timed push succeeded");
+    const std::vector<int> expected = push.done() ? ids(base + 2) : ids();
+    co_await expect_rest(t, *queue, expected, "an item is in the queue exactly if its timed push succeeded");
   }
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-8", "alone", .features = {"timed"}) {
   for (const auto patience : {10ms, 25ms}) {
     auto queue = make({.capacity = 1});
-    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    auto pop = t.start("pop for " + format_duration(patience), queue->pop_for(patience));
     co_await t.advance(patience);
     t.expect(pop.pending(), "a timed pop does not end early");
     co_await t.settle();
     t.expect(pop.timed_out(), "a timed pop ends at its deadline");
     const int id = static_cast<int>(patience.count());
-    auto late = t.start("push", queue->push(t.item(id)));
-    co_await t.settle();
+    auto late = co_await t.begin("push", queue->push(t.item(id)));
     t.expect(late.done(), "the queue goes on after a timeout");
-    const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-    t.expect_eq(rest, std::vector<int>({id}), "who timed out takes nothing afterwards");
+    co_await expect_rest(t, *queue, ids(id), "who timed out takes nothing afterwards");
   }
 }
 
@@ -549,35 +495,27 @@ ASSAY_SCENARIO(bounded_queue, "BQ-8", "cancelled", .features = {"timed"}, .swept
   t.expect(victim.done() || victim.cancelled() || victim.timed_out(),
            "it ended with a value, cancelled or timed out");
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  std::vector<int> expected;
-  if (push.done() && !victim.done()) expected.push_back(1);
-  t.expect_eq(rest, expected, "the item is where the outcome says");
-  push.cancel();
-  co_await t.settle();
+  t.expect_eq(rest, push.done() && !victim.done() ? ids(1) : ids(), "the item is where the outcome says");
+  co_await t.cancel(push);
 }
 
 ASSAY_CLAUSE(bounded_queue, "BQ-9", must,
              "Hand-back (`unpop`/requeue to head) never suspends and never fails for lack of capacity.",
              .features = {"hand_back"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
+  auto queue = co_await full_queue(t, make, ids(1));
   item first = co_await queue->pop();
-  co_await push_all(t, *queue, 2);
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  co_await queue->push(t.item(2));
+  auto third = co_await t.begin("push 3", queue->push(t.item(3)));
   queue->hand_back(std::move(first));
   t.expect_eq(queue->size(), 2U, "an item is handed back although the queue is full");
-  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  t.expect_eq(rest, std::vector<int>({1, 2, 3}), "the item that was handed back is the first again");
+  co_await expect_rest(t, *queue, ids(1, 2, 3), "the item that was handed back is the first again");
   t.expect(third.done(), "the parked pusher goes on");
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-9", "to a parked popper", .features = {"hand_back"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
+  auto queue = co_await full_queue(t, make, ids(1));
   item first = co_await queue->pop();
-  auto parked = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto parked = co_await t.begin("pop", queue->pop());
   queue->hand_back(std::move(first));
   co_await t.settle();
   t.expect_eq(parked.value().id(), 1, "a parked popper gets what is handed back");
@@ -591,25 +529,19 @@ ASSAY_CLAUSE(
     "returned to them (asyncio 3.13; the Kotlin rule - parked sends still complete - is declared by "
     "`close_completes_parked`); buffered items can still be popped.",
     .features = {"close"}, .asks = {"close_completes_parked"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
+  auto queue = co_await full_queue(t, make, ids(1));
   auto second = t.start("push 2", queue->push(t.item(2)));
-  auto third = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto third = co_await t.begin("push 3", queue->push(t.item(3)));
   queue->close();
   co_await t.settle();
-  if (!make.claims("close_completes_parked")) {
-    t.expect(second.closed() && third.closed(), "parked pushers are woken with closed");
-  }
-  auto late = t.start("push 4", queue->push(t.item(4)));
-  co_await t.settle();
+  const bool completes = make.claims("close_completes_parked");
+  if (!completes) t.expect(second.closed() && third.closed(), "parked pushers are woken with closed");
+  auto late = co_await t.begin("push 4", queue->push(t.item(4)));
   t.expect(late.closed(), "a push after close fails as closed");
-  std::vector<int> expected = {1};
-  if (make.claims("close_completes_parked")) expected = {1, 2, 3};
+  const std::vector<int> expected = completes ? ids(1, 2, 3) : ids(1);
   std::vector<int> got;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    auto pop = t.start("pop", queue->pop());
-    co_await t.settle();
+  while (got.size() < expected.size()) {
+    auto pop = co_await t.begin("pop", queue->pop());
     got.push_back(pop.value().id());
   }
   t.expect_eq(sorted(got), expected, "what was buffered can still be popped");
@@ -620,14 +552,8 @@ ASSAY_SCENARIO(bounded_queue, "BQ-10", "try_push", .features = {"close", "try"})
   auto queue = make({.capacity = 1});
   queue->close();
   item one = t.item(1);
-  bool closed = false;
-  try {
-    const bool pushed = queue->try_push(one);
-    t.expect(!pushed, "try_push after close puts nothing");
-  } catch (const assay::contract::closed_error&) {
-    closed = true;
-  }
-  t.expect(closed, "try_push after close says closed");
+  const auto push = [&] { t.expect(!queue->try_push(one), "try_push after close puts nothing"); };
+  t.expect(throws<closed_error>(push), "try_push after close says closed");
   t.expect_eq(one.id(), 1, "the item is still the caller's");
   co_return;
 }
@@ -637,16 +563,12 @@ ASSAY_CLAUSE(
     "Pops after close return buffered items first, then \"closed\"; poppers parked at close are woken with "
     "\"closed\".",
     .features = {"close"}) {
-  auto queue = make({.capacity = 2});
-  co_await push_all(t, *queue, 1, 2);
+  auto queue = co_await full_queue(t, make, ids(1, 2));
   queue->close();
-  auto first = t.start("pop a", queue->pop());
-  co_await t.settle();
+  auto first = co_await t.begin("pop a", queue->pop());
   t.expect(first.done(), "a buffered item is delivered after close");
-  auto second = t.start("pop b", queue->pop());
-  co_await t.settle();
-  auto third = t.start("pop c", queue->pop());
-  co_await t.settle();
+  auto second = co_await t.begin("pop b", queue->pop());
+  auto third = co_await t.begin("pop c", queue->pop());
   t.expect_eq(first.value().id(), 1);
   t.expect_eq(second.value().id(), 2);
   t.expect(third.closed(), "once empty, a closed queue says closed");
@@ -655,34 +577,24 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(bounded_queue, "BQ-11", "parked poppers", .features = {"close"}) {
   auto queue = make({.capacity = 1});
   auto first = t.start("pop a", queue->pop());
-  auto second = t.start("pop b", queue->pop());
-  co_await t.settle();
+  auto second = co_await t.begin("pop b", queue->pop());
   queue->close();
   co_await t.settle();
   t.expect(first.closed() && second.closed(), "poppers parked at close are woken with closed");
-  first.cancel();
-  second.cancel();
-  co_await t.settle();
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-11", "swept", .features = {"close"}, .swept = true) {
   auto queue = make({.capacity = 1});
-  auto victim = t.start("pop", queue->pop());
-  t.victim(victim);
-  co_await t.settle();
-  auto push = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto victim = co_await begin_victim(t, "pop", queue->pop());
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   queue->close();
   co_await t.settle();
   t.expect(victim.done() || victim.cancelled(), "the pop got the item or was cancelled");
-  auto last = t.start("pop the rest", queue->pop());
-  co_await t.settle();
+  auto last = co_await t.begin("pop the rest", queue->pop());
   const int deliveries = (last.done() ? 1 : 0) + (victim.done() ? 1 : 0);
   t.expect_eq(deliveries, push.done() ? 1 : 0, "an item that was pushed before close is delivered");
   t.expect(last.done() || last.closed(), "an empty closed queue says closed");
-  push.cancel();
-  last.cancel();
-  co_await t.settle();
+  co_await cancel_all(t, push, last);
 }
 
 ASSAY_CLAUSE(
@@ -690,36 +602,24 @@ ASSAY_CLAUSE(
     "`close_now` (immediate) empties the buffer, returns the removed items to the caller for accounting, "
     "wakes everyone.",
     .features = {"close_now"}) {
-  auto queue = make({.capacity = 2});
-  co_await push_all(t, *queue, 1, 2);
-  auto parked = t.start("push 3", queue->push(t.item(3)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1, 2));
+  auto parked = co_await t.begin("push 3", queue->push(t.item(3)));
   const std::vector<item> removed = queue->close_now();
-  std::vector<int> ids;
-  ids.reserve(removed.size());
-  for (const item& one : removed) ids.push_back(one.id());
-  t.expect_eq(ids, std::vector<int>({1, 2}), "the removed items are returned, in order");
+  t.expect_eq(assay::ids_of(removed), ids(1, 2), "the removed items are returned, in order");
   co_await t.settle();
   t.expect(parked.closed(), "parked pushers are woken with closed");
   t.expect_eq(queue->size(), 0U, "the buffer is empty");
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   t.expect(pop.closed(), "a pop after close_now says closed");
-  pop.cancel();
-  parked.cancel();
-  co_await t.settle();
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-12", "parked poppers", .features = {"close_now"}) {
   auto queue = make({.capacity = 1});
-  auto parked = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto parked = co_await t.begin("pop", queue->pop());
   const std::vector<item> removed = queue->close_now();
   t.expect(removed.empty(), "there was nothing to remove");
   co_await t.settle();
   t.expect(parked.closed(), "parked poppers are woken with closed");
-  parked.cancel();
-  co_await t.settle();
 }
 
 ASSAY_CLAUSE(
@@ -727,26 +627,17 @@ ASSAY_CLAUSE(
     "Close is idempotent, non-suspending, and wakes in park order (where outcomes are equal, their order is "
     "not observable and not checked: X-14).",
     .features = {"close"}) {
-  auto queue = make({.capacity = 2});
-  co_await push_all(t, *queue, 1, 2);
+  auto queue = co_await full_queue(t, make, ids(1, 2));
   queue->close();
-  auto first = t.start("pop a", queue->pop());
-  co_await t.settle();
+  auto first = co_await t.begin("pop a", queue->pop());
   const bool drains = first.done();  // if it does not, BQ-11 says so
   queue->close();
-  auto second = t.start("pop b", queue->pop());
-  co_await t.settle();
-  const bool drains_still = second.done();
-  t.expect(drains_still || !drains, "a second close changes nothing: what is buffered can still be popped");
+  auto second = co_await t.begin("pop b", queue->pop());
+  t.expect(second.done() || !drains, "a second close changes nothing: what is buffered can still be popped");
   queue->close();
-  auto last = t.start("pop c", queue->pop());
-  co_await t.settle();
+  auto last = co_await t.begin("pop c", queue->pop());
   t.expect(last.closed(), "a closed queue stays closed");
   t.expect(!first.pending() && !second.pending(), "no pop is left parked");
-  first.cancel();
-  second.cancel();
-  last.cancel();
-  co_await t.settle();
 }
 
 // ---- work accounting
@@ -755,10 +646,8 @@ ASSAY_CLAUSE(
     bounded_queue, "BQ-14", must,
     "`join` completes when every pushed item is marked done; items still buffered or in hand keep it parked.",
     .features = {"join"}) {
-  auto queue = make({.capacity = 2});
-  co_await push_all(t, *queue, 1, 2);
-  auto join = t.start("join", queue->join());
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1, 2));
+  auto join = co_await t.begin("join", queue->join());
   t.expect(join.pending(), "buffered items keep join parked");
   const item first = co_await queue->pop();
   const item second = co_await queue->pop();
@@ -770,16 +659,11 @@ ASSAY_CLAUSE(
   queue->done();
   co_await t.settle();
   t.expect(join.done(), "join completes when every item is done");
-  join.cancel();
-  co_await t.settle();
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-14", "swept", .features = {"join"}, .swept = true) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto victim = t.start("join", queue->join());
-  t.victim(victim);
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto victim = co_await begin_victim(t, "join", queue->join());
   auto other = t.start("another join", queue->join());
   const item first = co_await queue->pop();
   queue->done();
@@ -793,25 +677,16 @@ ASSAY_CLAUSE(
     "`done` more often than pushed is detected; requeue of an in-hand item keeps the count unchanged (one "
     "atomic operation, not push + done).",
     .features = {"join"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
+  auto queue = co_await full_queue(t, make, ids(1));
   const item first = co_await queue->pop();
   queue->done();
-  bool detected = false;
-  try {
-    queue->done();
-  } catch (const assay::contract::rejected_error&) {
-    detected = true;
-  }
-  t.expect(detected, "one done too many is detected");
+  t.expect(throws<rejected_error>([&] { queue->done(); }), "one done too many is detected");
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-15", "requeue", .features = {"join", "requeue"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
+  auto queue = co_await full_queue(t, make, ids(1));
   item first = co_await queue->pop();
-  auto join = t.start("join", queue->join());
-  co_await t.settle();
+  auto join = co_await t.begin("join", queue->join());
   queue->requeue(std::move(first));
   co_await t.settle();
   t.expect(join.pending(), "an item that was requeued is still unfinished");
@@ -820,18 +695,14 @@ ASSAY_SCENARIO(bounded_queue, "BQ-15", "requeue", .features = {"join", "requeue"
   queue->done();
   co_await t.settle();
   t.expect(join.done(), "requeue left the count as it was");
-  join.cancel();
-  co_await t.settle();
 }
 
 ASSAY_CLAUSE(bounded_queue, "BQ-16", must,
              "Dropped/evicted (`removal`) and close_now-removed items are taken off the join count.",
              .features = {"join", "close_now"}) {
-  auto queue = make({.capacity = 3});
-  co_await push_all(t, *queue, 1, 2, 3);
+  auto queue = co_await full_queue(t, make, ids(1, 2, 3));
   const item first = co_await queue->pop();
-  auto join = t.start("join", queue->join());
-  co_await t.settle();
+  auto join = co_await t.begin("join", queue->join());
   const std::vector<item> removed = queue->close_now();
   t.expect_eq(removed.size(), 2U, "two items were buffered");
   co_await t.settle();
@@ -839,26 +710,18 @@ ASSAY_CLAUSE(bounded_queue, "BQ-16", must,
   queue->done();
   co_await t.settle();
   t.expect(join.done(), "what close_now removed no longer counts");
-  join.cancel();
-  co_await t.settle();
 }
 
 ASSAY_SCENARIO(bounded_queue, "BQ-16", "dropped", .features = {"join", "removal"}) {
-  auto queue = make({.capacity = 2});
-  co_await push_all(t, *queue, 1, 2);
-  auto join = t.start("join", queue->join());
-  co_await t.settle();
-  const bool dropped = queue->drop_oldest();
-  t.expect(dropped, "the oldest item is dropped");
+  auto queue = co_await full_queue(t, make, ids(1, 2));
+  auto join = co_await t.begin("join", queue->join());
+  t.expect(queue->drop_oldest(), "the oldest item is dropped");
   const item left = co_await queue->pop();
   t.expect_eq(left.id(), 2, "the item after it is the oldest now");
   queue->done();
   co_await t.settle();
   t.expect(join.done(), "what was dropped no longer counts");
-  const bool again = queue->drop_oldest();
-  t.expect(!again, "an empty queue has nothing to drop");
-  join.cancel();
-  co_await t.settle();
+  t.expect(!queue->drop_oldest(), "an empty queue has nothing to drop");
 }
 
 ASSAY_CLAUSE(
@@ -867,11 +730,8 @@ ASSAY_CLAUSE(
     "is done\".",
     .features = {"join"}) {
   auto queue = make({.capacity = 1});
-  auto join = t.start("join", queue->join());
-  co_await t.settle();
+  auto join = co_await t.begin("join", queue->join());
   t.expect(join.done(), "join on a queue that was never used completes at once");
-  join.cancel();
-  co_await t.settle();
 }
 
 // ---- the rest
@@ -879,31 +739,28 @@ ASSAY_CLAUSE(
 ASSAY_CLAUSE(bounded_queue, "BQ-18", must,
              "Move-only items supported; an item's value is destroyed exactly once.",
              .features = {"move_only", "lifetime"}) {
+  const auto& entries = t.items().entries();
   {
-    auto queue = make({.capacity = 2});
-    co_await push_all(t, *queue, 1, 2);
-    auto third = t.start("push 3", queue->push(t.item(3)));
-    co_await t.settle();
+    auto queue = co_await full_queue(t, make, ids(1, 2));
+    auto third = co_await t.begin("push 3", queue->push(t.item(3)));
     {
       const item first = co_await queue->pop();
     }
     co_await t.settle();
     t.expect(third.done(), "the parked push got its place");
-    t.expect_eq(t.items().entries()[0].objects, 0U, "an item that was popped and dropped is gone");
-    t.expect_eq(t.items().entries()[1].objects, 1U, "a buffered item exists once");
+    t.expect_eq(entries[0].objects, 0U, "an item that was popped and dropped is gone");
+    t.expect_eq(entries[1].objects, 1U, "a buffered item exists once");
   }
-  for (const auto& entry : t.items().entries()) t.expect_eq(entry.objects, 0U, "nothing outlives the queue");
+  for (const auto& entry : entries) t.expect_eq(entry.objects, 0U, "nothing outlives the queue");
 }
 
 ASSAY_CLAUSE(bounded_queue, "BQ-19", should, "Size/peak/parked counts available (Trio statistics).",
              .features = {"statistics"}) {
   auto queue = make({.capacity = 2});
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   t.expect_eq(queue->statistics().parked_poppers, 1U, "parked poppers are counted");
-  co_await push_all(t, *queue, 1, 2, 3);
-  auto push = t.start("push 4", queue->push(t.item(4)));
-  co_await t.settle();
+  co_await push_all(t, *queue, ids(1, 2, 3));
+  auto push = co_await t.begin("push 4", queue->push(t.item(4)));
   const auto full = queue->statistics();
   t.expect_eq(full.size, 2U, "buffered items are counted");
   t.expect_eq(full.parked_pushers, 1U, "parked pushers are counted");
@@ -922,38 +779,25 @@ ASSAY_CLAUSE(bounded_queue, "BQ-19", should, "Size/peak/parked counts available 
 namespace {
 
 // Is cancelled while it waits, swallows that, and then makes a call inside the cancelled scope.
-asio::awaitable<void> push_when_cancelled(trial& t, bounded_queue& queue, int id) {
+asio::awaitable<void> in_a_cancelled_scope(asio::awaitable<void> call) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  co_await queue.push(t.item(id));
+  co_await assay::failure_of(assay::sleep_for_ever());
+  co_await std::move(call);
 }
 
-asio::awaitable<int> pop_when_cancelled(bounded_queue& queue) {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  const item got = co_await queue.pop();
-  co_return got.id();
-}
+asio::awaitable<void> pop_one(bounded_queue& queue) { const item got = co_await queue.pop(); }
 
 }  // namespace
 
 ASSAY_SCENARIO(bounded_queue, "X-2", "push", .swept = true) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto victim = t.start("push 2", queue->push(t.item(2)));
-  t.victim(victim);
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
   const item first = co_await queue->pop();
   t.expect_eq(first.id(), 1);
   co_await t.settle();
   if (victim.cancelled()) {
     t.expect_eq(queue->size(), 0U, "a cancelled push did not happen");
-    auto next = t.start("push 3", queue->push(t.item(3)));
-    co_await t.settle();
+    auto next = co_await t.begin("push 3", queue->push(t.item(3)));
     t.expect(next.done(), "the place that it waited for is free");
   }
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
@@ -964,70 +808,54 @@ ASSAY_SCENARIO(bounded_queue, "X-3", "deadline", .features = {"timed"}) {
   auto queue = make({.capacity = 1});
   auto pop = t.start("pop for 10ms", queue->pop_for(10ms));
   auto push = t.start("push exactly then", push_after(t, *queue, 10ms, 1));
-  co_await t.advance(10ms);
-  co_await t.settle();
+  co_await t.pass(10ms);
   t.expect(pop.done() || pop.timed_out(), "the pop ended with the item or timed out");
-  if (push.done() && !pop.done()) {
+  if (push.done() && !pop.done())
     t.expect_eq(queue->size(), 1U, "an effect is reported or undone: the item is not gone");
-  }
-  push.cancel();
-  co_await t.settle();
+  co_await t.cancel(push);
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-4", "", .swept = true) {
   auto queue = make({.capacity = 1});
-  auto victim = t.start("pop a", queue->pop());
-  t.victim(victim);
-  co_await t.settle();
-  auto other = t.start("pop b", queue->pop());
-  co_await t.settle();
-  auto push = t.start("push 1", queue->push(t.item(1)));
-  co_await t.settle();
+  auto victim = co_await begin_victim(t, "pop a", queue->pop());
+  auto other = co_await t.begin("pop b", queue->pop());
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(!victim.cancelled() || other.done(), "the next one in line gets what it held");
   t.expect(push.done(), "the push went through");
-  victim.cancel();
-  other.cancel();
-  co_await t.settle();
+  co_await cancel_all(t, victim, other);
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
   auto queue = make({.capacity = 2});
-  auto push = t.start("push in a cancelled scope", push_when_cancelled(t, *queue, 1));
-  co_await t.settle();
-  push.cancel();
-  co_await t.settle();
+  auto pushing = in_a_cancelled_scope(queue->push(t.item(1)));
+  auto push = co_await t.begin("push in a cancelled scope", std::move(pushing));
+  co_await t.cancel(push);
   t.expect(push.cancelled(), "a push that enters a cancelled scope reports cancelled");
   t.expect_eq(queue->size(), 0U, "and has no effect");
-  co_await push_all(t, *queue, 2);
-  auto pop = t.start("pop in a cancelled scope", pop_when_cancelled(*queue));
-  co_await t.settle();
-  pop.cancel();
-  co_await t.settle();
+  co_await queue->push(t.item(2));
+  auto pop = co_await t.begin("pop in a cancelled scope", in_a_cancelled_scope(pop_one(*queue)));
+  co_await t.cancel(pop);
   t.expect(pop.cancelled(), "a pop that enters a cancelled scope reports cancelled");
   t.expect_eq(queue->size(), 1U, "and takes nothing");
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-7", "") {
   auto queue = make({.capacity = 1});
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   pop.request(asio::cancellation_type::partial);
   co_await t.settle();
   pop.request(asio::cancellation_type::terminal);
   co_await t.settle();
   t.expect(pop.cancelled(), "a stronger request gets through after a weaker one");
-  pop.cancel();
-  co_await t.settle();
+  co_await t.cancel(pop);
   t.expect(pop.cancelled(), "one more request changes nothing");
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-12", "", .features = {"posted_wakeups", "try"}, .sim_only = true) {
   auto queue = make({.capacity = 1});
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   item one = t.item(1);
-  const bool pushed = queue->try_push(one);
-  t.expect(pushed, "an empty queue takes an item");
+  t.expect(queue->try_push(one), "an empty queue takes an item");
   t.expect(pop.pending(), "no continuation runs inside the call that woke it");
   co_await t.settle();
   t.expect(pop.done(), "it runs in a later turn");
@@ -1035,78 +863,63 @@ ASSAY_SCENARIO(bounded_queue, "X-12", "", .features = {"posted_wakeups", "try"},
 
 ASSAY_SCENARIO(bounded_queue, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
   auto queue = make({.capacity = 1});
-  auto pop = t.start("pop", queue->pop());
-  co_await t.settle();
+  auto pop = co_await t.begin("pop", queue->pop());
   queue.reset();
   t.fail("a queue with a parked popper was destroyed and nobody noticed");
-  pop.cancel();
-  co_await t.settle();
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-25", "", .features = {"timed"}) {
   for (const auto patience : {0ms, -5ms}) {
     auto queue = make({.capacity = 1});
-    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
-    co_await t.settle();
+    auto pop = co_await t.begin("pop for " + format_duration(patience), queue->pop_for(patience));
     t.expect(pop.timed_out(), "a deadline that has passed ends the wait at this instant");
     t.expect_eq(t.elapsed(), 0ns, "no time has passed");
-    pop.cancel();
-    co_await t.settle();
   }
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-23", "extreme durations", .features = {"timed"}) {
   int id = 0;
   for (const auto patience : assay::extreme_durations) {
-    const std::string time = assay::format_duration(patience);
+    const std::string time = format_duration(patience);
     auto empty = make({.capacity = 1});
     auto full = make({.capacity = 1});
-    co_await push_all(t, *full, ++id);
+    co_await full->push(t.item(++id));
     auto pop = t.start("pop for " + time, empty->pop_for(patience));
-    auto push = t.start("push for " + time, full->push_for(t.item(++id), patience));
-    co_await t.settle();
+    auto push = co_await t.begin("push for " + time, full->push_for(t.item(++id), patience));
     if (!assay::has_passed(patience)) {
       t.expect(pop.pending() && push.pending(), "a timer never fires before its deadline: " + time);
-      co_await t.advance(assay::is_endless(patience) ? assay::long_time : assay::soon);
-      co_await t.settle();
+      co_await t.pass(assay::is_endless(patience) ? assay::long_time : assay::soon);
     }
     if (assay::is_endless(patience)) {
       t.expect(pop.pending() && push.pending(), "a wait without limit goes on: " + time);
-      co_await push_all(t, *empty, ++id);
+      co_await empty->push(t.item(++id));
     } else {
       t.expect(pop.timed_out() && push.timed_out(), "it is due when its deadline is reached: " + time);
     }
     (void)co_await pop_what_is_there(t, *full);
-    pop.cancel();
-    push.cancel();
-    co_await t.settle();
+    co_await cancel_all(t, pop, push);
   }
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-28", "", .features = {"statistics"}) {
-  auto queue = make({.capacity = 1});
-  co_await push_all(t, *queue, 1);
-  auto push = t.start("push 2", queue->push(t.item(2)));
-  co_await t.settle();
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto push = co_await t.begin("push 2", queue->push(t.item(2)));
   const auto before = queue->statistics();
   const auto after = queue->statistics();
   t.expect(before.size == after.size && before.parked_pushers == after.parked_pushers &&
                before.size_peak == after.size_peak,
            "looking changes nothing");
-  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
-  t.expect_eq(rest, std::vector<int>({1, 2}), "looking disturbs nobody");
+  co_await expect_rest(t, *queue, ids(1, 2), "looking disturbs nobody");
   t.expect(push.done(), "the parked push went through");
 }
 
 ASSAY_SCENARIO(bounded_queue, "X-23", "", .features = {"timed"}) {
   for (const auto patience : {10ms, 25ms}) {
     auto queue = make({.capacity = 1});
-    auto pop = t.start("pop for " + assay::format_duration(patience), queue->pop_for(patience));
+    auto pop = t.start("pop for " + format_duration(patience), queue->pop_for(patience));
     co_await t.advance(patience);
     t.expect(pop.pending(), "a timer never fires before its deadline");
     co_await t.settle();
     t.expect(pop.timed_out(), "it is due when its deadline is reached");
-    pop.cancel();
-    co_await t.settle();
   }
 }

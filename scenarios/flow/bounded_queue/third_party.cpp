@@ -5,12 +5,13 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <memory>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include <assay/harness/campaign/version.hpp>
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace assay {
@@ -19,13 +20,12 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// Rethrows a failure in the contract's words. The channel says channel_cancelled, and operator|| wraps what it
-// reports when it is cancelled from outside.
-[[noreturn]] void rethrow_translated(const std::exception_ptr& failure) {
+// The channel says channel_cancelled, and operator|| wraps what it reports when it is cancelled from outside.
+[[noreturn]] void rethrow(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const asio::multiple_exceptions& several) {
-    rethrow_translated(several.first_exception());
+    rethrow(several.first_exception());
   } catch (const boost::system::system_error& error) {
     if (error.code() == asio::experimental::error::channel_cancelled) contract::throw_cancelled();
     if (error.code() == asio::experimental::error::channel_closed) throw contract::closed_error();
@@ -41,8 +41,8 @@ std::size_t checked_capacity(const contract::bounded_queue_config& config) {
 template <class Channel>
 class channel_queue final : public contract::bounded_queue {
  public:
-  channel_queue(asio::any_io_executor executor, std::size_t capacity)
-      : capacity_(capacity), channel_(std::move(executor), capacity) {}
+  channel_queue(asio::any_io_executor executor, const contract::bounded_queue_config& config)
+      : capacity_(checked_capacity(config)), channel_(std::move(executor), capacity_) {}
 
   /// The channel does not say how much it holds: sends that have ended, less receives that have. Either may be late by
   /// some turns, so between two of them this is a guess, and no more than there can be.
@@ -53,62 +53,29 @@ class channel_queue final : public contract::bounded_queue {
 
  protected:
   awaitable<void> do_push(item one) override {
-    std::exception_ptr failure;
-    try {
-      co_await channel_.async_send(error_code(), std::move(one), asio::use_awaitable);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (failure) rethrow_translated(failure);
+    co_await translated(channel_.async_send(error_code(), std::move(one), asio::use_awaitable), rethrow);
     ++sent_;
   }
-
   awaitable<item> do_pop() override {
-    std::exception_ptr failure;
-    item got;
-    try {
-      got = co_await channel_.async_receive(asio::use_awaitable);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (failure) rethrow_translated(failure);
+    item got = co_await translated(channel_.async_receive(asio::use_awaitable), rethrow);
     ++received_;
     co_return got;
   }
 
   awaitable<void> do_push_for(item one, nanoseconds patience) override {
     using namespace asio::experimental::awaitable_operators;
-    asio::steady_timer timer(co_await asio::this_coro::executor, patience);
-    std::exception_ptr failure;
-    bool sent = false;
-    try {
-      const auto first = co_await (channel_.async_send(error_code(), std::move(one), asio::use_awaitable) ||
-                                   timer.async_wait(asio::use_awaitable));
-      sent = first.index() == 0;
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (failure) rethrow_translated(failure);
-    if (!sent) throw contract::timed_out_error();
+    auto sending = channel_.async_send(error_code(), std::move(one), asio::use_awaitable);
+    const auto first = co_await translated(std::move(sending) || sleep_for(patience), rethrow);
+    if (first.index() == 1) throw contract::timed_out_error();
     ++sent_;
   }
-
   awaitable<item> do_pop_for(nanoseconds patience) override {
     using namespace asio::experimental::awaitable_operators;
-    asio::steady_timer timer(co_await asio::this_coro::executor, patience);
-    std::exception_ptr failure;
-    item got;
-    try {
-      auto first =
-          co_await (channel_.async_receive(asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
-      if (first.index() == 0) got = std::move(std::get<0>(first));
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (failure) rethrow_translated(failure);
-    if (!got) throw contract::timed_out_error();
+    auto receiving = channel_.async_receive(asio::use_awaitable);
+    auto first = co_await translated(std::move(receiving) || sleep_for(patience), rethrow);
+    if (first.index() == 1) throw contract::timed_out_error();
     ++received_;
-    co_return got;
+    co_return std::get<0>(std::move(first));
   }
 
   bool do_try_push(item& one) override {
@@ -133,26 +100,18 @@ class channel_queue final : public contract::bounded_queue {
   std::size_t received_ = 0;
 };
 
-template <class Channel>
-std::unique_ptr<contract::bounded_queue> make_channel(environment& env,
-                                                      const contract::bounded_queue_config& config) {
-  return std::make_unique<channel_queue<Channel>>(env.executor(), checked_capacity(config));
-}
-
 subject_traits channel_traits(const char* page) {
   return {.features = {"try", "timed", "close", "rendezvous"},
           .cites = std::string("Boost 1.81, Asio reference, ") + page,
           .library = "Boost " + boost_version()};
 }
 
-const detail::registrar plain(std::make_unique<subject<contract::bounded_queue>>(
-    "asio_channel", subject_kind::third_party, channel_traits("experimental::basic_channel"),
-    make_channel<asio::experimental::channel<void(error_code, item)>>));
+const implements<channel_queue<asio::experimental::channel<void(error_code, item)>>> plain(
+    "asio_channel", subject_kind::third_party, channel_traits("experimental::basic_channel"));
 
-const detail::registrar concurrent(std::make_unique<subject<contract::bounded_queue>>(
+const implements<channel_queue<asio::experimental::concurrent_channel<void(error_code, item)>>> concurrent(
     "asio_concurrent_channel", subject_kind::third_party,
-    channel_traits("experimental::basic_concurrent_channel"),
-    make_channel<asio::experimental::concurrent_channel<void(error_code, item)>>));
+    channel_traits("experimental::basic_concurrent_channel"));
 
 }  // namespace
 }  // namespace assay
