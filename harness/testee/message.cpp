@@ -22,12 +22,6 @@ std::string quoted(std::string_view text) {
   return "'" + shown + (text.size() > most ? "...'" : "'");
 }
 
-const json::array& to_array(const json::value& value, std::string_view what) {
-  const json::array* const list = value.if_array();
-  if (list == nullptr) complain("sent no list as '" + std::string(what) + "'");
-  return *list;
-}
-
 // The one member of an answer, which says what it answers.
 json::object read_line(std::string_view line, std::string_view wanted) {
   json::error_code error;
@@ -161,19 +155,24 @@ std::string to_text(const json::value& value, std::string_view what) {
 
 std::vector<std::int64_t> to_numbers(const json::value& value, std::string_view what) {
   std::vector<std::int64_t> all;
-  for (const json::value& one : to_array(value, what)) all.push_back(to_number(one, what));
+  for (const json::value& one : to_list(value, what)) all.push_back(to_number(one, what));
   return all;
 }
 
 std::vector<std::string> to_texts(const json::value& value, std::string_view what) {
   std::vector<std::string> all;
-  for (const json::value& one : to_array(value, what)) all.push_back(to_text(one, what));
+  for (const json::value& one : to_list(value, what)) all.push_back(to_text(one, what));
   return all;
 }
 
 bool to_flag(const json::value& value, std::string_view what) {
   if (const bool* const flag = value.if_bool()) return *flag;
   complain("sent neither true nor false as '" + std::string(what) + "'");
+}
+
+const json::array& to_list(const json::value& value, std::string_view what) {
+  if (const json::array* const list = value.if_array()) return *list;
+  complain("sent no list as '" + std::string(what) + "'");
 }
 
 const json::object& to_object(const json::value& value, std::string_view what) {
@@ -188,7 +187,7 @@ const json::value& member_in(const json::object& all, std::string_view name) {
 }
 
 const json::array& list_in(const json::object& all, std::string_view name) {
-  return to_array(member_in(all, name), name);
+  return to_list(member_in(all, name), name);
 }
 
 bool flag_in(const json::object& all, std::string_view name) {

@@ -116,6 +116,7 @@ std::vector<std::int64_t> to_numbers(const boost::json::value& value, std::strin
 std::string to_text(const boost::json::value& value, std::string_view what);
 std::vector<std::string> to_texts(const boost::json::value& value, std::string_view what);
 bool to_flag(const boost::json::value& value, std::string_view what);
+const boost::json::array& to_list(const boost::json::value& value, std::string_view what);
 const boost::json::object& to_object(const boost::json::value& value, std::string_view what);
 
 }  // namespace assay::testee

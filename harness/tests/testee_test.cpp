@@ -3,11 +3,26 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/describe.hpp>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <assay/harness/testee/message.hpp>
 #include <assay/harness/testee/process.hpp>
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/harness/testee/session.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::testee {
 namespace {
@@ -90,6 +105,119 @@ TEST(testee_answers, hold_events_in_their_order) {
   EXPECT_EQ(said.events[2].name, "phase");
   EXPECT_EQ(said.events[3].how.value, 8);
   EXPECT_EQ(said.events[4].name, "no");
+}
+
+// ---- a whole conversation, in which the testee reads its lines from a file; TRIAL is the trial's number in it. The last
+// two instants are those of the end: the subject goes, and what that has made ready is run.
+
+class scripted {
+ public:
+  /// The hello comes first, then what is answered to the `begin`, and so on.
+  explicit scripted(const std::vector<std::string>& answers)
+      : file_(testing::TempDir() + "testee_script_" + std::to_string(next_trial())) {
+    std::ofstream out(file_);
+    for (const std::string& one : answers) out << one << '\n';
+    host_.how.command = "i=0; while IFS= read -r line; do i=$((i+1)); printf '%s\\n' \"$line\" >> " + file_ +
+                        ".log; case \"$line\" in *begin*) trial=$(printf %s \"$line\" | "
+                        "sed 's/.*\"trial\":\\([0-9]*\\).*/\\1/');; esac; "
+                        "sed -n \"${i}{s/TRIAL/$trial/;p}\" " +
+                        file_ + "; done";
+    host_.line = answers.front();
+    host_.said = read_hello(host_.line);
+  }
+  scripted(const scripted&) = delete;
+  scripted& operator=(const scripted&) = delete;
+  ~scripted() {
+    discard(host_);
+    std::remove(file_.c_str());
+    std::remove((file_ + ".log").c_str());
+  }
+  const known_testee& host() const noexcept { return host_; }
+  /// All that it was told.
+  std::string log() const {
+    std::ostringstream text;
+    text << std::ifstream(file_ + ".log").rdbuf();
+    return text.str();
+  }
+
+ private:
+  std::string file_;
+  known_testee host_;
+};
+
+const std::string hello_of_one =
+    R"({"hello":{"protocol":1,"name":"n","language":"L","subjects":[{"name":"S","contract":"c"}]}})";
+const std::string begun = R"({"begun":{"trial":TRIAL}})";
+const std::string ended = R"({"ended":{"trial":TRIAL,"left":[]}})";
+std::string answer_to(int number, const std::string& events) {
+  return R"({"instant":{"trial":TRIAL,"number":)" + std::to_string(number) + R"(,"events":[)" + events +
+         R"(],"deadline":null}})";
+}
+std::string done(int id, const std::string& more = "") {
+  return R"({"done":)" + std::to_string(id) + R"(,"outcome":{"kind":"value")" + more + "}}";
+}
+
+struct probe_report {
+  std::size_t count = 0;
+  std::vector<std::string> names;
+  bool late = false;
+  std::exception_ptr cause;
+};
+BOOST_DESCRIBE_STRUCT(probe_report, (), (count, names, late, cause))
+enum class colour { red, green };
+BOOST_DESCRIBE_ENUM(colour, red, green)
+
+class probe final : public proxy {
+ public:
+  probe(trial& t, const scripted& with) : proxy(session::of(t.surroundings(), with.host()), "S", {}) {}
+  using proxy::arg;
+  using proxy::args;
+  using proxy::call;
+};
+
+trial_result converse(const std::function<test::asio::awaitable<void>(trial&)>& scenario) {
+  fifo_source source;
+  choice_stream choices(source);
+  trial t(choices, {}, false);
+  return t.run([&] { return scenario(t); });
+}
+
+TEST(testee_proxy, writes_and_reads_by_type) {
+  const scripted testee(
+      {hello_of_one, begun, answer_to(1, done(1)),
+       answer_to(2, done(2, R"(,"value":{"count":2,"names":["a","b"],"cause":{"kind":"closed"}})")),
+       answer_to(3, ""), answer_to(4, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    probe one(t, testee);
+    const auto sent =
+        one.args("item", t.item(5), "patience", 3ms, "limit", std::chrono::nanoseconds::max(), "far",
+                 std::int64_t{1} << 60, "colour", colour::green, "text", std::string("x"));
+    t.expect_eq(
+        boost::json::serialize(sent),
+        R"({"item":5,"patience":3000000,"limit":null,"far":9007199254740991,"colour":"green","text":"x"})");
+    t.expect(one.arg<item>(sent, "item").id() == 5, "the item comes out again");
+    t.expect(one.arg<colour>(sent, "colour") == colour::green, "an enumerator is its name");
+    const auto report = co_await one.call<probe_report>("report");
+    t.expect_eq(report.count, 2U);
+    t.expect_eq(report.names, std::vector<std::string>({"a", "b"}));
+    t.expect(!report.late, "a flag that is not there is false");
+    t.expect_eq(to_string(describe(report.cause)), "closed");
+    t.expect_eq(refusal([&] { one.arg<colour>(sent, "text"); }), "sent 'x' as 'text'");
+    t.expect_eq(refusal([&] { one.arg<std::optional<int>>(sent, "text"); }), "sent no integer as 'text'");
+    t.expect(!one.arg<std::optional<int>>(sent, "nothing"), "what may be missing may be missing");
+    t.expect_eq(refusal([&] { one.arg<int>(sent, "nothing"); }), "sent a message without 'nothing'");
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+TEST(testee_proxy, keeps_functions_by_numbers) {
+  numbered<std::function<int()>> all;
+  const std::int64_t one = all.keep([] { return 1; });
+  const std::int64_t two = all.keep([] { return 2; });
+  EXPECT_EQ(all.find(one)(), 1);
+  EXPECT_EQ(all.take(two)(), 2);
+  EXPECT_EQ(refusal([&] { all.take(two); }),
+            "calls the function 2, which is not there or has been called before");
 }
 
 TEST(testee_process, exchanges_lines_however_long) {

@@ -38,6 +38,7 @@ struct service_report {
   std::vector<std::string> survivors;  ///< workers that ignored being asked
   std::vector<outcome::member> failures;
 };
+BOOST_DESCRIBE_STRUCT(service_report, (), (cancelled, survivors, failures))
 
 class service : public with_invariant<service_config> {
  public:

@@ -100,6 +100,8 @@ struct shutdown_report {
   /// Something was ended by force or left alive.
   bool forced = false;
 };
+BOOST_DESCRIBE_STRUCT(shutdown_report::failure, (), (name, error, secondary))
+BOOST_DESCRIBE_STRUCT(shutdown_report, (), (unfinished, survivors, failures, forced))
 
 class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
  public:
