@@ -37,6 +37,21 @@ std::vector<int> proxy::given() const {
   return ids;
 }
 
+bool proxy::begin_looking() const {
+  if (looks_.empty()) return false;
+  const object* const told = session_->news_of(object_);
+  if (told == nullptr) return false;
+  const bool whole = std::all_of(looks_.begin(), looks_.end(),
+                                 [told](const std::string& one) { return told->contains(one); });
+  if (whole) look_ = told;
+  return whole;
+}
+
+void proxy::end_looking() const {
+  look_ = nullptr;
+  session_->seen(object_);
+}
+
 void proxy::no_such(const std::string& name) {
   throw protocol_error("calls or tells '" + name + "', which the contract does not have");
 }

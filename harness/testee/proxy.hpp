@@ -9,7 +9,7 @@
 //     awaitable<void> do_push(item one) override { return call("push", args("item", std::move(one))); }
 //     ...
 //   };
-//   const testee::registrar<queue_in_testee> registered;
+//   const testee::registrar<queue_in_testee> registered({.looks = {{"size"}}});
 //
 // How a value is written and read is in its type: a duration, a number, a described enumerator by its name, a described
 // struct as an object, a list; an item by its id, while it is inside kept here; a failure as an outcome; a function that
@@ -84,14 +84,24 @@ boost::json::object write_struct(const T& one) {
   return text;
 }
 
+/// A query that the contract's invariant needs, and the feature that it belongs to; none: every subject answers it.
+struct query {
+  std::string name;
+  std::string feature = {};
+};
+
 /// What a subject calls by its number: waits, and ends as it ends.
 using step = std::function<boost::asio::awaitable<void>()>;
 
 class proxy : protected receiver {
  public:
-  /// Throws the outcome of the subject's constructor.
-  proxy(std::shared_ptr<session> with, const std::string& subject, boost::json::object config)
-      : session_(std::move(with)), object_(session_->make(*this, subject, std::move(config))) {}
+  /// `looks` are the queries that a look needs. Throws the outcome of the subject's constructor.
+  proxy(std::shared_ptr<session> with, const std::string& subject, boost::json::object config,
+        std::vector<std::string> looks = {})
+      : session_(std::move(with)),
+        about_(subject_of(session_->said(), subject)),
+        looks_(std::move(looks)),
+        object_(session_->make(*this, subject, std::move(config), looks_)) {}
   ~proxy() override { session_->destroy(object_); }
 
  protected:
@@ -111,14 +121,25 @@ class proxy : protected receiver {
     const boost::json::value sent = co_await session_->call(object_, std::move(method), std::move(args));
     if constexpr (!std::is_void_v<T>) co_return result<T>(*this, sent);
   }
+  /// The same of a caller that goes on when the call has ended: how both went, see session::call_and_go_on.
+  boost::asio::awaitable<ending> call_and_go_on(std::string method, object args = {}) {
+    return session_->call_and_go_on(object_, std::move(method), std::move(args));
+  }
   template <class T = void>
   T call_now(std::string method, object args = {}) {
     const boost::json::value sent = session_->call_now(object_, std::move(method), std::move(args));
     if constexpr (!std::is_void_v<T>) return result<T>(*this, sent);
   }
+  /// In a look the answer is what the testee has told.
   template <class T>
   T ask(const std::string& method) const {
+    if (look_ != nullptr) return result<T>(*this, look_->at(method));
     return result<T>(*this, session_->ask(object_, method, {}));
+  }
+  /// How many entries the subject keeps in its tables, if it can tell.
+  std::optional<std::size_t> retained() const {
+    if (!about_.retains) return std::nullopt;
+    return ask<std::size_t>("retained");
   }
 
   /// An argument of a callback. Throws protocol_error.
@@ -165,6 +186,10 @@ class proxy : protected receiver {
   void told(const std::string& name, const boost::json::object& args) override;
 
   trial& owner() const noexcept { return session_->owner(); }
+
+  /// True if the testee has told all that a look needs since the last one; queries are answered from that until it ends.
+  bool begin_looking() const;
+  void end_looking() const;
 
  private:
   /// What `read` makes of what the testee sent; if that cannot be read, the testee has broken.
@@ -264,10 +289,13 @@ class proxy : protected receiver {
   item take(std::int64_t id);
 
   std::shared_ptr<session> session_;
+  const subject_info& about_;
+  std::vector<std::string> looks_;
   std::map<int, item> items_;
   numbered<step> steps_;
   const std::shared_ptr<const proxy> here_{this, [](const proxy*) {}};
   std::int64_t object_;
+  mutable const object* look_ = nullptr;  // what is known, while somebody looks
 };
 
 /// The base of a contract's proxy.
@@ -276,11 +304,16 @@ class proxy_of : public Contract, protected proxy {
  public:
   using contract_type = Contract;
   using proxy::proxy;
+
+ private:
+  bool begin_look() const override { return begin_looking(); }
+  void end_look() const override { end_looking(); }
 };
 
 /// What is particular about a contract's subjects in testees.
 struct seen_through_protocol {
   std::vector<std::string> unseen = {};  ///< as add_factory has it
+  std::vector<query> looks = {};         ///< what the invariant asks
 };
 
 /// Makes subjects of the proxy's contract in testees: one object of this type for each contract.
@@ -292,12 +325,19 @@ class registrar {
   explicit registrar(seen_through_protocol how = {}) {
     add_factory(
         contract::name,
-        [](std::string name, subject_traits traits, const known_testee& host,
-           const std::string& chosen) -> std::unique_ptr<subject_base> {
+        [looks = std::move(how.looks)](std::string name, subject_traits traits, const known_testee& host,
+                                       const std::string& chosen) -> std::unique_ptr<subject_base> {
+          std::vector<std::string> asked;
+          for (const query& one : looks) {
+            const std::vector<std::string>& claimed = traits.features;
+            if (one.feature.empty() ||
+                std::find(claimed.begin(), claimed.end(), one.feature) != claimed.end())
+              asked.push_back(one.name);
+          }
           return std::make_unique<subject<contract>>(
               std::move(name), subject_kind::third_party, std::move(traits),
-              [&host, chosen](environment& env, const typename contract::config& config) {
-                return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config));
+              [&host, chosen, asked](environment& env, const typename contract::config& config) {
+                return std::make_unique<Proxy>(session::of(env, host), chosen, write_struct(config), asked);
               });
         },
         std::move(how.unseen));

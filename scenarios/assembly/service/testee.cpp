@@ -38,7 +38,7 @@ class service_in_testee final : public testee::proxy_of<contract::service> {
   }
 };
 
-const testee::registrar<service_in_testee> registered;
+const testee::registrar<service_in_testee> registered({.looks = {{"ready"}, {"live"}, {"buffered"}}});
 
 }  // namespace
 }  // namespace assay

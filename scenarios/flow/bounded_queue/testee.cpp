@@ -63,6 +63,7 @@ class queue_in_testee final : public testee::proxy_of<contract::bounded_queue> {
 
 const testee::registrar<queue_in_testee> registered({
     .unseen = {"posted_wakeups", "strict_entry", "checked_destruction"},
+    .looks = {{"size"}, {"statistics", "statistics"}},
 });
 
 }  // namespace

@@ -279,7 +279,8 @@ inline void graceful_shutdown::enter(account& known, shutdown_phase next) {
 inline std::string graceful_shutdown::invariant() const {
   const account& known = *account_;
   if (!known.violation.empty()) return known.violation;
-  if (!in_process()) return {};
+  const look now(*this);
+  if (!now) return {};
   const bool over = known.has_run && known.runs == 0;
   const bool elsewhere = known.phase && *known.phase != shutdown_phase::running;
   if ((!over && !elsewhere) || !ready()) return {};

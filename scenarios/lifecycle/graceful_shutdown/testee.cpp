@@ -79,7 +79,7 @@ class shutdown_in_testee final : public testee::proxy_of<contract::graceful_shut
   testee::numbered<closer> closers_;
 };
 
-const testee::registrar<shutdown_in_testee> registered;
+const testee::registrar<shutdown_in_testee> registered({.looks = {{"ready"}}});
 
 }  // namespace
 }  // namespace assay

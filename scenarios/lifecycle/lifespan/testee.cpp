@@ -30,6 +30,7 @@ class lifespan_in_testee final : public testee::proxy_of<contract::lifespan> {
 
 const testee::registrar<lifespan_in_testee> registered({
     .unseen = {"strict_entry", "checked_destruction"},
+    .looks = {{"held", "transient"}},
 });
 
 }  // namespace
