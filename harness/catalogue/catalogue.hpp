@@ -19,6 +19,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <source_location>
 #include <span>
@@ -123,6 +124,7 @@ struct subject_traits {
   std::string testee = {};                       ///< the testee that hosts it; empty: this program
   std::string written_in = {};  ///< a testee's subject: language and libraries, with versions
   std::string library = {};  ///< third parties in this program: the library with its version, "Boost 1.81.0"
+  std::map<std::string, std::string> declines = {};  ///< by feature: where the documentation does without
 };
 
 /// One implementation plugged into a contract.

@@ -30,6 +30,13 @@ std::string claims_of(const subject_base& one) {
          "): " + (features.empty() ? "the core" : features);
 }
 
+// "; without rendezvous: the manual says so".
+std::string declined(const subject_base& one) {
+  std::string text;
+  for (const auto& [feature, because] : one.traits().declines) text += "; without " + feature + ": " + because;
+  return text;
+}
+
 json::array describe_changes(const std::vector<const revision_info*>& revisions) {
   json::array changes;
   for (const revision_info* const one : revisions)
@@ -45,6 +52,7 @@ json::object describe(const subject_base& one) {
   subject["kind"] = to_string(one.kind());
   if (one.kind() == subject_kind::mutant) subject["defect"] = one.traits().defect;
   if (!one.traits().cites.empty()) subject["cites"] = one.traits().cites;
+  if (!one.traits().declines.empty()) subject["declines"] = json::value_from(one.traits().declines);
   if (!one.traits().library.empty()) subject["library"] = one.traits().library;
   if (!one.traits().testee.empty()) {
     subject["testee"] = one.traits().testee;
@@ -139,6 +147,12 @@ json::array describe_cross_cutting(const catalogue& all, const filter& contracts
 
 }  // namespace
 
+std::string sources_of(const subject_base& one) {
+  std::string text = one.traits().cites + declined(one);
+  if (one.traits().cites.empty() && !text.empty()) text.erase(0, 2);
+  return text;
+}
+
 json::object list_to_json(const catalogue& all, const filter& contracts) {
   json::object list;
   put_origin(list);
@@ -176,7 +190,7 @@ void write_list_text(std::ostream& out, const catalogue& all, const filter& cont
         mutants += ' ' + chosen->name();
         continue;
       }
-      out << wrap(claims_of(*chosen), 2, style.width) << '\n';
+      out << wrap(claims_of(*chosen) + declined(*chosen), 2, style.width) << '\n';
     }
     if (!mutants.empty()) out << wrap("mutants:" + mutants, 2, style.width) << '\n';
     out << '\n';
@@ -228,8 +242,8 @@ void write_contract_text(std::ostream& out, const catalogue& all, const contract
                          const text_style& style) {
   out << contract.name << " (" << contract.family << "): " << contract.intent << "\n\n";
   for (const subject_base* const one : implementations_of(all, contract.name)) {
-    const std::string& cites = one->traits().cites;
-    out << wrap(claims_of(*one) + (cites.empty() ? "" : "; see " + cites), 2, style.width) << '\n';
+    const std::string sources = sources_of(*one);
+    out << wrap(claims_of(*one) + (sources.empty() ? "" : "; see " + sources), 2, style.width) << '\n';
   }
   if (!contract.features.empty()) out << "\n  Features, and what a subject that claims them promises\n";
   for (const feature_info& one : contract.features)

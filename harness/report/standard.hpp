@@ -11,6 +11,9 @@
 
 namespace assay {
 
+/// The documentation behind what a subject claims, and behind what it does not have by choice.
+std::string sources_of(const subject_base& one);
+
 /// Only contracts that match one of `contracts`; all if it is empty.
 void write_list_text(std::ostream& out, const catalogue& all, const std::vector<std::string>& contracts,
                      const text_style& style);

@@ -97,7 +97,7 @@ void write_contract(std::ostream& out, const catalogue& all, const contract_info
       << ".\n\n| implementation | kind | claims | see |\n| --- | --- | --- | --- |\n";
   for (const subject_base* const one : implementations_of(all, contract.name))
     out << "| " << one->name() << " | " << to_string(one->kind()) << " | "
-        << or_the_core(one->traits().features, "`", "`") << " | " << markdown(one->traits().cites) << " |\n";
+        << or_the_core(one->traits().features, "`", "`") << " | " << markdown(sources_of(*one)) << " |\n";
   if (!contract.features.empty()) out << "\n| feature | a subject that claims it promises |\n| --- | --- |\n";
   for (const feature_info& one : contract.features)
     out << "| `" << one.name << "` | " << markdown(std::string(one.promise)) << " |\n";
@@ -235,7 +235,7 @@ void write_page_contract(std::string& out, const catalogue& all, const contract_
     out += element("tr", element("td", escaped(one->name())) +
                              element("td", std::string(to_string(one->kind()))) +
                              element("td", or_the_core(one->traits().features, "<code>", "</code>")) +
-                             element("td", marked_up(one->traits().cites))) +
+                             element("td", marked_up(sources_of(*one)))) +
            "\n";
   out += "</tbody>\n</table>\n" + features_table(contract);
   for (const clause_info* const clause : clauses_of(all, contract.name))

@@ -38,7 +38,8 @@ std::map<const known_testee*, std::unique_ptr<process>>& processes() {
 // The answer to a hello, as it is: what it says is read where it is needed.
 std::string ask_hello(process& started) {
   json::object greeting;
-  greeting["protocol"] = protocol_version;
+  greeting["protocol"] = protocol_oldest;  // a testee of this version knows no other
+  greeting["newest"] = protocol_newest;
   greeting["harness"] = "assay " + std::string(version());
   json::object line;
   line["hello"] = std::move(greeting);
@@ -65,12 +66,24 @@ void require_features(const hello& said) {
     if (contract != nullptr) {
       for (const feature_info& feature : contract->features) names.emplace_back(feature.name);
     }
-    for (const std::string& feature : one.features) {
-      const std::string claim = "claims the feature '" + feature + "' for '" + one.name + "', which ";
+    const auto in_words = [&one](const char* says, const std::string& feature) {
+      return std::string(says) + " the feature '" + feature + "' for '" + one.name + "', which ";
+    };
+    const auto require_known = [&](const std::string& words, const std::string& feature) {
       if (std::find(names.begin(), names.end(), feature) == names.end())
-        throw protocol_error(claim + "'" + one.contract + "' does not have" + suggestion(feature, names));
+        throw protocol_error(words + "'" + one.contract + "' does not have" + suggestion(feature, names));
+    };
+    for (const std::string& feature : one.features) {
+      const std::string words = in_words("claims", feature);
+      require_known(words, feature);
       if (std::find(unseen.begin(), unseen.end(), feature) != unseen.end())
-        throw protocol_error(claim + "cannot be seen from outside its process");
+        throw protocol_error(words + "cannot be seen from outside its process");
+    }
+    for (const auto& [feature, because] : one.declines) {
+      const std::string words = in_words("declines", feature);
+      require_known(words, feature);
+      if (std::find(one.features.begin(), one.features.end(), feature) != one.features.end())
+        throw protocol_error(words + "it claims");
     }
   }
 }
@@ -89,6 +102,7 @@ const known_testee& keep(launch how, std::string line) {
   for (const subject_info& one : host.said.subjects) {
     subject_traits traits;
     traits.features = one.features;
+    traits.declines = one.declines;
     traits.cites = one.cites;
     traits.testee = host.said.name;
     traits.written_in = versions(host.said);

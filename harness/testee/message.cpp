@@ -1,6 +1,8 @@
 #include <assay/harness/testee/message.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 namespace assay::testee {
 
@@ -20,12 +22,6 @@ std::string quoted(std::string_view text) {
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
   }
   return "'" + shown + (text.size() > most ? "...'" : "'");
-}
-
-const json::array& to_array(const json::value& value, std::string_view what) {
-  const json::array* const list = value.if_array();
-  if (list == nullptr) complain("sent no list as '" + std::string(what) + "'");
-  return *list;
 }
 
 // The one member of an answer, which says what it answers.
@@ -114,6 +110,7 @@ event read_event(const json::value& text) {
     one.kind = event_kind::done;
     one.id = number_in(all, "done");
     one.how = read_outcome(member_in(all, "outcome"));
+    if (is("then")) one.how.then = describe(read_outcome(all.at("then")).failure);
   } else if (is("callback")) {
     one.kind = event_kind::callback;
     one.id = number_in(all, "callback");
@@ -139,7 +136,41 @@ event read_event(const json::value& text) {
   return one;
 }
 
+std::map<std::int64_t, json::object> read_looked_at(const json::value& text) {
+  std::map<std::int64_t, json::object> all;
+  for (const auto& [name, values] : to_object(text, "looked_at")) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc() || end != name.data() + name.size())
+      complain("has looked at " + quoted(name) + ", which is no object's number");
+    all[number] = to_object(values, "looked_at");
+  }
+  return all;
+}
+
+subject_info read_subject(const json::object& text) {
+  subject_info subject;
+  subject.name = name_in(text, "name");
+  subject.contract = name_in(text, "contract");
+  if (const json::value* const features = text.if_contains("features"))
+    subject.features = to_texts(*features, "features");
+  if (const json::value* const declined = text.if_contains("declines")) {
+    for (const auto& [feature, because] : to_object(*declined, "declines"))
+      subject.declines[feature] = to_text(because, "declines");
+  }
+  if (text.if_contains("cites") != nullptr) subject.cites = text_in(text, "cites");
+  subject.retains = flag_in(text, "retains");
+  return subject;
+}
+
 }  // namespace
+
+const subject_info& subject_of(const hello& said, std::string_view name) {
+  const auto found = std::find_if(said.subjects.begin(), said.subjects.end(),
+                                  [name](const subject_info& one) { return one.name == name; });
+  if (found == said.subjects.end()) complain("does not host " + quoted(name));
+  return *found;
+}
 
 std::string versions(const hello& said) {
   std::string text = said.language;
@@ -161,19 +192,24 @@ std::string to_text(const json::value& value, std::string_view what) {
 
 std::vector<std::int64_t> to_numbers(const json::value& value, std::string_view what) {
   std::vector<std::int64_t> all;
-  for (const json::value& one : to_array(value, what)) all.push_back(to_number(one, what));
+  for (const json::value& one : to_list(value, what)) all.push_back(to_number(one, what));
   return all;
 }
 
 std::vector<std::string> to_texts(const json::value& value, std::string_view what) {
   std::vector<std::string> all;
-  for (const json::value& one : to_array(value, what)) all.push_back(to_text(one, what));
+  for (const json::value& one : to_list(value, what)) all.push_back(to_text(one, what));
   return all;
 }
 
 bool to_flag(const json::value& value, std::string_view what) {
   if (const bool* const flag = value.if_bool()) return *flag;
   complain("sent neither true nor false as '" + std::string(what) + "'");
+}
+
+const json::array& to_list(const json::value& value, std::string_view what) {
+  if (const json::array* const list = value.if_array()) return *list;
+  complain("sent no list as '" + std::string(what) + "'");
 }
 
 const json::object& to_object(const json::value& value, std::string_view what) {
@@ -188,7 +224,7 @@ const json::value& member_in(const json::object& all, std::string_view name) {
 }
 
 const json::array& list_in(const json::object& all, std::string_view name) {
-  return to_array(member_in(all, name), name);
+  return to_list(member_in(all, name), name);
 }
 
 bool flag_in(const json::object& all, std::string_view name) {
@@ -206,11 +242,12 @@ std::string text_in(const json::object& all, std::string_view name) {
 hello read_hello(std::string_view line) {
   const json::object all = read_line(line, "hello");
   const std::int64_t version = number_in(all, "protocol");
-  if (version != protocol_version) {
-    complain("speaks version " + std::to_string(version) + " of the protocol, and this program version " +
-             std::to_string(protocol_version));
+  if (version < protocol_oldest || version > protocol_newest) {
+    complain("speaks version " + std::to_string(version) + " of the protocol, and this program versions " +
+             std::to_string(protocol_oldest) + " to " + std::to_string(protocol_newest));
   }
   hello said;
+  said.protocol = version;
   said.name = name_in(all, "name");
   said.language = text_in(all, "language");
   if (const json::value* const libraries = all.if_contains("libraries")) {
@@ -220,14 +257,12 @@ hello read_hello(std::string_view line) {
   said.turns = flag_in(all, "turns");
   said.seeded = flag_in(all, "seeded");
   said.drops = flag_in(all, "drops");
+  if (version > 1) {
+    said.looks = flag_in(all, "looks");
+    said.checkpoint = flag_in(all, "checkpoint");
+  }
   for (const json::value& one : list_in(all, "subjects")) {
-    const json::object& text = to_object(one, "subjects");
-    subject_info subject;
-    subject.name = name_in(text, "name");
-    subject.contract = name_in(text, "contract");
-    if (const json::value* const features = text.if_contains("features"))
-      subject.features = to_texts(*features, "features");
-    if (text.if_contains("cites") != nullptr) subject.cites = text_in(text, "cites");
+    subject_info subject = read_subject(to_object(one, "subjects"));
     for (const subject_info& other : said.subjects) {
       if (other.name == subject.name) complain("hosts two subjects " + quoted(subject.name));
     }
@@ -251,6 +286,8 @@ answer read_answer(std::string_view line, std::int64_t trial, std::int64_t numbe
   for (const json::value& one : list_in(all, "events")) said.events.push_back(read_event(one));
   const json::value& deadline = member_in(all, "deadline");
   if (!deadline.is_null()) said.deadline = std::chrono::nanoseconds(to_number(deadline, "deadline"));
+  if (const json::value* const looked_at = all.if_contains("looked_at"))
+    said.looked_at = read_looked_at(*looked_at);
   return said;
 }
 

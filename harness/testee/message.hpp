@@ -17,7 +17,9 @@
 
 namespace assay::testee {
 
-inline constexpr std::int64_t protocol_version = 1;
+/// Versions of the protocol that are spoken here.
+inline constexpr std::int64_t protocol_oldest = 1;
+inline constexpr std::int64_t protocol_newest = 2;
 inline constexpr std::size_t line_bytes_max = std::size_t{16} << 20U;
 
 /// A testee did what the protocol forbids. The text goes on after "the testee NAME".
@@ -50,21 +52,28 @@ struct subject_info {
   std::string name;
   std::string contract;
   std::vector<std::string> features;
+  std::map<std::string, std::string> declines;  ///< features, and where it says that it does not have them
   std::string cites;
+  bool retains = false;  ///< answers the query `retained`
   bool operator==(const subject_info&) const = default;
 };
 
 /// What a testee says of itself.
 struct hello {
+  std::int64_t protocol = protocol_oldest;  ///< of which it speaks this version
   std::string name;
   std::string language;
   std::map<std::string, std::string> libraries;
   bool turns = false;
   bool seeded = false;
   bool drops = false;
+  bool looks = false;       ///< tells at the end of every instant what the queries say that a `make` named
+  bool checkpoint = false;  ///< has a caller that goes on after its call, see `then`
   std::vector<subject_info> subjects;
   bool operator==(const hello&) const = default;
 };
+/// What it says of the subject with this name. Throws protocol_error if it hosts none.
+const subject_info& subject_of(const hello& said, std::string_view name);
 /// "Python 3.11.2, asyncio 3.11.2".
 std::string versions(const hello& said);
 
@@ -72,6 +81,7 @@ std::string versions(const hello& said);
 struct ending {
   boost::json::value value;
   std::exception_ptr failure;
+  std::optional<outcome> then;  ///< of the caller's next step, if it was asked for and there was one
 };
 
 enum class event_kind { done, callback, cancel, tell, unhandled, refused };
@@ -89,6 +99,7 @@ struct event {
 struct answer {
   std::vector<event> events;
   std::optional<std::chrono::nanoseconds> deadline;
+  std::map<std::int64_t, boost::json::object> looked_at;  ///< by object: what its queries say now
 };
 
 // What a line says. Each throws protocol_error that names what is wrong, also for a line that is no JSON, and for
@@ -123,6 +134,7 @@ std::vector<std::int64_t> to_numbers(const boost::json::value& value, std::strin
 std::string to_text(const boost::json::value& value, std::string_view what);
 std::vector<std::string> to_texts(const boost::json::value& value, std::string_view what);
 bool to_flag(const boost::json::value& value, std::string_view what);
+const boost::json::array& to_list(const boost::json::value& value, std::string_view what);
 const boost::json::object& to_object(const boost::json::value& value, std::string_view what);
 
 }  // namespace assay::testee

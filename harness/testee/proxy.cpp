@@ -9,12 +9,6 @@ int proxy::put(item one) {
 }
 
 item proxy::take(std::int64_t id) {
-  return checked([&] { return take_checked(id); });
-}
-
-item proxy::take_one(const boost::json::value& id) { return take(number(id)); }
-
-item proxy::take_checked(std::int64_t id) {
   const auto found = items_.find(static_cast<int>(id));
   if (found != items_.end()) {
     item one = std::move(found->second);
@@ -26,12 +20,6 @@ item proxy::take_checked(std::int64_t id) {
     throw adapter_error("hands out the item " + std::to_string(id) + ", which it was never given");
   ledger.deliver(static_cast<int>(id));
   return {};
-}
-
-std::vector<item> proxy::take_all(const boost::json::value& ids) {
-  std::vector<item> all;
-  for (const std::int64_t id : checked([&] { return to_numbers(ids, "items"); })) all.push_back(take(id));
-  return all;
 }
 
 const item& proxy::look_at(std::int64_t id) const {
@@ -49,13 +37,29 @@ std::vector<int> proxy::given() const {
   return ids;
 }
 
+bool proxy::begin_looking() const {
+  if (looks_.empty()) return false;
+  const object* const told = session_->news_of(object_);
+  if (told == nullptr) return false;
+  const bool whole = std::all_of(looks_.begin(), looks_.end(),
+                                 [told](const std::string& one) { return told->contains(one); });
+  if (whole) look_ = told;
+  return whole;
+}
+
+void proxy::end_looking() const {
+  look_ = nullptr;
+  session_->seen(object_);
+}
+
 void proxy::no_such(const std::string& name) {
   throw protocol_error("calls or tells '" + name + "', which the contract does not have");
 }
 
-boost::asio::awaitable<void> proxy::called(std::string name, boost::json::object) {
-  no_such(name);
-  co_return;
+boost::asio::awaitable<void> proxy::called(std::string name, boost::json::object args) {
+  if (name != "step") no_such(name);
+  const step one = steps_.find(number_in(args, "step"));  // lives as long as what it began
+  co_await one();
 }
 
 void proxy::told(const std::string& name, const boost::json::object&) { no_such(name); }

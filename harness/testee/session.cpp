@@ -87,12 +87,12 @@ class session::waiting_call_of final : public waiting_call {
 struct session::begin_waiting {
   template <class Handler>
   void operator()(Handler&& handler, std::shared_ptr<session> self, std::int64_t object, std::string method,
-                  json::object args) const {
+                  json::object args, bool goes_on) const {
     using op = waiting_call_of<std::decay_t<Handler>>;
     const asio::any_io_executor executor = asio::get_associated_executor(handler);
     auto slot = asio::get_associated_cancellation_slot(handler);
     const auto waiting = std::make_shared<op>(std::forward<Handler>(handler), executor);
-    const std::int64_t id = self->begin_call(object, std::move(method), std::move(args), waiting);
+    const std::int64_t id = self->begin_call(object, std::move(method), std::move(args), goes_on, waiting);
     if (slot.is_connected()) {
       slot.assign([weak = std::weak_ptr<session>(self), id](asio::cancellation_type) {
         const auto alive = weak.lock();
@@ -109,12 +109,22 @@ struct session::begin_waiting {
 asio::awaitable<json::value> session::call(std::int64_t object, std::string method, json::object args) {
   auto self = shared_from_this();
   ending how = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(ending)>(
-      begin_waiting(), asio::use_awaitable, std::move(self), object, std::move(method), std::move(args));
+      begin_waiting(), asio::use_awaitable, std::move(self), object, std::move(method), std::move(args),
+      false);
   if (how.failure) std::rethrow_exception(how.failure);
   co_return std::move(how.value);
 }
 
-std::int64_t session::begin_call(std::int64_t object, std::string method, json::object args,
+asio::awaitable<ending> session::call_and_go_on(std::int64_t object, std::string method, json::object args) {
+  auto self = shared_from_this();
+  const bool goes_on = host_.said.checkpoint;
+  ending how = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(ending)>(
+      begin_waiting(), asio::use_awaitable, std::move(self), object, std::move(method), std::move(args),
+      goes_on);
+  co_return how;
+}
+
+std::int64_t session::begin_call(std::int64_t object, std::string method, json::object args, bool goes_on,
                                  const std::shared_ptr<waiting_call>& waiting) {
   const std::int64_t id = ++next_id_;
   calls_[id] = waiting;
@@ -123,6 +133,7 @@ std::int64_t session::begin_call(std::int64_t object, std::string method, json::
   command["on"] = object;
   command["method"] = std::move(method);
   command["args"] = std::move(args);
+  if (goes_on) command["then"] = "checkpoint";
   queue(std::move(command));
   return id;
 }
@@ -145,12 +156,14 @@ json::value session::ask(std::int64_t object, std::string method, json::object a
   return std::move(how.value);
 }
 
-std::int64_t session::make(receiver& to, const std::string& subject, json::object config) {
+std::int64_t session::make(receiver& to, const std::string& subject, json::object config,
+                           const std::vector<std::string>& looks) {
   const std::int64_t id = ++next_id_;
   json::object command;
   command["make"] = id;
   command["subject"] = subject;
   command["config"] = std::move(config);
+  if (host_.said.looks && !looks.empty()) command["look"] = json::value_from(looks);
   objects_[id] = &to;
   dirty_ = true;
   schedule();
@@ -164,6 +177,7 @@ std::int64_t session::make(receiver& to, const std::string& subject, json::objec
 
 void session::destroy(std::int64_t object) noexcept {
   objects_[object] = nullptr;
+  news_.erase(object);
   if (!open_) return;
   try {
     json::object command;
@@ -211,6 +225,7 @@ std::vector<event> session::exchange(json::array commands, bool run) {
   try {
     answer said =
         read_answer(running(host_).exchange(text_of(std::move(instant), "instant")), trial_, number_);
+    if (host_.said.looks) note(std::move(said.looked_at));
     if (!run) return std::move(said.events);
     if (said.deadline && *said.deadline <= owner_.elapsed()) {
       throw protocol_error("has a deadline at " + std::to_string(said.deadline->count()) +
@@ -222,6 +237,25 @@ std::vector<event> session::exchange(json::array commands, bool run) {
   } catch (const protocol_error& why) {
     broke(why);
   }
+}
+
+void session::note(std::map<std::int64_t, json::object> looked_at) {
+  for (auto& [object, values] : looked_at) {
+    const auto found = objects_.find(object);
+    if (found == objects_.end())
+      throw protocol_error("has looked at " + std::to_string(object) + ", which is not there");
+    if (found->second != nullptr) news_.insert_or_assign(object, session::looked_at{std::move(values)});
+  }
+}
+
+const json::object* session::news_of(std::int64_t object) const {
+  const auto found = news_.find(object);
+  return found == news_.end() || found->second.seen || !inbox_.empty() ? nullptr : &found->second.values;
+}
+
+void session::seen(std::int64_t object) {
+  const auto found = news_.find(object);
+  if (found != news_.end()) found->second.seen = true;
 }
 
 void session::queue(json::object command) {

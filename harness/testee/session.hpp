@@ -75,16 +75,28 @@ class session : public std::enable_shared_from_this<session> {
   session& operator=(const session&) = delete;
   ~session();
 
-  /// Makes a subject; its number. Throws the outcome.
-  std::int64_t make(receiver& to, const std::string& subject, boost::json::object config);
+  /// Makes a subject; its number. `looks` are queries whose answers the testee is to tell at the end of every instant, if it
+  /// can. Throws the outcome.
+  std::int64_t make(receiver& to, const std::string& subject, boost::json::object config,
+                    const std::vector<std::string>& looks = {});
   void destroy(std::int64_t object) noexcept;
   /// Begins an operation, and ends as it does. A cancellation request is passed on, and decides nothing by itself.
   boost::asio::awaitable<boost::json::value> call(std::int64_t object, std::string method,
                                                   boost::json::object args);
+  /// The same, of a caller in the testee that goes on when the call has ended: it does one step that a cancellation can
+  /// interrupt (`ending::then`). Throws nothing. Without such a caller in the testee `then` stays empty.
+  boost::asio::awaitable<ending> call_and_go_on(std::int64_t object, std::string method,
+                                                boost::json::object args);
   /// An immediate call. Throws the outcome.
   boost::json::value call_now(std::int64_t object, std::string method, boost::json::object args);
   /// An immediate call that changes nothing.
   boost::json::value ask(std::int64_t object, std::string method, boost::json::object args);
+
+  /// What the testee has told of this object at the end of the last instant, if nobody has seen that yet; null once it is
+  /// seen, and as long as something that has happened before is not known here. It writes no trace and makes no choice.
+  const boost::json::object* news_of(std::int64_t object) const;
+  void seen(std::int64_t object);
+  const hello& said() const noexcept { return host_.said; }
 
   /// The testee has broken, as this says: the trial ends. Throws scenario_stopped.
   [[noreturn]] void broke(const protocol_error& why);
@@ -97,12 +109,17 @@ class session : public std::enable_shared_from_this<session> {
     bool ended = false;
     bool gone = false;  // nothing of it is left
   };
+  struct looked_at {
+    boost::json::object values;
+    bool seen = false;
+  };
   struct begin_waiting;
   template <class Handler>
   class waiting_call_of;
 
-  std::int64_t begin_call(std::int64_t object, std::string method, boost::json::object args,
+  std::int64_t begin_call(std::int64_t object, std::string method, boost::json::object args, bool goes_on,
                           const std::shared_ptr<waiting_call>& waiting);
+  void note(std::map<std::int64_t, boost::json::object> looked_at);
   ending immediate(std::int64_t id, boost::json::object command);
   std::vector<event> exchange(boost::json::array commands, bool run);
   void queue(boost::json::object command);
@@ -139,6 +156,7 @@ class session : public std::enable_shared_from_this<session> {
   std::map<std::int64_t, std::weak_ptr<waiting_call>> calls_;
   std::map<std::int64_t, callback> callbacks_;
   std::map<std::int64_t, receiver*> objects_;  // null once destroyed
+  std::map<std::int64_t, looked_at> news_;
 };
 
 }  // namespace assay::testee

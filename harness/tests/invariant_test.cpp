@@ -221,6 +221,37 @@ asio::awaitable<void> behave(trial& t, maker<Gauge> make) {
   t.expect(other.done(), "the other ends");
 }
 
+class told_now_and_then final : public looked_at {
+ public:
+  bool peek() const {
+    const look now(*this);
+    return static_cast<bool>(now);
+  }
+  bool told = false;
+  mutable int seen = 0;
+
+ private:
+  bool begin_look() const override { return told; }
+  void end_look() const override { ++seen; }
+};
+class always_here final : public looked_at {
+ public:
+  bool peek() const {
+    const look now(*this);
+    return static_cast<bool>(now);
+  }
+};
+
+TEST(invariant, a_look_holds_where_the_subject_is_here_or_has_been_told_of) {
+  EXPECT_TRUE(always_here().peek());
+  told_now_and_then far;
+  EXPECT_FALSE(far.peek());
+  EXPECT_EQ(far.seen, 0);
+  far.told = true;
+  EXPECT_TRUE(far.peek());
+  EXPECT_EQ(far.seen, 1);
+}
+
 TEST(invariant, looking_leaves_no_trace_and_makes_no_choice) {
   gauge_log log;
   const trial_result looked_at = run_on<watched_gauge>(&behave, log, {}, true);

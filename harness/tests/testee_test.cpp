@@ -3,11 +3,26 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/describe.hpp>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <assay/harness/testee/message.hpp>
 #include <assay/harness/testee/process.hpp>
+#include <assay/harness/testee/proxy.hpp>
+#include <assay/harness/testee/session.hpp>
+#include <assay/harness/tests/support.hpp>
 
 namespace assay::testee {
 namespace {
@@ -15,6 +30,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 template <class Doing>
 std::string refusal(Doing&& doing) {
@@ -67,6 +83,45 @@ TEST(testee_hello, is_read_whole) {
   EXPECT_EQ(said.subjects[1].contract, "c");
 }
 
+TEST(testee_hello, of_version_2_says_what_the_first_did_not_know) {
+  const hello said =
+      read_hello(R"({"hello":{"protocol":2,"name":"n","language":"L","looks":true,"checkpoint":true,)"
+                 R"("subjects":[{"name":"S","contract":"c","declines":{"f":"by choice"},"retains":true}]}})");
+  EXPECT_EQ(said.protocol, 2);
+  EXPECT_TRUE(said.looks);
+  EXPECT_TRUE(said.checkpoint);
+  EXPECT_EQ(subject_of(said, "S").declines.at("f"), "by choice");
+  EXPECT_TRUE(subject_of(said, "S").retains);
+  EXPECT_EQ(refusal([&] { (void)subject_of(said, "T"); }), "does not host 'T'");
+}
+
+TEST(testee_hello, of_version_1_is_read_as_it_was) {
+  const hello said =
+      read_hello(R"({"hello":{"protocol":1,"name":"n","language":"L","looks":true,"checkpoint":true,)"
+                 R"("subjects":[{"name":"S","contract":"c"}]}})");
+  EXPECT_EQ(said.protocol, 1);
+  EXPECT_FALSE(said.looks);
+  EXPECT_FALSE(said.checkpoint);
+}
+
+TEST(testee_hello, of_another_version_is_refused_with_both) {
+  for (const std::string version : {"0", "3"}) {
+    EXPECT_EQ(refusal([&] { (void)read_hello(R"({"hello":{"protocol":)" + version + "}}"); }),
+              "speaks version " + version + " of the protocol, and this program versions 1 to 2");
+  }
+}
+
+TEST(testee_answers, say_what_was_looked_at) {
+  const auto read = [](const std::string& looked_at) {
+    return read_answer(
+        R"({"instant":{"trial":1,"number":1,"events":[],"deadline":null,"looked_at":)" + looked_at + "}}", 1,
+        1);
+  };
+  EXPECT_EQ(read(R"({"1":{"size":3},"12":{}})").looked_at.at(1).at("size"), 3);
+  EXPECT_EQ(refusal([&] { read(R"({"Queue":{}})"); }), "has looked at 'Queue', which is no object's number");
+  EXPECT_EQ(refusal([&] { read(R"({"1":3})"); }), "sent no object as 'looked_at'");
+}
+
 TEST(testee_answers, are_for_the_instant_that_was_asked) {
   const std::string line = R"({"instant":{"trial":3,"number":7,"events":[],"deadline":9}})";
   EXPECT_EQ(read_answer(line, 3, 7).deadline, 9ns);
@@ -90,6 +145,214 @@ TEST(testee_answers, hold_events_in_their_order) {
   EXPECT_EQ(said.events[2].name, "phase");
   EXPECT_EQ(said.events[3].how.value, 8);
   EXPECT_EQ(said.events[4].name, "no");
+}
+
+// ---- a whole conversation, in which the testee reads its lines from a file; TRIAL is the trial's number in it. The last
+// two instants are those of the end: the subject goes, and what that has made ready is run.
+
+class scripted {
+ public:
+  /// The hello comes first, then what is answered to the `begin`, and so on.
+  explicit scripted(const std::vector<std::string>& answers)
+      : file_(testing::TempDir() + "testee_script_" + std::to_string(next_trial())) {
+    std::ofstream out(file_);
+    for (const std::string& one : answers) out << one << '\n';
+    host_.how.command = "i=0; while IFS= read -r line; do i=$((i+1)); printf '%s\\n' \"$line\" >> " + file_ +
+                        ".log; case \"$line\" in *begin*) trial=$(printf %s \"$line\" | "
+                        "sed 's/.*\"trial\":\\([0-9]*\\).*/\\1/');; esac; "
+                        "sed -n \"${i}{s/TRIAL/$trial/;p}\" " +
+                        file_ + "; done";
+    host_.line = answers.front();
+    host_.said = read_hello(host_.line);
+  }
+  scripted(const scripted&) = delete;
+  scripted& operator=(const scripted&) = delete;
+  ~scripted() {
+    discard(host_);
+    std::remove(file_.c_str());
+    std::remove((file_ + ".log").c_str());
+  }
+  const known_testee& host() const noexcept { return host_; }
+  /// All that it was told.
+  std::string log() const {
+    std::ostringstream text;
+    text << std::ifstream(file_ + ".log").rdbuf();
+    return text.str();
+  }
+
+ private:
+  std::string file_;
+  known_testee host_;
+};
+
+std::string hello_with(const std::string& more, const std::string& of_subject = "") {
+  return R"({"hello":{"protocol":2,"name":"n","language":"L")" + more +
+         R"(,"subjects":[{"name":"S","contract":"c")" + of_subject + "}]}}";
+}
+const std::string begun = R"({"begun":{"trial":TRIAL}})";
+const std::string ended = R"({"ended":{"trial":TRIAL,"left":[]}})";
+std::string answer_to(int number, const std::string& events, const std::string& more = "") {
+  return R"({"instant":{"trial":TRIAL,"number":)" + std::to_string(number) + R"(,"events":[)" + events +
+         R"(],"deadline":null)" + more + "}}";
+}
+std::string done(int id, const std::string& more = "") {
+  return R"({"done":)" + std::to_string(id) + R"(,"outcome":{"kind":"value")" + more + "}}";
+}
+
+struct probe_report {
+  std::size_t count = 0;
+  std::vector<std::string> names;
+  bool late = false;
+  std::exception_ptr cause;
+};
+BOOST_DESCRIBE_STRUCT(probe_report, (), (count, names, late, cause))
+enum class colour { red, green };
+BOOST_DESCRIBE_ENUM(colour, red, green)
+
+class probe final : public proxy {
+ public:
+  probe(trial& t, const scripted& with, std::vector<std::string> looks = {})
+      : proxy(session::of(t.surroundings(), with.host()), "S", {}, std::move(looks)) {}
+  using proxy::arg;
+  using proxy::args;
+  using proxy::ask;
+  using proxy::begin_looking;
+  using proxy::call;
+  using proxy::call_and_go_on;
+  using proxy::call_now;
+  using proxy::end_looking;
+  using proxy::retained;
+};
+
+trial_result converse(const std::function<test::asio::awaitable<void>(trial&)>& scenario) {
+  fifo_source source;
+  choice_stream choices(source);
+  trial t(choices, {}, false);
+  return t.run([&] { return scenario(t); });
+}
+
+TEST(testee_session, says_how_the_caller_went_on) {
+  const scripted testee(
+      {hello_with(R"(,"checkpoint":true)"), begun, answer_to(1, done(1)),
+       answer_to(2, R"({"done":2,"outcome":{"kind":"closed"},"then":{"kind":"cancelled"}})"),
+       answer_to(3, done(3)), answer_to(4, ""), answer_to(5, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    probe one(t, testee);
+    const ending first = co_await one.call_and_go_on("pop");
+    t.expect_eq(to_string(describe(first.failure)), "closed");
+    t.expect_eq(first.then ? to_string(*first.then) : "nothing", "cancelled");
+    const ending second = co_await one.call_and_go_on("pop");
+    t.expect(!second.failure && !second.then, "a call may end without a step after it");
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  EXPECT_THAT(testee.log(), HasSubstr(R"("method":"pop","args":{},"then":"checkpoint")"));
+}
+
+TEST(testee_session, asks_no_caller_to_go_on_where_there_is_none) {
+  const scripted testee({hello_with(""), begun, answer_to(1, done(1)), answer_to(2, done(2)),
+                         answer_to(3, ""), answer_to(4, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    probe one(t, testee);
+    const ending how = co_await one.call_and_go_on("pop");
+    t.expect(!how.failure && !how.then, "the call ends");
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  EXPECT_THAT(testee.log(), Not(HasSubstr("then")));
+}
+
+TEST(testee_session, knows_what_was_looked_at_until_it_is_seen) {
+  const scripted testee(
+      {hello_with(R"(,"looks":true)"), begun,
+       answer_to(1, done(1), R"(,"looked_at":{"1":{"size":3,"full":true}})"),
+       answer_to(2, done(2), R"(,"looked_at":{"1":{"size":4}})"),
+       answer_to(3, done(3, R"(,"value":7)"), R"(,"looked_at":{"1":{"full":false,"size":5}})"),
+       answer_to(4, ""), answer_to(5, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    probe one(t, testee, {"size", "full"});
+    t.expect(one.begin_looking(), "what it says when it is made is seen");
+    t.expect_eq(one.ask<int>("size"), 3);
+    t.expect_eq(one.ask<bool>("full"), true);
+    one.end_looking();
+    t.expect(!one.begin_looking(), "it is seen once");
+    one.call_now("stir");
+    t.expect(!one.begin_looking(), "it is not seen when a query has not said anything");
+    t.expect_eq(one.ask<int>("size"), 7, "a question outside of a look is asked");
+    t.expect(one.begin_looking(), "the next one is seen");
+    t.expect_eq(one.ask<int>("size"), 5);
+    one.end_looking();
+    co_return;
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  EXPECT_THAT(testee.log(), HasSubstr(R"("look":["size","full"])"));
+}
+
+TEST(testee_session, asks_for_no_look_that_the_testee_does_not_have) {
+  const scripted testee(
+      {hello_with(""), begun, answer_to(1, done(1)), answer_to(2, ""), answer_to(3, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    const probe one(t, testee, {"size"});
+    t.expect(!one.begin_looking(), "there is nothing to be seen");
+    co_return;
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  EXPECT_THAT(testee.log(), Not(HasSubstr("look")));
+}
+
+TEST(testee_proxy, tells_how_much_is_retained_if_the_subject_can) {
+  const scripted able({hello_with("", R"(,"retains":true)"), begun, answer_to(1, done(1)),
+                       answer_to(2, done(2, R"(,"value":12)")), answer_to(3, ""), answer_to(4, ""), ended});
+  const scripted unable(
+      {hello_with(""), begun, answer_to(1, done(1)), answer_to(2, ""), answer_to(3, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    const probe one(t, able);
+    t.expect(one.retained() == 12U, "it says how many");
+    co_return;
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  const trial_result other = converse([&](trial& t) -> test::asio::awaitable<void> {
+    const probe one(t, unable);
+    t.expect(!one.retained(), "it is not asked");
+    co_return;
+  });
+  EXPECT_TRUE(other.passed()) << other.message;
+}
+
+TEST(testee_proxy, writes_and_reads_by_type) {
+  const scripted testee(
+      {hello_with(""), begun, answer_to(1, done(1)),
+       answer_to(2, done(2, R"(,"value":{"count":2,"names":["a","b"],"cause":{"kind":"closed"}})")),
+       answer_to(3, ""), answer_to(4, ""), ended});
+  const trial_result seen = converse([&](trial& t) -> test::asio::awaitable<void> {
+    probe one(t, testee);
+    const auto sent =
+        one.args("item", t.item(5), "patience", 3ms, "limit", std::chrono::nanoseconds::max(), "far",
+                 std::int64_t{1} << 60, "colour", colour::green, "text", std::string("x"));
+    t.expect_eq(
+        boost::json::serialize(sent),
+        R"({"item":5,"patience":3000000,"limit":null,"far":9007199254740991,"colour":"green","text":"x"})");
+    t.expect(one.arg<item>(sent, "item").id() == 5, "the item comes out again");
+    t.expect(one.arg<colour>(sent, "colour") == colour::green, "an enumerator is its name");
+    const auto report = co_await one.call<probe_report>("report");
+    t.expect_eq(report.count, 2U);
+    t.expect_eq(report.names, std::vector<std::string>({"a", "b"}));
+    t.expect(!report.late, "a flag that is not there is false");
+    t.expect_eq(to_string(describe(report.cause)), "closed");
+    t.expect_eq(refusal([&] { one.arg<colour>(sent, "text"); }), "sent 'x' as 'text'");
+    t.expect_eq(refusal([&] { one.arg<std::optional<int>>(sent, "text"); }), "sent no integer as 'text'");
+    t.expect(!one.arg<std::optional<int>>(sent, "nothing"), "what may be missing may be missing");
+    t.expect_eq(refusal([&] { one.arg<int>(sent, "nothing"); }), "sent a message without 'nothing'");
+  });
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+TEST(testee_proxy, keeps_functions_by_numbers) {
+  numbered<std::function<int()>> all;
+  const std::int64_t one = all.keep([] { return 1; });
+  const std::int64_t two = all.keep([] { return 2; });
+  EXPECT_EQ(all.find(one)(), 1);
+  EXPECT_EQ(all.take(two)(), 2);
+  EXPECT_EQ(refusal([&] { all.take(two); }),
+            "calls the function 2, which is not there or has been called before");
 }
 
 TEST(testee_process, exchanges_lines_however_long) {

@@ -4,10 +4,11 @@
 // begin with the clause it belongs to ("BQ-1: ..."). The maker has it looked at after every turn for as long as the
 // subject lives, and counts it for the scenario in which it happens.
 //
-// It may look at what the contract itself has seen, and, of a subject in this process, at queries that every subject
-// answers or that belong to a claimed feature. It changes nothing that a scenario could see. A subject in a testee is
-// asked nothing, since a question costs a round trip and is part of the trace; and what has ended inside may end here
-// a turn later.
+// It may look at what the contract itself has seen, and, while a `look` at the subject holds, at queries that every
+// subject answers or that belong to a claimed feature. It changes nothing that a scenario could see. Of a subject in this
+// process a look always holds. A question to a testee would cost a round trip and be part of the trace; so its subject is
+// looked at once after each instant of which the testee has told what the queries say, and they answer from that. Many
+// turns have passed inside then, and what has ended there may end here a turn later.
 #pragma once
 
 #include <algorithm>
@@ -39,9 +40,41 @@ template <class Contract>
 concept knows_how_it_was_made =
     requires(Contract& made, const made_as<typename Contract::config>& how) { made.know(how); };
 
+/// What a contract's invariant asks a subject through.
+class looked_at {
+ public:
+  looked_at(const looked_at&) = delete;
+  looked_at& operator=(const looked_at&) = delete;
+
+ protected:
+  looked_at() = default;
+  virtual ~looked_at() = default;
+
+  /// The subject may be asked as long as this lives, if it is true.
+  class look {
+   public:
+    explicit look(const looked_at& subject) : subject_(subject), holds_(subject.begin_look()) {}
+    look(const look&) = delete;
+    look& operator=(const look&) = delete;
+    ~look() {
+      if (holds_) subject_.end_look();
+    }
+    explicit operator bool() const noexcept { return holds_; }
+
+   private:
+    const looked_at& subject_;
+    bool holds_;
+  };
+
+ private:
+  // For who stands for a subject elsewhere: true if until end_look() its queries answer from what it has been told.
+  virtual bool begin_look() const { return true; }
+  virtual void end_look() const {}
+};
+
 /// The base of a contract whose invariant needs to know how the subject was made.
 template <class Config>
-class with_invariant {
+class with_invariant : public looked_at {
  public:
   /// For the maker, before anybody uses the subject.
   void know(const made_as<Config>& how) {
@@ -51,12 +84,10 @@ class with_invariant {
 
  protected:
   with_invariant() = default;
-  ~with_invariant() = default;
-  with_invariant(const with_invariant&) = delete;
-  with_invariant& operator=(const with_invariant&) = delete;
+  ~with_invariant() override = default;
 
   const Config& wanted() const noexcept { return how_.wanted; }
-  /// Whether the subject may be asked after a turn.
+  /// Whether what happens in the subject happens in a turn here: it may be asked after each then.
   bool in_process() const noexcept { return how_.in_process; }
   bool claims(std::string_view feature) const noexcept {
     return how_.features != nullptr &&

@@ -9,6 +9,7 @@ from assay_testee.asyncio_trial import AsyncioTrial
 from shared_subjects import ExitStack, Group
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
+INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
 
 
 class QueueSubject:
@@ -59,6 +60,7 @@ def seconds(patience):
     "Queue",
     contract="bounded_queue",
     features=["try", "timed", "join"],
+    declines=INFINITE,
     cites=DOCS + "asyncio-queue.html: put waits until a free slot is available, get until an item is available, "
     "put_nowait, get_nowait, task_done, join; 'methods of asyncio queues don't have a timeout parameter; use "
     "asyncio.wait_for() to do queue operations with a timeout'",
@@ -82,6 +84,7 @@ class QueueWithWaitFor(QueueSubject):
     "Queue_timeout",
     contract="bounded_queue",
     features=["try", "timed", "join"],
+    declines=INFINITE,
     cites=DOCS + "asyncio-queue.html; asyncio-task.html#asyncio.timeout: the context manager that limits the time spent "
     "waiting on something",
 )

@@ -52,11 +52,13 @@ class BadHost(Host):
             commands = message.get("instant", {}).get("commands", [])
             asked = any(command.get("method") == "join" for command in commands)
             name = sys.argv[1]
+            if name == "overshoots_unseen" and "hello" in message:
+                answer["hello"]["looks"] = False
             if name.startswith("hello_"):
                 if "hello" in message:
                     answer = BAD[name](self, answer["hello"])
             elif asked or name in ALWAYS and commands:
-                answer = BAD[name](self, answer["instant"])
+                answer = (BAD | BAD_QUEUES)[name](self, answer["instant"])
             if answer is not None:
                 self.send(answer)
 
@@ -127,6 +129,16 @@ def without_done(host, instant):
     return {"instant": instant}
 
 
+def looked_at(what):
+    """Tells that it has looked at the object 1, which the scenario's queue is, and seen this."""
+
+    def tell(host, instant):
+        instant["looked_at"] = what
+        return {"instant": instant}
+
+    return tell
+
+
 def last_done(instant):
     return max((event["done"] for event in instant["events"] if "done" in event), default=1)
 
@@ -161,13 +173,16 @@ BAD = {
     "callback_on_nothing": with_event({"callback": 1, "on": 4711, "name": "run", "args": {}}),
     "tells_nonsense": with_event({"tell": "surprise", "on": 1, "args": {}}),
     "complains": lambda host, instant: {"error": "the adapter is not finished"},
+    "looks_elsewhere": looked_at({"4711": {"size": 0}}),
+    "looks_at_a_name": looked_at({"Queue": {"size": 0}}),
+    "looks_at_text": looked_at({"1": {"size": "none"}}),
     # These are bad whatever they are asked.
     "without_done": without_done,
     "strange_item": lambda host, instant: strange_item(instant),
     "item_of_text": lambda host, instant: strange_item(instant, "five"),
     "always_crash": crash,
     "hello_rubbish": lambda host, hello: host.write("Welcome to the testee!\n"),
-    "hello_version": with_member("protocol", 2, "hello"),
+    "hello_version": with_member("protocol", 3, "hello"),
     "hello_no_subjects": with_member("subjects", [], "hello"),
     "hello_contract": lambda host, hello: {"hello": hello | {"subjects": [{"name": "Q", "contract": "no_such_contract"}]}},
     "hello_name": with_member("name", "a name with blanks", "hello"),
@@ -175,10 +190,21 @@ BAD = {
     "hello_unseen": lambda host, hello: {
         "hello": hello | {"subjects": [hello["subjects"][0] | {"features": ["checked_destruction"]}]}
     },
+    "hello_declines": lambda host, hello: {
+        "hello": hello | {"subjects": [hello["subjects"][0] | {"declines": {"rendez_vous": "so the manual"}}]}
+    },
+    "hello_both": lambda host, hello: {
+        "hello": hello | {"subjects": [hello["subjects"][0] | {"declines": {"join": "so the manual"}}]}
+    },
     "hello_twins": lambda host, hello: {"hello": hello | {"subjects": hello["subjects"] * 2}},
     "hello_changes": lambda host, hello: {"hello": hello | {"language": "process %d" % os.getpid()}},
     "hello_exit": exit_3,
     "hello_hang": hang,
+}
+# These speak the protocol as it is; what is bad is the queue.
+BAD_QUEUES = {
+    "overshoots": looked_at({"1": {"size": 1000}}),
+    "overshoots_unseen": lambda host, instant: {"instant": instant},
 }
 ALWAYS = {"without_done", "strange_item", "item_of_text", "always_crash"}
 

@@ -18,6 +18,7 @@ ASSAY = os.path.abspath(os.environ.get("ASSAY", "build/release/assay"))
 HERE = pathlib.Path(__file__).parent
 TREE = HERE.parents[2]
 BAD = HERE / "bad_testees.py"
+ASYNCIO = f"{sys.executable} {TREE / 'testees' / 'python' / 'asyncio_testee.py'}"
 PATIENCE = "10" if os.environ.get("ASSAY_SANITIZED") else "2"  # seconds of real time until a testee hangs
 
 
@@ -63,6 +64,9 @@ WORDS = {
     "unknown_callback": r"calls or tells 'surprise', which the contract does not have",
     "callback_on_nothing": r"calls 'run' on 4711, which is not there",
     "tells_nonsense": r"calls or tells 'surprise', which the contract does not have",
+    "looks_elsewhere": r"has looked at 4711, which is not there",
+    "looks_at_a_name": r"has looked at 'Queue', which is no object's number",
+    "looks_at_text": r"sent no integer as 'value'",
     "complains": r"says: the adapter is not finished",
 }
 # The mistakes of an adapter: a plug check finds them, and no clause is judged.
@@ -77,12 +81,14 @@ ALWAYS = {
 }
 HELLO = {
     "hello_rubbish": r"wrote a line that is no JSON: 'Welcome to the testee!'",
-    "hello_version": r"speaks version 2 of the protocol, and this program version 1",
+    "hello_version": r"speaks version 3 of the protocol, and this program versions 1 to 2",
     "hello_no_subjects": r"hosts no subject",
     "hello_contract": r"hosts 'Q' of the contract 'no_such_contract', which is unknown here; known are bounded_queue, ",
     "hello_name": r"has the name 'a name with blanks': letters, digits, '_' and '-' are allowed",
     "hello_unseen": r"claims the feature 'checked_destruction' for 'Queue', which cannot be seen from outside its process",
     "hello_feature": r"claims the feature 'joins' for 'Queue', which 'bounded_queue' does not have; did you mean 'join'\?",
+    "hello_declines": r"declines the feature 'rendez_vous' for 'Queue', which 'bounded_queue' does not have; did you mean 'rendezvous'\?",
+    "hello_both": r"declines the feature 'join' for 'Queue', which it claims",
     "hello_twins": r"hosts two subjects 'Queue'",
     "hello_exit": r"ended itself with exit status 3; its stderr: I give up",
     "hello_hang": r"hangs: it has not answered for \d+ ms of real time",
@@ -93,7 +99,8 @@ class BadTestees(unittest.TestCase):
     def test_every_bad_testee_is_tried(self):
         source = BAD.read_text()
         names = set(re.findall(r'^    "(\w+)":', source, re.MULTILINE))
-        self.assertEqual(names, set(WORDS) | set(ADAPTERS) | set(ALWAYS) | set(HELLO) | {"always_crash", "hello_changes"})
+        others = {"always_crash", "hello_changes", "overshoots", "overshoots_unseen"}
+        self.assertEqual(names, set(WORDS) | set(ADAPTERS) | set(ALWAYS) | set(HELLO) | others)
 
     def expect_error(self, one, words):
         self.assertEqual(one["verdict"], "error", one["message"])
@@ -159,6 +166,40 @@ class BadTestees(unittest.TestCase):
         self.assertIn("ended itself with exit status 3", done.stdout)
 
 
+class Versions(unittest.TestCase):
+    def test_what_a_queue_holds_between_two_instants_is_looked_at(self):
+        done, report = run("overshoots", "--clause", "BQ-17")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        one = report["results"][0]
+        self.assertEqual(one["verdict"], "fail")
+        self.assertRegex(one["message"], r"BQ-1: more items are buffered than the capacity allows: expected at most \d+; observed: 1000")
+
+    def test_that_look_changes_no_schedule_and_no_trace(self):
+        reports = []
+        for name in ("overshoots", "overshoots_unseen"):  # they are the same while nobody joins
+            _, report = run(name, "--clause", "BQ-1", "--clause", "BQ-3", "--clause", "BQ-5")
+            reports.append([(one["verdict"], one["trace_hash"], one["schedules"]) for one in report["results"]])
+        self.assertEqual(reports[0], reports[1])
+
+    def test_a_testee_without_looks_is_asked_as_before(self):
+        done, report = run("overshoots_unseen", "--clause", "BQ-17")
+        self.assertEqual(report["results"][0]["verdict"], "pass", done.stderr)
+
+    def test_a_testee_of_version_1_runs(self):
+        command = f"{sys.executable} {HERE / 'version_1_testee.py'}"
+        done = call("run", "--testee", command, "--subject", "old", "--format", "json", "--schedules", "20")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        verdicts = {one["verdict"] for one in json.loads(done.stdout)["results"]}
+        self.assertEqual(verdicts, {"pass", "skip"})
+
+    def test_what_is_declined_is_shown(self):
+        listed = json.loads(call("list", "--testee", ASYNCIO, "--format", "json").stdout)
+        queue = next(one for one in listed["subjects"] if one["name"] == "asyncio.Queue")
+        self.assertIn("the queue size is infinite", queue["declines"]["rendezvous"])
+        text = " ".join(call("list", "--testee", ASYNCIO).stdout.split())
+        self.assertIn("; without rendezvous: docs.python.org", text)
+
+
 class Naming(unittest.TestCase):
     def test_an_unknown_name_is_misuse_and_names_the_nearest(self):
         done = call("run", "--testees", str(TREE / "testees" / "testees.json"), "--testee", "asynico")
@@ -216,10 +257,20 @@ class Protocol(unittest.TestCase):
         message = json.loads(line)
         self.assertEqual([error.message for error in self.validator.iter_errors(message)], [], line)
 
-    def transcript(self):
+    @staticmethod
+    def transcript(section="## A worked example"):
         text = (HERE.parent / "PROTOCOL.md").read_text()
-        worked = text[text.index("## A worked example"):]
+        worked = re.split(r"\n#+ ", text[text.index(section):], maxsplit=1)[0]
         return [(line[4], line[6:]) for line in worked.splitlines() if re.match(r"    [<>] ", line)]
+
+    def expect_answers(self, transcript, testee):
+        asked = [line for direction, line in transcript if direction == ">"]
+        answered = [json.loads(line) for direction, line in transcript if direction == "<"]
+        done = subprocess.run([sys.executable, *testee], input="\n".join(asked) + "\n", capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = [json.loads(line) for line in done.stdout.splitlines()]
+        begun = 1 if "hello" in answered[0] else 0
+        self.assertEqual(said[begun:], answered[begun:])
 
     def test_the_worked_example_is_valid(self):
         lines = self.transcript()
@@ -228,13 +279,14 @@ class Protocol(unittest.TestCase):
             self.expect_valid(line)
 
     def test_the_worked_example_is_what_a_testee_answers(self):
-        asked = [line for direction, line in self.transcript() if direction == ">"]
-        answered = [json.loads(line) for direction, line in self.transcript() if direction == "<"]
-        done = subprocess.run([sys.executable, str(TREE / "testees" / "python" / "asyncio_testee.py")],
-                              input="\n".join(asked) + "\n", capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        said = [json.loads(line) for line in done.stdout.splitlines()]
-        self.assertEqual(said[1:], answered[1:])
+        self.expect_answers(self.transcript(), [str(TREE / "testees" / "python" / "asyncio_testee.py")])
+
+    def test_the_caller_that_goes_on_is_as_it_is_written(self):
+        lines = self.transcript("### A caller that goes on")
+        for _, line in lines:
+            self.expect_valid(line)
+        self.assertTrue(any('"then":{' in line for _, line in lines))
+        self.expect_answers(lines, [str(TREE / "testees" / "python" / "asyncio_testee.py")])
 
     def test_every_line_of_a_run_is_valid(self):
         with tempfile.TemporaryDirectory() as folder:

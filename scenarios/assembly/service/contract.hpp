@@ -38,6 +38,7 @@ struct service_report {
   std::vector<std::string> survivors;  ///< workers that ignored being asked
   std::vector<outcome::member> failures;
 };
+BOOST_DESCRIBE_STRUCT(service_report, (), (cancelled, survivors, failures))
 
 class service : public with_invariant<service_config> {
  public:
@@ -147,7 +148,9 @@ inline void service::listen() {
 
 inline std::string service::invariant() const {
   account& known = *account_;
-  if (!in_process() || !known.connected) return {};
+  if (!known.connected) return {};
+  const look now(*this);
+  if (!now) return {};
   const std::size_t waiting = buffered();
   const auto room = static_cast<std::size_t>(std::max<std::int64_t>(wanted().queue_capacity, 0));
   // What a worker was stopped at may be put back while it still ends.
@@ -156,7 +159,7 @@ inline std::string service::invariant() const {
     return exceeded("INT-4: more items are buffered than the capacity allows", most, waiting);
   known.given_back = std::min(known.given_back, waiting > room ? waiting - room : 0);
   const auto workers = static_cast<std::size_t>(std::max<std::int64_t>(wanted().workers, 0));
-  if (known.processing > workers)
+  if (in_process() && known.processing > workers)
     return exceeded("INT-4: more items are processed than there are workers", workers, known.processing);
   if (known.not_ready && ready())
     return "INT-9: a service that has said that it is not ready is not: expected false; observed: true";

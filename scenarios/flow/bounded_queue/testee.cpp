@@ -5,60 +5,43 @@
 namespace assay {
 namespace {
 
-namespace json = boost::json;
-
-class queue_in_testee final : public contract::bounded_queue, private testee::proxy {
+class queue_in_testee final : public testee::proxy_of<contract::bounded_queue> {
  public:
-  using proxy::proxy;
+  using proxy_of::proxy_of;
   ~queue_in_testee() override { look_for_lost_items(); }
 
-  std::size_t size() const override { return static_cast<std::size_t>(number(ask("size"))); }
+  std::size_t size() const override { return ask<std::size_t>("size"); }
   void close() override { call_now("close"); }
   void done() override { call_now("done"); }
-  awaitable<void> join() override { co_await call("join"); }
+  awaitable<void> join() override { return call("join"); }
   contract::bounded_queue_statistics statistics() const override {
-    const json::value sent = ask("statistics");
-    return checked([&] { return json::value_to<contract::bounded_queue_statistics>(sent); });
+    return ask<contract::bounded_queue_statistics>("statistics");
   }
 
  protected:
-  awaitable<void> do_push(item one) override {
-    object args = with(std::move(one));
-    co_await call("push", std::move(args));
-  }
-  awaitable<item> do_pop() override {
-    const json::value id = co_await call("pop");
-    co_return take_one(id);
-  }
+  awaitable<void> do_push(item one) override { return call("push", args("item", std::move(one))); }
+  awaitable<item> do_pop() override { return call<item>("pop"); }
   awaitable<void> do_push_for(item one, nanoseconds patience) override {
-    object args = with(std::move(one));
-    args["patience"] = testee::write_duration(patience);
-    co_await call("push_for", std::move(args));
+    return call("push_for", args("item", std::move(one), "patience", patience));
   }
   awaitable<item> do_pop_for(nanoseconds patience) override {
-    object args;
-    args["patience"] = testee::write_duration(patience);
-    const json::value id = co_await call("pop_for", std::move(args));
-    co_return take_one(id);
+    return call<item>("pop_for", args("patience", patience));
   }
   bool do_try_push(item& one) override {
-    object args;
-    args["item"] = one.id();
-    const bool taken = flag(call_now("try_push", std::move(args)));
+    const bool taken = call_now<bool>("try_push", args("item", one.id()));
     if (taken) put(std::move(one));
     return taken;
   }
-  item do_try_pop() override { return take_one_or_none(call_now("try_pop")); }
-  void do_hand_back(item one) override { call_now("hand_back", with(std::move(one))); }
-  std::vector<item> do_close_now() override { return take_all(call_now("close_now")); }
-  void do_requeue(item one) override { call_now("requeue", with(std::move(one))); }
-  item do_drop_oldest() override { return take_one_or_none(call_now("drop_oldest")); }
+  item do_try_pop() override { return one_or_none("try_pop"); }
+  void do_hand_back(item one) override { call_now("hand_back", args("item", std::move(one))); }
+  std::vector<item> do_close_now() override { return call_now<std::vector<item>>("close_now"); }
+  void do_requeue(item one) override { call_now("requeue", args("item", std::move(one))); }
+  item do_drop_oldest() override { return one_or_none("drop_oldest"); }
 
  private:
-  object with(item one) {
-    object args;
-    args["item"] = put(std::move(one));
-    return args;
+  item one_or_none(std::string method) {
+    std::optional<item> one = call_now<std::optional<item>>(std::move(method));
+    return one ? std::move(*one) : item();
   }
 
   // What is inside and not in the queue any more is lost: a garbage collector tells nobody.
@@ -78,9 +61,10 @@ class queue_in_testee final : public contract::bounded_queue, private testee::pr
   }
 };
 
-const testee::registrar<queue_in_testee, contract::bounded_queue> registered({"posted_wakeups",
-                                                                              "strict_entry",
-                                                                              "checked_destruction"});
+const testee::registrar<queue_in_testee> registered({
+    .unseen = {"posted_wakeups", "strict_entry", "checked_destruction"},
+    .looks = {{"size"}, {"statistics", "statistics"}},
+});
 
 }  // namespace
 }  // namespace assay

@@ -5,62 +5,39 @@
 namespace assay {
 namespace {
 
-namespace json = boost::json;
-
-class worker_in_testee final : public contract::resilient_worker, private testee::proxy {
+class worker_in_testee final : public testee::proxy_of<contract::resilient_worker> {
  public:
-  using proxy::proxy;
+  using proxy_of::proxy_of;
 
-  awaitable<void> join() override { co_await call("join"); }
+  awaitable<void> join() override { return call("join"); }
 
  protected:
-  awaitable<void> do_run() override { co_await call("run"); }
-  awaitable<void> do_submit(item one) override {
-    object args;
-    args["item"] = put(std::move(one));
-    co_await call("submit", std::move(args));
-  }
-  std::vector<item> do_take_back() override { return take_all(call_now("take_back")); }
+  awaitable<void> do_run() override { return call("run"); }
+  awaitable<void> do_submit(item one) override { return call("submit", args("item", std::move(one))); }
+  std::vector<item> do_take_back() override { return call_now<std::vector<item>>("take_back"); }
 
  private:
-  awaitable<void> called(std::string name, object args) override {
-    const std::int64_t id = testee::number_in(args, "item");
+  awaitable<void> called(std::string name, object sent) override {
     if (name == "process") {
       // It stays inside: it may be processed again.
-      const item& one = look_at(id);
-      co_await process(one, attempts_in(args, "attempt"));
-    } else if (name == "dead_letter") {
-      item one = take(id);
-      const auto here = presence();
-      std::exception_ptr failure;
-      try {
-        co_await dead_letter(one, cause_in(args, "cause"), attempts_in(args, "attempts"));
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      if (!failure) co_return;
-      if (!here.expired()) put(std::move(one));  // it was not written
-      std::rethrow_exception(failure);
-    } else {
-      no_such(name);
+      return process(look_at(arg<std::int64_t>(sent, "item")), arg<std::uint32_t>(sent, "attempt"));
     }
+    if (name != "dead_letter") no_such(name);
+    auto write = [this, cause = cause_in(sent, "cause"), attempts = arg<std::uint32_t>(sent, "attempts")](
+                     item& one) { return dead_letter(one, cause, attempts); };
+    return hand_out(arg<item>(sent, "item"), std::move(write));
   }
-  void told(const std::string& name, const object& args) override {
+  void told(const std::string& name, const object& sent) override {
     if (name != "lost") no_such(name);
-    lost(take(testee::number_in(args, "item")), cause_in(args, "cause"), attempts_in(args, "attempts"),
-         cause_in(args, "unwritten"));
+    lost(arg<item>(sent, "item"), cause_in(sent, "cause"), arg<std::uint32_t>(sent, "attempts"),
+         cause_in(sent, "unwritten"));
   }
-
-  static std::uint32_t attempts_in(const object& args, std::string_view member) {
-    return static_cast<std::uint32_t>(testee::number_in(args, member));
-  }
-  static std::exception_ptr cause_in(const object& args, std::string_view member) {
-    const json::value* const cause = args.if_contains(member);
-    return cause == nullptr || cause->is_null() ? nullptr : testee::read_outcome(*cause).failure;
+  std::exception_ptr cause_in(const object& sent, std::string_view member) {
+    return arg<std::optional<std::exception_ptr>>(sent, member).value_or(nullptr);
   }
 };
 
-const testee::registrar<worker_in_testee, contract::resilient_worker> registered;
+const testee::registrar<worker_in_testee> registered;
 
 }  // namespace
 }  // namespace assay

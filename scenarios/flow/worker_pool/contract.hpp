@@ -60,6 +60,7 @@ struct worker_pool_report {
   std::size_t unstarted = 0;   ///< jobs that had not begun by then
   std::vector<item> returned;  ///< those jobs
 };
+BOOST_DESCRIBE_STRUCT(worker_pool_report, (), (cancelled, unstarted, returned))
 
 class worker_pool : public with_invariant<worker_pool_config> {
  public:

@@ -99,6 +99,8 @@ struct shutdown_report {
   /// Something was ended by force or left alive.
   bool forced = false;
 };
+BOOST_DESCRIBE_STRUCT(shutdown_report::failure, (), (name, error, secondary))
+BOOST_DESCRIBE_STRUCT(shutdown_report, (), (unfinished, survivors, failures, forced))
 
 class graceful_shutdown : public with_invariant<graceful_shutdown_config> {
  public:
@@ -278,7 +280,8 @@ inline void graceful_shutdown::enter(account& known, shutdown_phase next) {
 inline std::string graceful_shutdown::invariant() const {
   const account& known = *account_;
   if (!known.violation.empty()) return known.violation;
-  if (!in_process()) return {};
+  const look now(*this);
+  if (!now) return {};
   const bool over = known.has_run && known.runs == 0;
   const bool elsewhere = known.phase && *known.phase != shutdown_phase::running;
   if ((!over && !elsewhere) || !ready()) return {};

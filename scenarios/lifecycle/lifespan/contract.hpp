@@ -129,7 +129,9 @@ inline boost::asio::awaitable<void> lifespan::release(std::uint64_t id) {
 }
 
 inline std::string lifespan::invariant() const {
-  if (!in_process() || !has_transients_) return {};
+  if (!has_transients_) return {};
+  const look now(*this);
+  if (!now) return {};
   const std::size_t registered = held();
   if (registered <= account_->held.size()) return {};
   return exceeded("LIF-9: more transient things are registered than were and have not been released",

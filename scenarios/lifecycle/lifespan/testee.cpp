@@ -1,64 +1,37 @@
 // Lifespans in testees.
 #include <assay/harness/testee/proxy.hpp>
-#include <assay/harness/testee/steps.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
 namespace assay {
 namespace {
 
-namespace json = boost::json;
-
-class lifespan_in_testee final : public contract::lifespan, private testee::proxy {
+class lifespan_in_testee final : public testee::proxy_of<contract::lifespan> {
  public:
-  using proxy::proxy;
+  using proxy_of::proxy_of;
 
   void add(std::string name, step start, step stop) override {
-    object args;
-    args["name"] = std::move(name);
-    args["start"] = steps_.keep(std::move(start));
-    args["stop"] = steps_.keep(std::move(stop));
-    call_now("add", std::move(args));
+    call_now("add", args("name", name, "start", std::move(start), "stop", std::move(stop)));
   }
-  awaitable<void> run(step body) override {
-    object args;
-    args["body"] = steps_.keep(std::move(body));
-    co_await call("run", std::move(args));
-  }
+  awaitable<void> run(step body) override { return call("run", args("body", std::move(body))); }
   void start_user(std::string resource, std::string name, step work) override {
-    object args;
-    args["resource"] = std::move(resource);
-    args["name"] = std::move(name);
-    args["work"] = steps_.keep(std::move(work));
-    call_now("start_user", std::move(args));
+    call_now("start_user", args("resource", resource, "name", name, "work", std::move(work)));
   }
-  std::vector<std::string> stop_timeouts() const override { return texts(ask("stop_timeouts")); }
-  std::size_t held() const override { return static_cast<std::size_t>(number(ask("held"))); }
+  std::vector<std::string> stop_timeouts() const override {
+    return ask<std::vector<std::string>>("stop_timeouts");
+  }
+  std::size_t held() const override { return ask<std::size_t>("held"); }
 
  protected:
   std::uint64_t do_hold(std::string name, step remove) override {
-    object args;
-    args["name"] = std::move(name);
-    args["remove"] = steps_.keep(std::move(remove));
-    return static_cast<std::uint64_t>(number(call_now("hold", std::move(args))));
+    return call_now<std::uint64_t>("hold", args("name", name, "remove", std::move(remove)));
   }
-  awaitable<void> do_release(std::uint64_t held) override {
-    object args;
-    args["held"] = static_cast<std::int64_t>(held);
-    co_await call("release", std::move(args));
-  }
-
- private:
-  awaitable<void> called(std::string name, object args) override {
-    if (name != "step") no_such(name);
-    const testee::steps::step one = steps_.find(testee::number_in(args, "step"));
-    co_await one();
-  }
-
-  testee::steps steps_;
+  awaitable<void> do_release(std::uint64_t held) override { return call("release", args("held", held)); }
 };
 
-const testee::registrar<lifespan_in_testee, contract::lifespan> registered({"strict_entry",
-                                                                            "checked_destruction"});
+const testee::registrar<lifespan_in_testee> registered({
+    .unseen = {"strict_entry", "checked_destruction"},
+    .looks = {{"held", "transient"}},
+});
 
 }  // namespace
 }  // namespace assay

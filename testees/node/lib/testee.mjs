@@ -23,7 +23,8 @@ export {
 export { abortable } from './abortable.mjs';
 export { after } from './after.mjs';
 
-const protocol = 1;
+const protocol_oldest = 1;
+const protocol_newest = 2;
 const words = /^[A-Za-z0-9_-]+$/;
 
 // What is not virtual, and was there before the first trial.
@@ -82,17 +83,26 @@ function answerLater(message) {
 }
 
 function hello(asked) {
-  if (asked.protocol !== protocol) throw new Mistake(`protocol ${asked.protocol} is not spoken here, but ${protocol}`);
+  const newest = asked.newest ?? asked.protocol; // all from `protocol` to this are spoken there
+  if (asked.protocol > protocol_newest || newest < protocol_oldest) {
+    throw new Mistake(
+      `protocol ${asked.protocol} to ${newest} is not spoken here, but ${protocol_oldest} to ${protocol_newest}`,
+    );
+  }
   const libraries = about.subjects.flatMap((subject) => subject.libraries ?? []);
   writeLine({
     hello: {
-      protocol,
+      protocol: Math.min(newest, protocol_newest),
       name: about.name,
       language: `Node.js ${process.versions.node}`,
       libraries: Object.fromEntries(libraries.map((one) => [one, versionOf(one)])),
       turns: true,
       seeded: about.seeded,
-      subjects: about.subjects.map(({ name, contract, features = [], cites }) => ({ name, contract, features, cites })),
+      looks: true,
+      checkpoint: false, // an operation that was aborted is a promise that is settled: nobody is there who goes on
+      subjects: about.subjects.map(({ name, contract, features = [], cites, declines, retains }) => ({
+        name, contract, features, cites, declines, retains,
+      })),
     },
   });
   return true;
@@ -119,7 +129,13 @@ function instant({ trial: number, number: which, now, run, commands = [] }) {
   if (wrong !== null) throw new Mistake(`instant ${which}: ${wrong}`);
   const running = trial;
   const told = () => ({
-    instant: { trial: number, number: which, events: running.takeEvents(), deadline: clock.deadline() },
+    instant: {
+      trial: number,
+      number: which,
+      events: running.takeEvents(),
+      deadline: clock.deadline(),
+      looked_at: running.lookedAt(),
+    },
   });
   const perform = (command) => running.perform(command);
   if (run) {

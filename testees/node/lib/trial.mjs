@@ -6,7 +6,7 @@ const mistakes = [TypeError, ReferenceError, SyntaxError];
 
 export class Trial {
   #events = [];
-  #objects = new Map(); // by the numbers that the harness gave: {object, subject}
+  #objects = new Map(); // by the numbers that the harness gave: {object, subject, look}
   #operations = new Map(); // those that have not ended: {what, controller}
   #asked = new Set(); // every call of this trial
   #callbacks = new Map(); // those that wait for a reply: {what, resolve, reject}
@@ -37,6 +37,16 @@ export class Trial {
     return events;
   }
 
+  // What the queries say that are looked at, by object; undefined if none are. One that cannot say is left out.
+  lookedAt() {
+    const seen = {};
+    for (const [id, { object, look }] of this.#objects) {
+      if (look === undefined) continue;
+      seen[id] = Object.fromEntries(look.map((query) => [query, valueOf(object, query)]));
+    }
+    return Object.keys(seen).length === 0 ? undefined : seen;
+  }
+
   perform(command) {
     if ('make' in command) this.#make(command);
     else if ('call' in command) this.#call(command);
@@ -61,7 +71,7 @@ export class Trial {
     ];
   }
 
-  #make({ make: id, subject: name, config }) {
+  #make({ make: id, subject: name, config, look }) {
     const subject = this.subjects.find((one) => one.name === name);
     if (subject === undefined) throw new Mistake(`there is no subject ${JSON.stringify(name)}`);
     this.#newId(id);
@@ -75,7 +85,7 @@ export class Trial {
     }
     if (isThenable(object)) throw new Mistake(`${what} has to be immediate, and returned a promise`);
     if (object === null || typeof object !== 'object') throw new Mistake(`${what} returned no object`);
-    this.#objects.set(id, { object, subject: name });
+    this.#objects.set(id, { object, subject: name, look });
     this.#done(id, what, { kind: 'value' });
   }
 
@@ -183,6 +193,16 @@ export class Trial {
     if (!Number.isSafeInteger(id)) throw new Mistake(`${JSON.stringify(id)} is no number for an operation`);
     if (this.#asked.has(id)) throw new Mistake(`the number ${id} was used before`);
     this.#asked.add(id);
+  }
+}
+
+// What a query says: undefined if it fails, which whoever calls it hears of, or if it cannot be written.
+function valueOf(object, query) {
+  try {
+    const value = object[query]({}) ?? null;
+    return findUnwritable(value) === null ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -46,6 +46,29 @@ test('hello says who is there, with the versions of libraries', async () => {
   assert.equal(await testee.close(), 0);
 });
 
+test('the newest version is spoken that both know', async () => {
+  const testee = new Testee(fixture('odd_testee.mjs'));
+  for (const [newest, spoken] of [[1, 1], [2, 2], [7, 2]]) {
+    const { hello } = await testee.ask({ hello: { protocol: 1, newest, harness: 'x' } });
+    assert.equal(hello.protocol, spoken);
+    assert.equal(hello.looks, true);
+    assert.equal(hello.checkpoint, false);
+  }
+  assert.equal(await testee.close(), 0);
+});
+
+test('a query that cannot say anything is left out of a look, and a subject that is gone', async () => {
+  const testee = new Testee(fixture('queue_testee.mjs'));
+  await testee.hello();
+  await testee.begin();
+  const make = testee.newId();
+  const look = ['size', 'no_such'];
+  const made = await testee.instant(0, false, { make, subject: 'queue', config: { capacity: 1 }, look });
+  assert.deepEqual(made.looked_at, { 1: { size: 0 } });
+  assert.equal('looked_at' in (await testee.instant(0, false, { destroy: make })), false);
+  assert.equal(await testee.close(), 0);
+});
+
 test('members that are not known are ignored', async () => {
   const testee = new Testee(fixture('odd_testee.mjs'));
   assert.ok((await testee.ask({ hello: { protocol: 1, harness: 'x', colour: 'red' }, more: 1 })).hello);
@@ -179,7 +202,7 @@ test('lines that are wrong', async (t) => {
     'no JSON': ['{"hello"', /line 4 of the input is not JSON/],
     'no object': ['[1]', /line 4 of the input is no JSON object/],
     'an unknown message': ['{"dance":{}}', /a message is unknown: \{"dance"/],
-    'another version': ['{"hello":{"protocol":2}}', /protocol 2 is not spoken here, but 1/],
+    'another version': ['{"hello":{"protocol":3}}', /protocol 3 to 3 is not spoken here, but 1 to 2/],
     'another trial': [instant({ trial: 7 }), /trial 7 is not under way/],
     'an instant again': [instant({ number: 1 }), /instant 1 comes after instant 1/],
     'an unknown command': [command({ jump: 1 }), /a command is unknown: \{"jump":1\}/],

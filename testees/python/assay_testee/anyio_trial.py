@@ -3,6 +3,7 @@
 import asyncio
 
 import anyio
+import anyio.lowlevel
 import sniffio
 
 from . import level_triggered, outcomes
@@ -23,6 +24,9 @@ class AnyioTrial(AsyncioTrial):
         self.calls = {}
 
     # ---- calls
+
+    async def checkpoint(self):
+        await anyio.lowlevel.checkpoint()
 
     def start(self, call_id, coroutine, name):
         self.calls[call_id] = call = _Call()

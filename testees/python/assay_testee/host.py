@@ -12,20 +12,30 @@ import traceback
 
 from . import outcomes
 
+PROTOCOL = 2  # and whatever is older: a harness that knows this version no more than the first gets the first
+
 _subjects = []
 dropped = []  # what refused to end: to let go of it is to ask it again, and it might never answer
 
 
-def subject(name, contract, features=(), cites=""):
+def subject(name, contract, features=(), cites="", declines=None, retains=None):
     """Registers a class (or a function that makes an object) as a subject.
 
     It is called as `cls(env, config)` once for each object, `config` being the contract's configuration as a dict. `features`
     are those that the library's documentation promises; `cites` says where. A method that returns something to be awaited is an
     operation; what any other returns is its value at once. A method `destroy()` is called when the object is given up.
+
+    `declines` are features that the library does not have by documented choice, each with where it says so. `retains` says that
+    the query `retained()` tells how many entries the object keeps; a class that has such a method need not say it.
     """
 
     def register(make):
-        _subjects.append((name, contract, tuple(features), cites, make))
+        about = {"name": name, "contract": contract, "features": list(features), "cites": cites}
+        if declines:
+            about["declines"] = dict(declines)
+        if hasattr(make, "retained") if retains is None else retains:
+            about["retains"] = True
+        _subjects.append((about, make))
         return make
 
     return register
@@ -41,6 +51,12 @@ class Misused(Exception):
 
 async def _awaited(awaitable):
     return await awaitable
+
+
+def _told_later(value):
+    """Takes back what was begun."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 class Env:
@@ -74,7 +90,10 @@ class Trial:
     start(call_id, coroutine): begins an operation, which calls ended() at its end
     cancel(call_id): asks it to stop
     now_set(ns), deadline(), left(), close()
+    checkpoint(): one step of a caller that a cancellation can interrupt; a runtime that has none says None instead
     """
+
+    checkpoint = None
 
     cancelled = ()  # the runtime's own exceptions for that
 
@@ -83,6 +102,8 @@ class Trial:
         self.events = []
         self.objects = {}
         self.names = {}
+        self.looks = {}  # by object: the queries that are looked at
+        self.thens = {}  # by call: how its caller's next step went
         self.callbacks = {}
         self.next_callback = 0
         self.asked = set()  # the callbacks that were asked to stop in this instant
@@ -97,7 +118,10 @@ class Trial:
         if isinstance(failure, Refused):
             self.emit({"refused": call_id, "why": str(failure)})
         else:
-            self.emit({"done": call_id, "outcome": self.outcome(failure, value)})
+            event = {"done": call_id, "outcome": self.outcome(failure, value)}
+            if call_id in self.thens:
+                event["then"] = self.thens.pop(call_id)
+            self.emit(event)
 
     @staticmethod
     def collect():
@@ -124,6 +148,7 @@ class Trial:
             replied(command["outcome"])
         elif "destroy" in command:
             gone = self.objects.pop(command["destroy"], None)
+            self.looks.pop(command["destroy"], None)
             if hasattr(gone, "destroy"):
                 gone.destroy()
         else:
@@ -131,7 +156,7 @@ class Trial:
 
     def make(self, command):
         number, name = command["make"], command["subject"]
-        makers = [one[4] for one in _subjects if one[0] == name]
+        makers = [make for about, make in _subjects if about["name"] == name]
         if not makers:
             raise Misused(f"there is no subject {name!r}")
         self.names[number] = name
@@ -140,7 +165,48 @@ class Trial:
         except Exception as failure:
             self.ended(number, None, failure)
         else:
+            if "look" in command:
+                self.looks[number] = command["look"]
             self.ended(number, None, None)
+
+    def looked_at(self):
+        """What the queries say that are looked at, by object. One that cannot say is left out."""
+        return {str(number): self._look(self.objects[number], queries) for number, queries in self.looks.items()}
+
+    @staticmethod
+    def _look(made, queries):
+        said = {}
+        for name in queries:
+            try:
+                value = getattr(made, name)()
+            except Exception:
+                continue  # whoever calls it hears of that
+            if inspect.isawaitable(value):
+                _told_later(value)
+            else:
+                said[name] = value
+        return said
+
+    async def going_on(self, number, coroutine):
+        """A caller that goes on after its call: `coroutine`, and then one step."""
+        value = failure = None
+        try:
+            value = await coroutine
+        except GeneratorExit:
+            raise
+        except BaseException as caught:
+            failure = caught
+        try:
+            await self.checkpoint()
+        except GeneratorExit:
+            raise
+        except BaseException as caught:
+            self.thens[number] = self.outcome(caught)
+        else:
+            self.thens[number] = self.outcome(None)
+        if failure is not None:
+            raise failure
+        return value
 
     def call(self, command):
         number, on, name, args = command["call"], command["on"], command["method"], command["args"]
@@ -161,6 +227,8 @@ class Trial:
         else:
             if inspect.isawaitable(value):
                 coroutine = value if inspect.iscoroutine(value) else _awaited(value)
+                if command.get("then") == "checkpoint":
+                    coroutine = self.going_on(number, coroutine)
                 self.start(number, coroutine, f"{name} {number}")
             else:
                 self.ended(number, value, None)
@@ -197,15 +265,15 @@ class Host:
     def __init__(self, name, trial_type, libraries=None, turns=True, seeded=False):
         self.trial_type = trial_type
         self.hello = {
-            "protocol": 1,
+            "protocol": PROTOCOL,
             "name": name,
             "language": "Python " + platform.python_version(),
             "libraries": libraries or {},
             "turns": turns,
             "seeded": seeded,
-            "subjects": [
-                {"name": one[0], "contract": one[1], "features": list(one[2]), "cites": one[3]} for one in _subjects
-            ],
+            "looks": True,
+            "checkpoint": trial_type.checkpoint is not None,
+            "subjects": [about for about, _ in _subjects],
         }
         self.trial = None
         self.trial_number = 0
@@ -255,7 +323,9 @@ class Host:
         if not isinstance(message, dict):
             raise Misused("a message that is not an object")
         if "hello" in message:
-            return {"hello": self.hello}
+            greeting = message["hello"]
+            spoken = min(PROTOCOL, greeting.get("newest", greeting["protocol"]))
+            return {"hello": self.hello | {"protocol": spoken}}
         if "begin" in message:
             self.close()
             return self.begun(message["begin"])
@@ -288,14 +358,15 @@ class Host:
 
     def closed_instant(self, instant):
         deadline = self.trial.deadline() if instant["run"] else None
-        return {
-            "instant": {
-                "trial": instant["trial"],
-                "number": instant["number"],
-                "events": self.trial.events,
-                "deadline": deadline,
-            }
+        answer = {
+            "trial": instant["trial"],
+            "number": instant["number"],
+            "events": self.trial.events,
+            "deadline": deadline,
         }
+        if self.trial.looks:
+            answer["looked_at"] = self.trial.looked_at()
+        return {"instant": answer}
 
     def ended(self, end):
         left = [] if self.trial is None else self.trial.left()

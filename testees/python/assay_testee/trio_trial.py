@@ -77,6 +77,9 @@ class TrioTrial(host.Trial):
 
     # ---- calls
 
+    async def checkpoint(self):
+        await trio.lowlevel.checkpoint()
+
     def start(self, call_id, coroutine, name):
         scope = trio.CancelScope()
         self.scopes[call_id] = scope

@@ -74,6 +74,7 @@ class Testee:
         if "error" in answer:
             return answer
         self.deadline = answer["instant"]["deadline"]
+        self.looked_at = answer["instant"].get("looked_at")
         return answer["instant"]["events"]
 
     def command(self, method, after=0, **args):
@@ -120,11 +121,46 @@ class Calls(EveryRuntime):
     def test_hello(self):
         for testee in self.each():
             hello = testee.hello()
-            self.assertEqual(hello["protocol"], 1)
+            self.assertEqual(hello["protocol"], 1)  # the harness of the test says nothing of a newer one
+            self.assertTrue(hello["looks"])
+            self.assertTrue(hello["checkpoint"])
             self.assertEqual(hello["seeded"], self.runtime == "trio")
             self.assertEqual(
                 hello["subjects"], [{"name": "odd", "contract": "bounded_queue", "features": ["Größe"], "cites": "–"}]
             )
+
+    def test_the_newest_version_is_spoken_that_both_know(self):
+        for testee in self.each():
+            for newest, spoken in ((1, 1), (2, 2), (7, 2)):
+                hello = testee.ask({"hello": {"protocol": 1, "newest": newest, "harness": "a test"}})["hello"]
+                self.assertEqual(hello["protocol"], spoken)
+
+    def test_queries_are_looked_at_after_every_instant(self):
+        for testee in self.each():
+            testee.instant({"make": 50, "subject": "odd", "config": {}, "look": ["said", "breaks", "at_once", "no_such"]}, run=False)
+            self.assertEqual(testee.looked_at, {"50": {"said": []}})
+            testee.call("at_once")
+            self.assertEqual(testee.looked_at, {"50": {"said": []}})
+            testee.instant({"destroy": 50}, run=False)
+            self.assertIsNone(testee.looked_at)
+
+    def test_a_caller_goes_on_after_its_call(self):
+        level = {"kind": "cancelled"}
+        for testee in self.each():
+            # A scope stays cancelled in Trio and anyio; asyncio's request is made once.
+            after_cancel = {"kind": "value"} if self.runtime == "asyncio" else level
+            self.assertEqual(
+                testee.instant(testee.command("at_once") | {"then": "checkpoint"}),
+                [done(2, kind="value", value=7) | {"then": {"kind": "value"}}],
+            )
+            waits = testee.command("wait") | {"then": "checkpoint"}
+            self.assertEqual(testee.instant(waits), [])
+            ended = testee.instant({"cancel": waits["call"]})
+            self.assertEqual(ended, [done(3, kind="cancelled") | {"then": after_cancel}])
+            never_begun = testee.command("wait") | {"then": "checkpoint"}
+            ended = testee.instant(never_begun, {"cancel": never_begun["call"]})
+            self.assertEqual([one["outcome"] for one in ended], [{"kind": "cancelled"}])
+            self.assertEqual(testee.end(), [])
 
     def test_an_operation_is_done_and_a_make_as_well(self):
         for testee in self.each():

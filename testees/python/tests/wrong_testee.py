@@ -15,6 +15,7 @@ from assay_testee.asyncio_trial import AsyncioTrial
 # By subject: the scenarios that must fail. Others may.
 CAUGHT_BY = {
     "queue_drops_on_a_tie": ["BQ-8", "BQ-8/cancelled", "X-3/deadline"],
+    "queue_overshoots": ["BQ-1"],
     "group_leaves_tasks": ["TG-1/after a failure", "TG-2", "TG-3/at one instant", "TG-9", "X-15"],
     "lifespan_stops_in_order": ["LIF-1", "LIF-1/faulted", "LIF-1/swept"],
     "pool_runs_twice": ["WPL-3", "WPL-4/failures", "X-15"],
@@ -56,6 +57,40 @@ class QueueDropsOnATie:
 
     def size(self):
         return self.queue.qsize()
+
+
+@subject("queue_overshoots", contract="bounded_queue")
+class QueueOvershoots:
+    """A push that puts its item in first, and waits until there is room for it after that."""
+
+    def __init__(self, env, config):
+        self.room = config["capacity"]
+        self.items = collections.deque()
+        self.changed = asyncio.Event()
+
+    async def push(self, item):
+        self.items.append(item)
+        self._has_changed()
+        try:
+            while item in list(self.items)[self.room :]:  # the mistake: it is in there
+                await self.changed.wait()
+        except asyncio.CancelledError:
+            if item in self.items:
+                self.items.remove(item)
+                raise
+
+    async def pop(self):
+        while not self.items:
+            await self.changed.wait()
+        self._has_changed()
+        return self.items.popleft()
+
+    def size(self):
+        return len(self.items)
+
+    def _has_changed(self):
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 @subject("group_leaves_tasks", contract="task_group", features=["cleanup"])

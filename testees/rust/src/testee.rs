@@ -9,7 +9,8 @@ use serde_json::{json, Map, Value};
 use crate::trial::Trial;
 use crate::Offer;
 
-const PROTOCOL: u64 = 1;
+const PROTOCOL_OLDEST: u64 = 1;
+const PROTOCOL_NEWEST: u64 = 2;
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A program that hosts subjects behind the protocol.
@@ -109,8 +110,13 @@ impl Testee {
     }
 
     fn hello(&self, hello: &Value) -> Result<Value, String> {
-        if hello["protocol"] != PROTOCOL {
-            return Err(format!("the protocol is {PROTOCOL} here, not {}", hello["protocol"]));
+        // The harness speaks all from `protocol` to `newest`.
+        let oldest = hello["protocol"].as_u64().unwrap_or(0);
+        let newest = hello["newest"].as_u64().unwrap_or(oldest);
+        if oldest > PROTOCOL_NEWEST || newest < PROTOCOL_OLDEST {
+            return Err(format!(
+                "the protocol is {PROTOCOL_OLDEST} to {PROTOCOL_NEWEST} here, not {oldest} to {newest}"
+            ));
         }
         let subjects: Vec<Value> = self
             .offers
@@ -120,13 +126,16 @@ impl Testee {
             })
             .collect();
         Ok(json!({"hello": {
-            "protocol": PROTOCOL,
+            "protocol": newest.min(PROTOCOL_NEWEST),
             "name": self.name,
             "language": format!("Rust {}", env!("ASSAY_RUST_VERSION")),
             "libraries": self.libraries,
             "turns": true,
             "seeded": false,
             "drops": true,
+            "looks": true,
+            // A dropped future is gone: nobody is there who goes on.
+            "checkpoint": false,
             "subjects": subjects,
         }}))
     }

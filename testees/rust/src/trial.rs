@@ -24,6 +24,8 @@ pub(crate) struct Trial {
     now: u64,
     ledger: Arc<Ledger>,
     subjects: BTreeMap<u64, Box<dyn Subject>>,
+    /// By subject: the queries that are looked at after every instant.
+    looks: BTreeMap<u64, Vec<String>>,
     operations: BTreeMap<u64, Operation>,
     /// How often the runtime had nothing to run.
     parks: Arc<AtomicU64>,
@@ -117,6 +119,7 @@ impl Trial {
             now: 0,
             ledger,
             subjects: BTreeMap::new(),
+            looks: BTreeMap::new(),
             operations: BTreeMap::new(),
             parks,
             runtime,
@@ -143,12 +146,40 @@ impl Trial {
         waiting.make_contiguous().sort_by_key(|(after, _)| *after);
         self.enter(forward, run, waiting, offers)?;
         let deadline = self.ledger.earliest_timer();
+        let looked_at = self.look();
         match deadline {
             Some(due) if run && due <= now => {
                 Err(format!("a timer that was due at {due} has not fired at {now}"))
             }
-            _ => Ok(json!({"events": self.ledger.take_events(), "deadline": deadline})),
+            _ => {
+                let mut answer = json!({"events": self.ledger.take_events(), "deadline": deadline});
+                if !self.looks.is_empty() {
+                    answer["looked_at"] = looked_at;
+                }
+                Ok(answer)
+            }
         }
+    }
+
+    /// What the queries say that are looked at, by subject. One that cannot say is left out: whoever calls it hears of
+    /// that.
+    fn look(&mut self) -> Value {
+        let _inside = self.runtime.enter();
+        let mut all = json!({});
+        for (object, queries) in &self.looks {
+            let mut said = json!({});
+            for query in queries {
+                let subject = self.subjects.get_mut(object).expect("what is looked at is there");
+                let nothing = json!({});
+                let answer =
+                    panic::catch_unwind(AssertUnwindSafe(|| subject.call(query, &Args::new(&nothing))));
+                if let Ok(Ok(Answer::Now(Outcome::Value(value)))) = answer {
+                    said[query.as_str()] = value;
+                }
+            }
+            all[object.to_string()] = said;
+        }
+        all
     }
 
     /// What is left over once nothing more can happen.
@@ -175,6 +206,7 @@ impl Trial {
         let desk = Desk {
             ledger: &self.ledger,
             subjects: &mut self.subjects,
+            looks: &mut self.looks,
             operations: &mut self.operations,
             offers,
         };
@@ -189,6 +221,7 @@ impl Trial {
 struct Desk<'a> {
     ledger: &'a Arc<Ledger>,
     subjects: &'a mut BTreeMap<u64, Box<dyn Subject>>,
+    looks: &'a mut BTreeMap<u64, Vec<String>>,
     operations: &'a mut BTreeMap<u64, Operation>,
     offers: &'a [Offer],
 }
@@ -218,6 +251,7 @@ impl Desk<'_> {
         }
         if command.get("destroy").is_some() {
             let object = number(command, "destroy")?;
+            self.looks.remove(&object);
             let subject =
                 self.subjects.remove(&object).ok_or_else(|| format!("there is no object {object}"))?;
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(subject))) {
@@ -242,6 +276,10 @@ impl Desk<'_> {
         let outcome = match made {
             Ok(Ok(subject)) => {
                 self.subjects.insert(object, subject);
+                if let Some(look) = command["look"].as_array() {
+                    let queries = look.iter().filter_map(|query| query.as_str().map(str::to_string));
+                    self.looks.insert(object, queries.collect());
+                }
                 Outcome::done()
             }
             Ok(Err(Fault::Outcome(outcome))) => outcome,

@@ -447,7 +447,7 @@ fn malformed_messages_are_told() {
     assert!(told("{]\n").starts_with("a line that is not JSON: "));
     assert!(told("\n").starts_with("a line that is not JSON: "));
     assert_eq!(told("{\"hello\":{\"protocol\":1}}"), "a line without an end, or longer than 16 MiB");
-    assert_eq!(told("{\"hello\":{\"protocol\":2}}\n"), "the protocol is 1 here, not 2");
+    assert_eq!(told("{\"hello\":{\"protocol\":3}}\n"), "the protocol is 1 to 2 here, not 3 to 3");
     assert_eq!(told("{\"wave\":{}}\n"), r#"no such message: {"wave":{}}"#);
     assert_eq!(told("{\"begin\":{}}\n"), "a trial without a number");
     assert_eq!(told("{\"end\":{\"trial\":1}}\n"), "there is no trial 1");

@@ -65,6 +65,32 @@ fn the_protocol_s_own_example_holds() {
 }
 
 #[test]
+fn hello_speaks_the_newest_version_that_both_know() {
+    for (newest, spoken) in [(1, 1), (2, 2), (7, 2)] {
+        let asked = format!("{{\"hello\":{{\"protocol\":1,\"newest\":{newest},\"harness\":\"x\"}}}}\n");
+        let output = run(&testee(), &asked);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["hello"]["protocol"], spoken);
+        assert_eq!(answer["hello"]["looks"], true);
+        assert_eq!(answer["hello"]["checkpoint"], false);
+    }
+}
+
+#[test]
+fn a_query_that_cannot_say_anything_is_left_out_of_a_look() {
+    converse(
+        r#"
+    > {"begin":{"trial":1,"seed":0}}
+    < {"begun":{"trial":1}}
+    > {"instant":{"trial":1,"number":1,"now":0,"run":false,"commands":[{"make":1,"subject":"flume","config":{"capacity":1},"look":["size","no_such","pop"]}]}}
+    < {"instant":{"trial":1,"number":1,"events":[{"done":1,"outcome":{"kind":"value","value":null}}],"deadline":null,"looked_at":{"1":{"size":0}}}}
+    > {"instant":{"trial":1,"number":2,"now":0,"run":false,"commands":[{"destroy":1}]}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":null}}
+"#,
+    );
+}
+
+#[test]
 fn hello_tells_what_is_linked() {
     let output = run(&testee(), "{\"hello\":{\"protocol\":1,\"harness\":\"assay 0.1.0\"}}\n");
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
