@@ -5,8 +5,8 @@
 //   BOOST_DEFINE_ENUM_CLASS(queue_defect, none, hands_back_to_the_tail, forgets_the_peak)
 //   const mutants<alternative_queue, queue_defect> wrong(
 //       {"try", "close"},  // what every one of them claims
-//       {{queue_defect::hands_back_to_the_tail, "BQ-m5: what is handed back goes to the tail",
-//         {{"BQ-9", "is the first again"}}, {"BQ-7"}}, ...});
+//       {defective(queue_defect::hands_back_to_the_tail, "BQ-m5: what is handed back goes to the tail",
+//                  {{"BQ-9", "is the first again"}}, {"BQ-7"}), ...});
 //
 // An implementation has a constructor (environment&, const config&, ARGS...) or (any_io_executor, const config&, ARGS...);
 // the contract names itself in `contract_type`.
@@ -61,6 +61,12 @@ struct mutation {
   std::vector<std::string> may_fail = {};        ///< besides
   std::vector<std::string> claims = {};          ///< besides what all of the table claim
 };
+
+template <class Defect>
+mutation<Defect> defective(Defect wrong, std::string defect, std::vector<expected_failure> must_fail = {},
+                           std::vector<std::string> may_fail = {}, std::vector<std::string> claims = {}) {
+  return {wrong, std::move(defect), std::move(must_fail), std::move(may_fail), std::move(claims)};
+}
 
 /// The mutants of a contract: one implementation, bent by an enumeration, whose `none` is not wrong. Every other value is in
 /// the table once, or the catalogue complains.

@@ -4,11 +4,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <memory>
 #include <string_view>
-#include <utility>
 
 #include <assay/harness/campaign/suite.hpp>
 #include <assay/harness/catalogue/catalogue.hpp>

@@ -8,7 +8,6 @@
 #include <boost/describe.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <string>

@@ -20,7 +20,6 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
-#include <assay/harness/trial/trial.hpp>
 
 namespace {
 

@@ -1,9 +1,6 @@
 // The clauses of bounded_queue, each beside the scenario that checks it.
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <iterator>
@@ -15,7 +12,6 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
-#include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 

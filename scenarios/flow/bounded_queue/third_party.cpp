@@ -7,7 +7,6 @@
 #include <boost/asio/experimental/concurrent_channel.hpp>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/catalogue/subjects.hpp>

@@ -15,7 +15,6 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
-#include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace {

@@ -3,7 +3,6 @@
 #include <assay/scenarios/lifecycle/graceful_shutdown/alternative.hpp>
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

@@ -12,7 +12,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/describe.hpp>
 #include <chrono>
-#include <cstdint>
 #include <exception>
 #include <functional>
 #include <map>

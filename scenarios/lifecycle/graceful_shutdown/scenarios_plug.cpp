@@ -2,7 +2,6 @@
 #include <chrono>
 #include <exception>
 #include <string>
-#include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/plug.hpp>

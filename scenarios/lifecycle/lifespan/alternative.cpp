@@ -4,7 +4,6 @@
 // unhandled ones.
 #include <boost/asio/this_coro.hpp>
 #include <exception>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

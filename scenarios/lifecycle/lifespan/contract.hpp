@@ -19,7 +19,6 @@
 
 #include <assay/harness/trial/feature.hpp>
 #include <assay/harness/trial/invariant.hpp>
-#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 

@@ -7,7 +7,6 @@
 // times out is reported, and is no failure; a single failure is thrown as it is; there are turns between the steps.
 #pragma once
 
-#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -1,15 +1,9 @@
 // Random programs on a lifespan: resources that start and stop well, fail, or take their time, and a cancel from outside.
 // What started is stopped, once, in reverse order; what did not is not.
-#include <algorithm>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
