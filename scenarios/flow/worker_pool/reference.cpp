@@ -67,7 +67,7 @@ class reference_pool final : public contract::worker_pool {
 
   awaitable<void> drain() override { return pool_->drain(); }
   awaitable<void> outcome(int id) override {
-    return translated(handles_.at(id).value().wait(), rethrow_as_outcome);
+    return translated(jobs_.at(std::to_string(id)).handle.value().wait(), rethrow_as_outcome);
   }
   bool drains_nested() const override { return false; }
   void start() override {
@@ -82,19 +82,17 @@ class reference_pool final : public contract::worker_pool {
   void do_scale_to(std::int64_t workers) override { pool_->scale_to(static_cast<std::size_t>(workers)); }
 
   awaitable<void> do_submit(item job, contract::worker_pool_request how) override {
-    const int id = job.id();
+    const std::string name = std::to_string(job.id());
     reference::job_options options;
-    options.name = std::to_string(id);
+    options.name = name;
     options.priority = static_cast<int>(how.priority);
     if (how.timeout_ns != 0) options.timeout = nanoseconds(how.timeout_ns);
-    const auto shared = std::make_shared<item>(std::move(job));
-    items_.emplace(options.name, shared);
-    std::optional<reference::job_handle>& place = handles_[id];  // once it is accepted nothing may fail
-    auto work = run_job(shared);
+    accepted_job& place = jobs_[name];  // once it is accepted nothing may fail
+    place.one = std::move(job);
+    auto work = run_job(name);
     const std::exception_ptr failure = co_await failure_of(hand_in(work, std::move(options), place));
     if (!failure) co_return;
-    items_.erase(std::to_string(id));
-    handles_.erase(id);
+    jobs_.erase(name);
     rethrow_as_outcome(failure);
   }
 
@@ -115,34 +113,33 @@ class reference_pool final : public contract::worker_pool {
   }
 
  private:
-  awaitable<void> run_job(std::shared_ptr<item> job) {
-    item mine = std::move(*job);
-    items_.erase(std::to_string(mine.id()));
+  struct accepted_job {
+    item one;                                     // until it begins
+    std::optional<reference::job_handle> handle;  // once it is accepted
+  };
+
+  awaitable<void> run_job(std::string name) {
+    item mine = std::move(jobs_.at(name).one);
     co_await execute(std::move(mine));
   }
 
-  awaitable<void> hand_in(awaitable<void>& work, reference::job_options options,
-                          std::optional<reference::job_handle>& place) {
+  awaitable<void> hand_in(awaitable<void>& work, reference::job_options options, accepted_job& place) {
     reference::job_handle handle = co_await pool_->submit(work, std::move(options));
-    place = std::move(handle);
+    place.handle = std::move(handle);
   }
 
   // The items of jobs that were not executed.
   std::vector<item> items_of(const std::vector<reference::unstarted_job>& unstarted) {
     std::vector<item> items;
-    for (const reference::unstarted_job& job : unstarted) {
-      const auto found = items_.find(job.options.name);
-      items.push_back(std::move(*found->second));
-      items_.erase(found);
-    }
+    for (const reference::unstarted_job& job : unstarted)
+      items.push_back(std::move(jobs_.at(job.options.name).one));
     return items;
   }
 
   environment& env_;
   reference::shutdown_watch watch_;
   std::shared_ptr<reference::worker_pool> pool_;
-  std::map<int, std::optional<reference::job_handle>> handles_;  // empty while the job is being handed in
-  std::map<std::string, std::shared_ptr<item>> items_;           // of jobs that have not begun, by name
+  std::map<std::string, accepted_job> jobs_;  // by name
 };
 
 const implements<reference_pool> reference_subject(

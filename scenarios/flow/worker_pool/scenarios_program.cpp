@@ -27,18 +27,12 @@ const grammar rules = {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-struct running_guard {
-  explicit running_guard(int& running) : count(&running) { ++*count; }
-  running_guard(const running_guard&) = delete;
-  running_guard& operator=(const running_guard&) = delete;
-  ~running_guard() { --*count; }
-  int* count;
-};
-
 asio::awaitable<void> work_on(std::vector<int>& begun, int& running, int id) {
-  const running_guard guard(running);
+  ++running;
   begun.push_back(id);
-  co_await sleep_for(std::chrono::milliseconds(5 * (id % 3)));
+  const std::exception_ptr failure = co_await failure_of(sleep_for(std::chrono::milliseconds(5 * (id % 3))));
+  --running;
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -12,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/item.hpp>
 #include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/flow/worker_pool/contract.hpp>
@@ -36,15 +36,9 @@ inline boost::asio::awaitable<void> wait_in(
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max()) {
   where->push_back(&self);
   self.timer.expires_at(deadline);
-  boost::system::error_code ended;
-  std::exception_ptr failure;
-  try {
-    co_await self.timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ended));
-  } catch (...) {
-    failure = std::current_exception();
-  }
+  const std::exception_ptr ended = co_await failure_of(self.timer.async_wait(boost::asio::use_awaitable));
   std::erase(*where, &self);
-  if (failure) std::rethrow_exception(failure);
+  if (ended && !is_cancellation(ended)) std::rethrow_exception(ended);
   check_cancelled(co_await boost::asio::this_coro::cancellation_state);
 }
 
