@@ -239,11 +239,9 @@ class pool_in_shifts final : public contract::worker_pool {
 
   awaitable<void> hand_in(item one, contract::worker_pool_request how) {
     pool_waiter self(executor_);
-    if (is(newcomers_overtake_parked_submits)) {
-      while (state_ == state::open && !has_room()) co_await wait_in(submitters_, self);
-    }
-    if (state_ != state::open) throw contract::closed_error();
     const bool overtakes = is(newcomers_overtake_parked_submits);
+    while (overtakes && state_ == state::open && !has_room()) co_await wait_in(submitters_, self);
+    if (state_ != state::open) throw contract::closed_error();
     if ((overtakes || submitters_->empty()) && has_room()) {
       accept(std::move(one), how);
       co_return;
@@ -325,16 +323,10 @@ class pool_in_shifts final : public contract::worker_pool {
   }
 
   std::int64_t urgency_of(const job& one) const {
-    switch (wrong_) {
-      case urgency_is_ignored:
-        return 0;
-      case the_least_urgent_job_is_first:
-        return -one.how.priority;
-      case equals_begin_last_come_first:
-        return 1000 * one.how.priority + one.id;
-      default:
-        return one.how.priority;
-    }
+    if (is(urgency_is_ignored)) return 0;
+    if (is(the_least_urgent_job_is_first)) return -one.how.priority;
+    if (is(equals_begin_last_come_first)) return 1000 * one.how.priority + one.id;
+    return one.how.priority;
   }
 
   awaitable<void> run(presence here, job_ptr mine) {
@@ -431,14 +423,9 @@ class pool_in_shifts final : public contract::worker_pool {
   }
 
   bool has_drained() const {
-    switch (wrong_) {
-      case drain_waits_for_the_queue_only:
-        return queue_.empty();
-      case drain_waits_for_one_idle_worker:
-        return queue_.empty() && on_shift_ < workers_;
-      default:
-        return on_shift_ == 0;
-    }
+    if (is(drain_waits_for_the_queue_only)) return queue_.empty();
+    if (is(drain_waits_for_one_idle_worker)) return queue_.empty() && on_shift_ < workers_;
+    return on_shift_ == 0;
   }
 
   awaitable<void> until_drained() {

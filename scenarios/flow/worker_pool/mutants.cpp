@@ -1,7 +1,4 @@
 // The mutants of worker_pool: the pool in shifts with one thing wrong each.
-#include <string>
-#include <vector>
-
 #include <assay/harness/catalogue/subjects.hpp>
 #include <assay/scenarios/flow/worker_pool/alternative.hpp>
 
