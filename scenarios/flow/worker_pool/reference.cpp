@@ -1,20 +1,27 @@
-#include <assay/scenarios/flow/worker_pool/reference.hpp>
+// The reference's worker pool behind the contract.
+#include <assay/reference/flow/worker_pool.hpp>
 
+#include <cstddef>
+#include <exception>
+#include <map>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/reference/core/deadline.hpp>
 #include <assay/reference/core/errors.hpp>
+#include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
-
 namespace {
 
-namespace asio = boost::asio;
-
 // The reference's own words for the contract's outcomes.
-[[noreturn]] void rethrow_translated(const std::exception_ptr& failure) {
+[[noreturn]] void rethrow_as_outcome(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const reference::closed&) {
@@ -28,14 +35,6 @@ namespace asio = boost::asio;
   }
 }
 
-std::exception_ptr translated(const std::exception_ptr& failure) {
-  try {
-    rethrow_translated(failure);
-  } catch (...) {
-    return std::current_exception();
-  }
-}
-
 reference::worker_pool_options options_of(environment& env, const contract::worker_pool_config& config) {
   reference::worker_pool_options options;
   options.workers = static_cast<std::size_t>(config.workers);
@@ -43,138 +42,110 @@ reference::worker_pool_options options_of(environment& env, const contract::work
   options.started = config.started;
   options.unhandled = [&env](const reference::task_failure& failure) {
     const detail::harness_section section;  // the hook must not throw
-    env.report_unhandled(translated(failure.error));
+    try {
+      rethrow_as_outcome(failure.error);
+    } catch (...) {
+      env.report_unhandled(std::current_exception());
+    }
   };
   return options;
 }
 
-}  // namespace
-
-std::vector<std::string> reference_pool_features() {
-  return {"stop_now",    "drain_deadline", "handles", "nested_submit", "bounded", "fair",
-          "restartable", "job_timeout",    "scaling", "priorities",    "lifetime"};
-}
-
-reference_pool::reference_pool(environment& env, const contract::worker_pool_config& config)
-    : env_(env),
-      watch_(env.executor()),
-      pool_(std::make_shared<reference::worker_pool>(env.executor(), options_of(env, config))) {}
-
-reference_pool::~reference_pool() {
-  *alive_ = false;
-  const bool in_use = pool_->running() + pool_->queued() + pool_->parked_submitters() > 0;
-  if (!in_use || watch_.shutting_down()) return;
-  // A scenario that failed half way has left jobs behind; the pool outlives them.
-  (void)pool_->stop_now();
-  env_.owner().keep(pool_);
-}
-
-boost::asio::awaitable<void> reference_pool::run_job(std::shared_ptr<item> job) {
-  item mine = std::move(*job);
-  items_.erase(std::to_string(mine.id()));
-  co_await execute(std::move(mine));
-}
-
-boost::asio::awaitable<std::exception_ptr> reference_pool::end_of(std::shared_ptr<item> job) {
-  const std::shared_ptr<const bool> alive = alive_;
-  std::exception_ptr failure;
-  try {
-    co_await reference_pool::run_job(std::move(job));
-  } catch (...) {
-    failure = std::current_exception();
+class reference_pool final : public contract::worker_pool {
+ public:
+  reference_pool(environment& env, const contract::worker_pool_config& config)
+      : env_(env),
+        watch_(env.executor()),
+        pool_(std::make_shared<reference::worker_pool>(env.executor(), options_of(env, config))) {}
+  ~reference_pool() override {
+    const bool in_use = pool_->running() + pool_->queued() + pool_->parked_submitters() > 0;
+    if (!in_use || watch_.shutting_down()) return;
+    // A scenario that failed half way has left jobs behind; the pool outlives them.
+    (void)pool_->stop_now();
+    env_.owner().keep(pool_);
   }
-  if (*alive) co_return failure;
-  if (failure) std::rethrow_exception(failure);
-  contract::throw_cancelled();
-}
 
-reference::job_options reference_pool::options_for(int id, const contract::worker_pool_request& how) const {
-  reference::job_options options;
-  options.name = std::to_string(id);
-  options.priority = static_cast<int>(how.priority);
-  if (how.timeout_ns != 0) options.timeout = nanoseconds(how.timeout_ns);
-  return options;
-}
+  awaitable<void> drain() override { return pool_->drain(); }
+  awaitable<void> outcome(int id) override {
+    return translated(jobs_.at(std::to_string(id)).handle.value().wait(), rethrow_as_outcome);
+  }
+  bool drains_nested() const override { return false; }
+  void start() override {
+    try {
+      pool_->start();
+    } catch (const std::logic_error& error) {
+      throw contract::rejected_error(error.what());
+    }
+  }
 
-boost::asio::awaitable<void> reference_pool::work_for(item job) {
-  const int id = job.id();
-  auto shared = std::make_shared<item>(std::move(job));
-  items_.emplace(std::to_string(id), shared);
-  return run_job(std::move(shared));
-}
+ protected:
+  void do_scale_to(std::int64_t workers) override { pool_->scale_to(static_cast<std::size_t>(workers)); }
 
-boost::asio::awaitable<void> reference_pool::do_submit(item job, contract::worker_pool_request how) {
-  const int id = job.id();
-  auto work = work_for(std::move(job));
-  reference::job_options options = options_for(id, how);
-  std::exception_ptr failure;
-  try {
-    std::optional<reference::job_handle>& place =
-        handles_[id];  // before: once it is accepted nothing may fail
+  awaitable<void> do_submit(item job, contract::worker_pool_request how) override {
+    const std::string name = std::to_string(job.id());
+    reference::job_options options;
+    options.name = name;
+    options.priority = static_cast<int>(how.priority);
+    if (how.timeout_ns != 0) options.timeout = nanoseconds(how.timeout_ns);
+    accepted_job& place = jobs_[name];  // once it is accepted nothing may fail
+    place.one = std::move(job);
+    auto work = run_job(name);
+    const std::exception_ptr failure = co_await failure_of(hand_in(work, std::move(options), place));
+    if (!failure) co_return;
+    jobs_.erase(name);
+    rethrow_as_outcome(failure);
+  }
+
+  awaitable<std::vector<item>> do_stop_now() override {
+    std::vector<item> items = items_of(pool_->stop_now());
+    // What was taken out is returned whatever requests come meanwhile.
+    co_await reference::shield(pool_->drain());
+    co_return items;
+  }
+
+  awaitable<contract::worker_pool_report> do_drain_for(nanoseconds patience) override {
+    const reference::drain_report stopped = co_await pool_->drain_until(reference::deadline_after(patience));
+    contract::worker_pool_report report;
+    report.cancelled = stopped.cancelled;
+    report.unstarted = stopped.unstarted.size();
+    report.returned = items_of(stopped.unstarted);
+    co_return report;
+  }
+
+ private:
+  struct accepted_job {
+    item one;                                     // until it begins
+    std::optional<reference::job_handle> handle;  // once it is accepted
+  };
+
+  awaitable<void> run_job(std::string name) {
+    item mine = std::move(jobs_.at(name).one);
+    co_await execute(std::move(mine));
+  }
+
+  awaitable<void> hand_in(awaitable<void>& work, reference::job_options options, accepted_job& place) {
     reference::job_handle handle = co_await pool_->submit(work, std::move(options));
-    place = std::move(handle);
-  } catch (...) {
-    failure = std::current_exception();
+    place.handle = std::move(handle);
   }
-  if (!failure) co_return;
-  forget(id);
-  handles_.erase(id);
-  rethrow_translated(failure);
-}
 
-boost::asio::awaitable<void> reference_pool::outcome(int id) {
-  std::exception_ptr failure;
-  try {
-    co_await handles_.at(id).value().wait();
-  } catch (...) {
-    failure = std::current_exception();
+  // The items of jobs that were not executed.
+  std::vector<item> items_of(const std::vector<reference::unstarted_job>& unstarted) {
+    std::vector<item> items;
+    for (const reference::unstarted_job& job : unstarted)
+      items.push_back(std::move(jobs_.at(job.options.name).one));
+    return items;
   }
-  if (failure) rethrow_translated(failure);
-}
 
-void reference_pool::start() {
-  try {
-    pool_->start();
-  } catch (const std::logic_error& error) {
-    throw contract::rejected_error(error.what());
-  }
-}
+  environment& env_;
+  reference::shutdown_watch watch_;
+  std::shared_ptr<reference::worker_pool> pool_;
+  std::map<std::string, accepted_job> jobs_;  // by name
+};
 
-std::vector<item> reference_pool::items_of(const std::vector<reference::unstarted_job>& unstarted) {
-  std::vector<item> items;
-  for (const reference::unstarted_job& job : unstarted) {
-    const auto found = items_.find(job.options.name);
-    items.push_back(std::move(*found->second));
-    items_.erase(found);
-  }
-  return items;
-}
-
-boost::asio::awaitable<std::vector<item>> reference_pool::do_stop_now() {
-  const std::vector<reference::unstarted_job> unstarted = pool_->stop_now();
-  std::vector<item> items = items_of(unstarted);
-  // What was taken out is returned whatever requests come meanwhile.
-  co_await reference::shield(pool_->drain());
-  co_return items;
-}
-
-boost::asio::awaitable<contract::worker_pool_report> reference_pool::do_drain_for(nanoseconds patience) {
-  const reference::drain_report stopped = co_await pool_->drain_until(reference::deadline_after(patience));
-  contract::worker_pool_report report;
-  report.cancelled = stopped.cancelled;
-  report.unstarted = stopped.unstarted.size();
-  report.returned = items_of(stopped.unstarted);
-  co_return report;
-}
-
-namespace {
-
-const detail::registrar registered(std::make_unique<subject<contract::worker_pool>>(
-    "reference", subject_kind::reference, subject_traits{.features = reference_pool_features()},
-    [](environment& env, const contract::worker_pool_config& config) {
-      return std::make_unique<reference_pool>(env, config);
-    }));
+const implements<reference_pool> reference_subject(
+    "reference", subject_kind::reference,
+    {.features = {"stop_now", "drain_deadline", "handles", "nested_submit", "bounded", "fair", "restartable",
+                  "job_timeout", "scaling", "priorities", "lifetime"}});
 
 }  // namespace
-
 }  // namespace assay

@@ -1,10 +1,6 @@
 // Random programs on a worker pool: submits, cancels and a drain. An accepted job is executed once, one that was not
 // accepted never is, and the drain ends.
-#include <algorithm>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -13,6 +9,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/flow/worker_pool/contract.hpp>
 
 namespace assay {
@@ -30,23 +27,12 @@ const grammar rules = {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-asio::awaitable<void> sleep_for(std::chrono::nanoseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
-  co_await timer.async_wait(asio::use_awaitable);
-}
-
-struct running_guard {
-  explicit running_guard(int& running) : count(&running) { ++*count; }
-  running_guard(const running_guard&) = delete;
-  running_guard& operator=(const running_guard&) = delete;
-  ~running_guard() { --*count; }
-  int* count;
-};
-
 asio::awaitable<void> work_on(std::vector<int>& begun, int& running, int id) {
-  const running_guard guard(running);
+  ++running;
   begun.push_back(id);
-  co_await sleep_for(std::chrono::milliseconds(5 * (id % 3)));
+  const std::exception_ptr failure = co_await failure_of(sleep_for(std::chrono::milliseconds(5 * (id % 3))));
+  --running;
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -93,8 +79,7 @@ ASSAY_PROGRAM(worker_pool, "WPL-1", rules,
       t.expect(submits[i].cancelled() || submits[i].closed() || submits[i].rejected(),
                "a submit ends with an outcome of the contract");
   }
-  std::sort(begun.begin(), begun.end());
-  t.expect_eq(begun, accepted, "WPL-1: accepted jobs are executed, once, and no others");
+  t.expect_eq(sorted(begun), accepted, "WPL-1: accepted jobs are executed, once, and no others");
   t.expect(t.items().balanced(), "every job is accounted for", t.items().summary());
 }
 
