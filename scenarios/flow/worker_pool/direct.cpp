@@ -1,7 +1,6 @@
 // The least pool: it claims nothing, and has no queue. A job goes from its submitter straight to a worker, which is a task
 // that is started for this one job. While every worker is busy one lets its submitters wait, and takes whoever came last,
 // the other refuses.
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <cstddef>
 #include <exception>

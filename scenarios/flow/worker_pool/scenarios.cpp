@@ -17,7 +17,6 @@
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/scope.hpp>
-#include <assay/harness/trial/trial.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/flow/worker_pool/contract.hpp>
 

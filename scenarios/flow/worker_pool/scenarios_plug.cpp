@@ -1,8 +1,6 @@
 // The plug check of worker_pool.
 #include <chrono>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/plug.hpp>

@@ -2,7 +2,6 @@
 // accepted never is, and the drain ends.
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
-#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
