@@ -7,6 +7,15 @@ namespace assay {
 std::vector<std::string> lint_features(const catalogue& all) {
   std::vector<std::string> complaints;
   for (const contract_info& contract : all.contracts()) {
+    const bool has_least = std::any_of(all.subjects().begin(), all.subjects().end(), [&](const auto& one) {
+      return one->contract() == contract.name && one->kind() == subject_kind::alternative &&
+             one->traits().features.empty();
+    });
+    if (!has_least)
+      complaints.push_back(
+          contract.name +
+          " has no least subject: an alternative that claims nothing, and offers the smallest "
+          "that the contract allows");
     for (const feature_info& feature : contract.features) {
       const bool claimed = std::any_of(all.subjects().begin(), all.subjects().end(), [&](const auto& one) {
         return one->contract() == contract.name && one->kind() != subject_kind::reference &&

@@ -10,7 +10,8 @@
 namespace assay {
 
 /// One complaint for each feature that is claimed by nobody but the reference and the mutants: whether its scenarios fit more
-/// than one design, nobody has seen.
+/// than one design, nobody has seen. And one for each contract without a least subject, which claims nothing: whether its core
+/// asks for more than its texts, nobody has seen.
 std::vector<std::string> lint_features(const catalogue& all);
 
 }  // namespace assay

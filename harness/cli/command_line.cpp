@@ -441,7 +441,9 @@ class reader {
         add_verb("lint", verb::lint, "Whether the catalogue (and a file of findings) is sound",
                  "  assay lint\n  assay lint --features --findings scenarios/findings.json");
     v->add_flag("--features", line_.lint_features,
-                "Every feature is claimed by a subject that is neither the reference nor a mutant");
+                "Every feature is claimed by a subject that is neither the reference nor a mutant, and every "
+                "contract has one that "
+                "claims nothing");
     text_option(v, "--findings", "Check these recorded findings as well", "FILE",
                 [this](const std::string& text) { line_.findings = text; });
   }

@@ -283,9 +283,13 @@ TEST_F(lint, a_feature_is_claimed_by_the_reference_and_mutants_alone) {
   claim("mutant", subject_kind::mutant, {"fast"});
   EXPECT_THAT(
       lint_features(all),
-      ElementsAre("the feature 'fast' of rich is claimed by no subject but the reference and mutants",
-                  "the feature 'safe' of rich is claimed by no subject but the reference and mutants"));
+      ElementsAre(
+          "rich has no least subject: an alternative that claims nothing, and offers the smallest that the "
+          "contract allows",
+          "the feature 'fast' of rich is claimed by no subject but the reference and mutants",
+          "the feature 'safe' of rich is claimed by no subject but the reference and mutants"));
   claim("alternative", subject_kind::alternative, {"fast"});
+  claim("least", subject_kind::alternative, {});
   EXPECT_THAT(
       lint_features(all),
       ElementsAre("the feature 'safe' of rich is claimed by no subject but the reference and mutants"));
