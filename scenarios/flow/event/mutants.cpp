@@ -1,0 +1,61 @@
+// Events that are wrong in one known way each: the alternative with one rule broken.
+#include <assay/harness/catalogue/subjects.hpp>
+#include <assay/scenarios/flow/event/alternative.hpp>
+
+namespace assay {
+namespace {
+
+using enum event_defect;
+
+[[maybe_unused]] const mutants<alternative_event, event_defect> wrong(
+    {"clear", "timed", "latch", "auto_reset", "fair", "thread_set", "statistics", "strict_entry", "posted_wakeups",
+     "checked_destruction"},
+    {{works_inverted, "EVT-m4: to be set means that one has to wait", {{"EVT-1", "waits for the event to be set"}}},
+     {set_frees_one, "EVT-m2: set wakes one of those who wait", {{"EVT-1", "set releases every waiter"}}},
+     {loses_waiters_when_cleared_at_once,
+      "EVT-m3: who was woken looks at the flag, and waits on if it was cleared meanwhile",
+      {{"EVT-1", "clear takes nothing back"}}},
+     {forgets_a_set_without_waiters, "set is remembered only if somebody waits", {{"EVT-2", "set needs no waiter"}}},
+     {second_set_clears, "a second set clears the event", {{"EVT-2", "a second set changes nothing"}}},
+     {one_wait_uses_it_up, "the first wait after set clears the event", {{"EVT-2", "every wait on an event"}}},
+     {cancelled_waiter_stays,
+      "a cancelled wait leaves an entry, which takes the next set of an auto-reset event",
+      {{"EVT-3", "more are parked than waits are under way"}}},
+     {cancelling_frees_another, "cancelling a wait frees another", {{"EVT-3", "affects no other"}}},
+     {clear_is_ignored, "clear does nothing", {{"EVT-4", "a cleared event is not set"}}},
+     {frees_in_a_later_turn, "set frees those who are parked a turn later", {{"EVT-4", "by the set before it"}}},
+     {outside_set_wakes_nobody,
+      "EVT-m1: set straight from a signal handler: the flag is set, and the loop is not woken",
+      {{"EVT-5", "wakes who waits in an idle loop"}}},
+     {latch_can_be_cleared, "a latch can be cleared", {{"EVT-6", "a latch refuses to be cleared"}}},
+     {deadline_beats_the_set,
+      "who runs at his deadline says that it timed out, although he was freed",
+      {{"EVT-7", "a set that comes first is reported"}}},
+     {expired_waiter_stays, "a wait that timed out leaves an entry", {{"EVT-3", "more are parked than"}}},
+     {stores_every_set, "every set without a waiter is remembered", {{"EVT-8", "it is remembered once"}}},
+     {set_frees_all, "an auto-reset set frees everybody", {{"EVT-8", "frees exactly one"}}},
+     {gives_nothing_back,
+      "M-X4: a set that freed a cancelled waiter is gone",
+      {{"EVT-8", "is there for the next"}, {"X-4", "the next in line gets"}}},
+     {broadcast_uses_up_a_set, "a broadcast clears", {{"EVT-9", "a broadcast uses up no set"}}},
+     {broadcast_leaves_a_set, "a broadcast is remembered", {{"EVT-9", "a broadcast leaves no set"}}},
+     {gives_back_a_broadcast,
+      "a cancelled waiter that a broadcast freed leaves a set",
+      {{"EVT-9", "gives nothing back"}}},
+     {cancelled_wait_clears, "a cancelled wait clears the event", {{"X-2", "cancelled or not"}}},
+     {begins_although_cancelled, "a cancelled scope is entered", {{"X-6", "reports cancelled"}}},
+     {weak_request_uses_up_the_strong,
+      "M-X7: after a weak request, a strong one goes unheard",
+      {{"X-7", "a stronger request gets through"}}},
+     {resumes_inside_the_set,
+      "M-X12: a waiter continues inside the set that freed it",
+      {{"X-12", "inside the call that woke it"}}},
+     {serves_the_last_parked_first, "the last who came is freed first", {{"X-13", "who has waited longest"}}},
+     {destruction_is_not_checked, "an event with waiters is destroyed and nobody notices", {{"X-20", ""}}},
+     {times_out_early, "a deadline fires after half of the time", {{"X-23", "never fires before its deadline"}}},
+     {ignores_a_deadline_that_has_passed, "a deadline that has passed is none", {{"X-25", "ends the wait"}}},
+     {deadlines_overflow, "a far deadline lies in the past", {{"X-23", "never fires before its deadline"}}},
+     {forgets_who_was_counted, "looking at the statistics changes them", {{"X-28", "looking changes nothing"}}}});
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,369 @@
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <string>
+
+#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
+#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/flow/event/contract.hpp>
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using assay::contract::event_form;
+
+ASSAY_CONTRACT(event, "flow", "a flag with waiters: manual-reset, auto-reset or a latch");
+
+// ---- set, clear and cancelled waits
+
+ASSAY_CLAUSE(event, "EVT-1", must,
+             "A wait on a set event completes, and `set` releases every waiter that is parked, even if `clear` follows in "
+             "the same turn (all get the same, so their order is not observable: X-14).") {
+  auto event = make();
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  t.expect(first.pending() && second.pending(), "a wait waits for the event to be set");
+  event->set();
+  co_await t.settle();
+  t.expect(first.done() && second.done(), "set releases every waiter");
+  auto late = co_await t.begin("wait 3", event->wait());
+  t.expect(late.done(), "a wait on a set event completes");
+  co_await t.cancel(late);
+}
+
+ASSAY_SCENARIO(event, "EVT-1", "cleared at once", .features = {"clear"}) {
+  auto event = make();
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  event->set();
+  event->clear();
+  co_await t.settle();
+  t.expect(first.done() && second.done(), "clear takes nothing back from those who were released");
+  t.expect(!event->is_set(), "the event is clear");
+  co_await t.cancel(first);
+  co_await t.cancel(second);
+}
+
+ASSAY_CLAUSE(event, "EVT-2", must,
+             "`set` does not suspend, can be called twice and without a waiter, and is remembered, however many waits it "
+             "ends (an auto-reset event: EVT-8).") {
+  auto event = make();
+  t.expect(!event->is_set(), "a new event is not set");
+  event->set();
+  t.expect(event->is_set(), "set needs no waiter");
+  event->set();
+  t.expect(event->is_set(), "a second set changes nothing");
+  for (const char* name : {"wait 1", "wait 2"}) {
+    auto wait = co_await t.begin(name, event->wait());
+    t.expect(wait.done(), "every wait on an event that was set completes");
+    co_await t.cancel(wait);
+  }
+}
+
+ASSAY_CLAUSE(event, "EVT-3", must, "A cancelled wait leaves no entry, and the other waiters as they are.") {
+  auto event = make();
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  auto third = co_await t.begin("wait 3", event->wait());
+  co_await t.cancel(second);
+  t.expect(second.cancelled(), "the cancelled wait ends as cancelled");
+  t.expect(first.pending() && third.pending(), "cancelling one wait affects no other");
+  if (make.claims("statistics")) t.expect_eq(event->waiting(), 2U, "a cancelled wait leaves no entry");
+  event->set();
+  co_await t.settle();
+  t.expect(first.done() && third.done(), "set releases every waiter beside a cancelled one");
+}
+
+ASSAY_SCENARIO(event, "EVT-3", "swept", .asks = {"statistics"}, .swept = true) {
+  auto event = make();
+  auto victim = t.start("wait 1", event->wait());
+  t.victim(victim);
+  auto other = co_await t.begin("wait 2", event->wait());
+  t.expect(other.pending(), "cancelling one wait affects no other");
+  event->set();
+  co_await t.settle();
+  t.sometimes("the wait was cancelled", victim.cancelled());
+  t.expect(victim.ended() && other.done(), "set releases every waiter beside a cancelled one");
+}
+
+ASSAY_CLAUSE(event, "EVT-4", must, "A waiter that parks after `clear` waits for the next `set`.", .features = {"clear"}) {
+  auto event = make();
+  auto early = co_await t.begin("wait 1", event->wait());
+  event->set();
+  event->clear();
+  t.expect(!event->is_set(), "a cleared event is not set");
+  auto late = co_await t.begin("wait 2", event->wait());
+  t.expect(early.done() && late.pending(), "who parks after clear is not released by the set before it");
+  event->set();
+  co_await t.settle();
+  t.expect(late.done(), "the next set releases who parked after clear");
+  co_await t.cancel(early);
+}
+
+// ---- from outside, latch, timed
+
+ASSAY_CLAUSE(event, "EVT-5", must,
+             "A `set` from a signal or from another thread goes through the executor, and wakes an otherwise idle loop.",
+             .features = {"thread_set"},
+             .why = "nothing but this call can wake anybody; reference/tests/event_test.cpp makes it from a thread") {
+  auto event = make();
+  auto wait = co_await t.begin("wait 1", event->wait());
+  co_await t.pass(10ms);
+  event->set_from_outside();
+  t.expect(wait.pending(), "no continuation runs on the thread that sets");
+  co_await t.settle();
+  t.expect(wait.done(), "a set from outside wakes who waits in an idle loop");
+  t.expect(event->is_set(), "it is remembered as any other");
+  co_await t.cancel(wait);
+}
+
+ASSAY_CLAUSE(event, "EVT-6", should, "A latch form, which cannot be cleared, exists for shutdown.", .features = {"latch"},
+             .asks = {"clear"}) {
+  auto event = make({.form = event_form::latch});
+  event->set();
+  bool refused = false;
+  if (make.claims("clear")) {
+    try {
+      event->clear();
+    } catch (const assay::contract::rejected_error&) {
+      refused = true;
+    }
+    t.expect(refused, "a latch refuses to be cleared");
+  }
+  t.expect(event->is_set(), "a latch stays set");
+  auto wait = co_await t.begin("wait 1", event->wait());
+  t.expect(wait.done(), "a wait on a latch that is set completes");
+  co_await t.cancel(wait);
+}
+
+ASSAY_CLAUSE(event, "EVT-7", must,
+             "A timed wait reports set if the `set` committed before the wait ended, else timed out, and leaves no entry "
+             "either way.",
+             .features = {"timed"}, .asks = {"statistics"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto event = make();
+    auto expired = co_await t.begin("wait 1", event->wait_for(patience));
+    co_await t.pass(patience);
+    t.expect(expired.timed_out(), "a wait without a set times out");
+    auto met = co_await t.begin("wait 2", event->wait_for(patience));
+    co_await t.advance(patience);
+    event->set();
+    co_await t.settle();
+    t.expect(met.done(), "a set that comes first is reported, at the deadline as well");
+    auto late = co_await t.begin("wait 3", event->wait_for(patience));
+    t.expect(late.done(), "a timed wait on a set event completes");
+  }
+}
+
+// ---- auto-reset
+
+ASSAY_CLAUSE(event, "EVT-8", must,
+             "A `set` of an auto-reset event without a waiter is remembered once; with waiters it frees exactly one; and a "
+             "freed waiter that ends as cancelled or timed out gives it back.",
+             .features = {"auto_reset"}) {
+  auto event = make({.form = event_form::auto_reset});
+  event->set();
+  event->set();
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  auto third = co_await t.begin("wait 3", event->wait());
+  t.expect(first.done(), "a set without a waiter is remembered");
+  t.expect(second.pending() && third.pending(), "it is remembered once");
+  event->set();
+  co_await t.settle();
+  t.expect(second.done() != third.done(), "a set with waiters frees exactly one");
+  event->set();
+  co_await t.settle();
+  t.expect(second.done() && third.done(), "the next set frees the next");
+  co_await t.cancel(second);
+  co_await t.cancel(third);
+}
+
+ASSAY_SCENARIO(event, "EVT-8", "swept", .features = {"auto_reset"}, .swept = true) {
+  auto event = make({.form = event_form::auto_reset});
+  auto victim = t.start("wait 1", event->wait());
+  t.victim(victim);
+  co_await t.settle();
+  event->set();
+  co_await t.settle();
+  auto next = co_await t.begin("wait 2", event->wait());
+  t.sometimes("the wait was cancelled", victim.cancelled());
+  t.expect_eq(next.done(), victim.cancelled(), "a set that a cancelled waiter did not use is there for the next, once");
+  co_await t.cancel(next);
+}
+
+ASSAY_SCENARIO(event, "EVT-8", "timed out", .features = {"auto_reset", "timed"}) {
+  auto event = make({.form = event_form::auto_reset});
+  auto timed = co_await t.begin("wait 1", event->wait_for(10ms));
+  co_await t.advance(10ms);
+  event->set();
+  co_await t.settle();
+  auto next = co_await t.begin("wait 2", event->wait());
+  t.expect(timed.done() != next.done(), "a set that meets a deadline frees exactly one");
+  co_await t.cancel(next);
+}
+
+ASSAY_CLAUSE(event, "EVT-9", must,
+             "A `broadcast` frees every waiter of an auto-reset event, and neither uses up nor leaves a `set`.",
+             .features = {"auto_reset"}) {
+  auto event = make({.form = event_form::auto_reset});
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  event->broadcast();
+  co_await t.settle();
+  t.expect(first.done() && second.done(), "a broadcast frees every waiter");
+  auto third = co_await t.begin("wait 3", event->wait());
+  t.expect(third.pending(), "a broadcast leaves no set");
+  co_await t.cancel(third);
+  event->set();
+  event->broadcast();
+  auto fourth = co_await t.begin("wait 4", event->wait());
+  t.expect(fourth.done(), "a broadcast uses up no set");
+  co_await t.cancel(fourth);
+}
+
+ASSAY_SCENARIO(event, "EVT-9", "swept", .features = {"auto_reset"}, .swept = true) {
+  auto event = make({.form = event_form::auto_reset});
+  auto victim = t.start("wait 1", event->wait());
+  t.victim(victim);
+  co_await t.settle();
+  event->broadcast();
+  co_await t.settle();
+  auto next = co_await t.begin("wait 2", event->wait());
+  t.expect(next.pending(), "a waiter that a broadcast freed gives nothing back");
+  co_await t.cancel(next);
+}
+
+// ---- cross-cutting
+
+namespace {
+
+asio::awaitable<void> wait_when_cancelled(assay::contract::event& event) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await event.wait();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(event, "X-2", "", .swept = true) {
+  auto event = make();
+  event->set();
+  auto victim = t.start("wait 1", event->wait());
+  t.victim(victim);
+  co_await t.settle();
+  t.expect(event->is_set(), "a wait leaves the event set, cancelled or not");
+}
+
+ASSAY_SCENARIO(event, "X-4", "", .features = {"auto_reset"}, .swept = true) {
+  auto event = make({.form = event_form::auto_reset});
+  auto victim = t.start("wait 1", event->wait());
+  t.victim(victim);
+  co_await t.settle();
+  auto other = co_await t.begin("wait 2", event->wait());
+  event->set();
+  co_await t.settle();
+  t.expect(victim.done() != other.done(), "the next in line gets what a cancelled waiter held");
+  co_await t.cancel(other);
+}
+
+ASSAY_SCENARIO(event, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
+  auto event = make();
+  event->set();
+  auto wait = co_await t.begin("wait in a cancelled scope", wait_when_cancelled(*event));
+  co_await t.cancel(wait);
+  t.expect(wait.cancelled(), "a wait that enters a cancelled scope reports cancelled");
+}
+
+ASSAY_SCENARIO(event, "X-7", "") {
+  auto event = make();
+  auto wait = co_await t.begin("wait 1", event->wait());
+  wait.request(asio::cancellation_type::partial);
+  co_await t.settle();
+  wait.request(asio::cancellation_type::terminal);
+  co_await t.settle();
+  t.expect(wait.cancelled(), "a stronger request gets through after a weaker one");
+  co_await t.cancel(wait);
+  t.expect(wait.cancelled(), "one more request changes nothing");
+}
+
+ASSAY_SCENARIO(event, "X-12", "", .features = {"posted_wakeups"}, .sim_only = true) {
+  auto event = make();
+  auto wait = co_await t.begin("wait 1", event->wait());
+  event->set();
+  t.expect(wait.pending(), "no continuation runs inside the call that woke it");
+  co_await t.settle();
+}
+
+ASSAY_SCENARIO(event, "X-13", "", .features = {"auto_reset", "fair"}) {
+  auto event = make({.form = event_form::auto_reset});
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  event->set();
+  co_await t.settle();
+  t.expect(first.done() && second.pending(), "who has waited longest is freed first");
+  co_await t.cancel(first);
+  co_await t.cancel(second);
+}
+
+ASSAY_SCENARIO(event, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
+  auto event = make();
+  auto wait = co_await t.begin("wait 1", event->wait());
+  event.reset();
+  t.fail("an event with a parked waiter was destroyed and nobody noticed");
+}
+
+ASSAY_SCENARIO(event, "X-23", "", .features = {"timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto event = make();
+    auto wait = co_await t.begin("wait 1", event->wait_for(patience));
+    co_await t.advance(patience);
+    t.expect(wait.pending(), "a timer never fires before its deadline");
+    co_await t.settle();
+    t.expect(wait.timed_out(), "it is due when its deadline is reached");
+    co_await t.cancel(wait);
+  }
+}
+
+ASSAY_SCENARIO(event, "X-23", "extreme durations", .features = {"timed"}) {
+  for (const auto patience : assay::extreme_durations) {
+    const std::string time = assay::format_duration(patience);
+    auto event = make();
+    auto wait = co_await t.begin("wait for " + time, event->wait_for(patience));
+    if (!assay::has_passed(patience)) {
+      t.expect(wait.pending(), "a timer never fires before its deadline: " + time);
+      const auto passing = assay::is_endless(patience) ? assay::long_time : assay::soon;
+      co_await t.pass(passing);
+    }
+    const bool right = assay::is_endless(patience) ? wait.pending() : wait.timed_out();
+    t.expect(right, "it is due when its deadline is reached, and not without one: " + time);
+    co_await t.cancel(wait);
+  }
+}
+
+ASSAY_SCENARIO(event, "X-25", "", .features = {"timed"}) {
+  for (const auto patience : {0ms, -5ms}) {
+    auto event = make();
+    auto wait = co_await t.begin("wait for " + assay::format_duration(patience), event->wait_for(patience));
+    t.expect(wait.timed_out(), "a deadline that has passed ends the wait");
+    t.expect_eq(t.elapsed(), 0ns, "no time has passed");
+    co_await t.cancel(wait);
+  }
+}
+
+ASSAY_SCENARIO(event, "X-28", "", .features = {"statistics"}) {
+  auto event = make();
+  auto wait = co_await t.begin("wait 1", event->wait());
+  const auto before = event->waiting();
+  const auto after = event->waiting();
+  t.expect(before == 1 && after == 1, "looking changes nothing, and counts who is parked");
+  event->set();
+  co_await t.settle();
+  t.expect(wait.done(), "looking disturbs nobody");
+  t.expect_eq(event->waiting(), 0U, "who was freed counts no more");
+}
