@@ -47,9 +47,9 @@ class event : public with_invariant<event_config> {
   virtual ~event() = default;
 
   /// Ends with a value when the event is set. Outcomes: value, cancelled.
-  awaitable<void> wait();
+  awaitable<void> wait() { return counting(do_wait()); }
   /// `timed`: as wait, or timed_out.
-  awaitable<void> wait_for(nanoseconds patience);
+  awaitable<void> wait_for(nanoseconds patience) { return counting(do_wait_for(patience)); }
   void set();
   /// Not asked of an auto-reset event.
   virtual bool is_set() const = 0;
@@ -62,13 +62,8 @@ class event : public with_invariant<event_config> {
   /// `statistics`.
   virtual std::size_t waiting() const { throw unclaimed_feature("statistics"); }
 
-  /// EVT-4, EVT-8: no wait ends well without a `set`. EVT-1: nobody is parked beside a set event. EVT-3: only waits that
-  /// are under way are.
+  /// EVT-4, EVT-8: no wait ends with a value without a `set`.
   std::string invariant() const;
-  void know(const made_as<config>& how) {
-    with_invariant::know(how);
-    has_statistics_ = claims("statistics");
-  }
 
  protected:
   virtual awaitable<void> do_wait() = 0;
@@ -85,27 +80,25 @@ class event : public with_invariant<event_config> {
     std::size_t freed = 0;    // waits that ended with a value
     std::size_t allowed = 0;  // of these, on an auto-reset event
     bool may_be_set = false;
-    bool from_outside = false;  // a set that may come at any time
-    bool freed_unset = false;
+    bool outside = false;      // somebody set it from outside, and it may come at any time
+    bool freed_unset = false;  // although it was clear all the time
   };
-  awaitable<void> count(awaitable<void> waiting);
+  awaitable<void> counting(awaitable<void> waiting);
   bool automatic() const noexcept { return wanted().form == event_form::auto_reset; }
 
   const std::shared_ptr<account> account_ = make_account<account>();
-  bool has_statistics_ = false;
 };
 
-inline boost::asio::awaitable<void> event::wait() { return count(do_wait()); }
-inline boost::asio::awaitable<void> event::wait_for(nanoseconds patience) { return count(do_wait_for(patience)); }
-inline boost::asio::awaitable<void> event::count(awaitable<void> waiting) {
+inline boost::asio::awaitable<void> event::counting(awaitable<void> waiting) {
   const std::shared_ptr<account> known = account_;
   const counted under_way(known, &account::waits);
   const std::size_t sets = known->sets;
   const bool was_set = known->may_be_set;
   co_await std::move(waiting);
   ++known->freed;
-  if (!was_set && sets == known->sets && !known->from_outside) known->freed_unset = true;
+  if (!was_set && sets == known->sets) known->freed_unset = true;
 }
+
 inline void event::set() {
   ++account_->sets;
   ++account_->allowed;
@@ -114,30 +107,25 @@ inline void event::set() {
 }
 inline void event::clear() {
   do_clear();
-  account_->may_be_set = false;
+  account_->may_be_set = account_->outside;
 }
 inline void event::broadcast() {
   account_->allowed += account_->waits;
   do_broadcast();
 }
 inline void event::set_from_outside() {
+  ++account_->sets;
   ++account_->allowed;
-  account_->from_outside = true;
+  account_->may_be_set = account_->outside = true;
   do_set_from_outside();
 }
 
 inline std::string event::invariant() const {
-  if (!in_process()) return {};
   const account& known = *account_;
-  if (automatic() && known.freed > known.allowed)
-    return exceeded("EVT-8: more waits were freed than `set` and `broadcast` allow", known.allowed, known.freed);
-  if (!automatic() && known.freed_unset) return "EVT-4: a wait ended with a value although nobody set the event";
-  if (!has_statistics_) return {};
-  const std::size_t parked = waiting();
-  if (parked > known.waits)
-    return exceeded("EVT-3: more are parked than waits are under way", known.waits, parked);
-  if (!automatic() && parked > 0 && is_set()) return exceeded("EVT-1: waiters are parked beside a set event", 0, parked);
-  return {};
+  if (!in_process()) return {};
+  if (!automatic()) return known.freed_unset ? "EVT-4: a wait ended with a value although nobody set the event" : "";
+  if (known.freed <= known.allowed) return {};
+  return exceeded("EVT-8: more waits were freed than were set free", known.allowed, known.freed);
 }
 
 }  // namespace assay::contract
