@@ -1,14 +1,8 @@
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <string>
 
 #include <assay/harness/catalogue/catalogue.hpp>
-#include <assay/harness/trial/helpers.hpp>
-#include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/cross_cutting/waiting.hpp>
 #include <assay/scenarios/flow/event/contract.hpp>
 
 namespace asio = boost::asio;
@@ -240,22 +234,10 @@ ASSAY_SCENARIO(event, "X-4", "", .features = {"auto_reset"}, .swept = true) {
   co_await t.cancel(other);
 }
 
-namespace {
-
-asio::awaitable<void> wait_when_cancelled(assay::contract::event& event) {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  co_await event.wait();
-}
-
-}  // namespace
-
 ASSAY_SCENARIO(event, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
   auto event = make();
   event->set();
-  auto wait = co_await t.begin("wait in a cancelled scope", wait_when_cancelled(*event));
+  auto wait = co_await t.begin("wait in a cancelled scope", assay::when_cancelled(event->wait()));
   co_await t.cancel(wait);
   t.expect(wait.cancelled(), "a wait that enters a cancelled scope reports cancelled");
 }
@@ -296,39 +278,24 @@ ASSAY_SCENARIO(event, "X-20", "", .features = {"checked_destruction"}, .expects_
   t.fail("an event with a parked waiter was destroyed and nobody noticed");
 }
 
+namespace {
+
+asio::awaitable<void> wait_for(assay::contract::event& event, std::chrono::nanoseconds patience) {
+  return event.wait_for(patience);
+}
+
+}  // namespace
+
 ASSAY_SCENARIO(event, "X-23", "", .features = {"timed"}) {
-  for (const auto patience : {10ms, 25ms}) {
-    auto event = make();
-    auto wait = co_await t.begin("wait 1", event->wait_for(patience));
-    co_await t.advance(patience);
-    t.expect(wait.pending(), "a timer never fires before its deadline");
-    co_await t.settle();
-    t.expect(wait.timed_out(), "it is due when its deadline is reached");
-  }
+  co_await assay::fires_at_its_deadline(t, make, &wait_for);
 }
 
 ASSAY_SCENARIO(event, "X-23", "extreme durations", .features = {"timed"}) {
-  for (const auto patience : assay::extreme_durations) {
-    const std::string time = assay::format_duration(patience);
-    auto event = make();
-    auto wait = co_await t.begin("wait for " + time, event->wait_for(patience));
-    if (!assay::has_passed(patience)) {
-      t.expect(wait.pending(), "a timer never fires before its deadline: " + time);
-      const auto passing = assay::is_endless(patience) ? assay::long_time : assay::soon;
-      co_await t.pass(passing);
-    }
-    const bool right = assay::is_endless(patience) ? wait.pending() : wait.timed_out();
-    t.expect(right, "it is due when its deadline is reached, and not without one: " + time);
-    co_await t.cancel(wait);
-  }
+  co_await assay::keeps_extreme_durations(t, make, &wait_for);
 }
 
 ASSAY_SCENARIO(event, "X-25", "", .features = {"timed"}) {
-  for (const auto patience : {0ms, -5ms}) {
-    auto event = make();
-    auto wait = co_await t.begin("wait for " + assay::format_duration(patience), event->wait_for(patience));
-    t.expect(wait.timed_out() && t.elapsed() == 0ns, "a deadline that has passed ends the wait at once");
-  }
+  co_await assay::ends_at_once_if_it_has_passed(t, make, &wait_for);
 }
 
 ASSAY_SCENARIO(event, "X-28", "", .features = {"statistics"}) {
