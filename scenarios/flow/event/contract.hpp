@@ -1,5 +1,6 @@
 // The contract of an event: a flag that coroutines wait for. The manual-reset form is the core; a latch and an
 // auto-reset event are features, and so is what respected libraries leave out (Trio's and anyio's have no `clear`).
+// The pattern is longer than a primitive's budget, since it is three primitives, each with mutants of its own.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -24,6 +24,7 @@ ASSAY_PLUG_CHECK(event) {
     auto other = make();
     auto wait_for = co_await t.begin("wait_for", other->wait_for(10ms));
     co_await t.pass(10ms);
+    t.expect(wait_for.timed_out(), "a timed wait that nobody ends times out");
   }
   if (make.claims("auto_reset")) {
     auto other = make({.form = assay::contract::event_form::auto_reset});
