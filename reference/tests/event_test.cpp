@@ -42,7 +42,9 @@ TEST(event, destroyed_with_its_context_is_no_violation) {  // X-20, X-21
   auto context = std::make_unique<asio::io_context>();
   auto_reset_event ready;
   operation waiting(*context, ready.wait());
-  { auto_reset_event unused; }
+  {
+    auto_reset_event unused;
+  }
   EXPECT_TRUE(waiting.pending());
   context.reset();
   EXPECT_EQ(ready.waiting(), 0U);

@@ -38,7 +38,8 @@ using timed_call = boost::asio::awaitable<void> (*)(Contract& subject, std::chro
 
 ///
 template <class Contract>
-boost::asio::awaitable<void> fires_at_its_deadline(trial& t, maker<Contract> make, timed_call<Contract> call) {
+boost::asio::awaitable<void> fires_at_its_deadline(trial& t, maker<Contract> make,
+                                                   timed_call<Contract> call) {
   for (const auto patience : {std::chrono::milliseconds(10), std::chrono::milliseconds(25)}) {
     auto subject = make();
     auto waiting = co_await t.begin("wait for " + format_duration(patience), call(*subject, patience));
@@ -52,7 +53,8 @@ boost::asio::awaitable<void> fires_at_its_deadline(trial& t, maker<Contract> mak
 
 /// X-23 on all durations that somebody may have.
 template <class Contract>
-boost::asio::awaitable<void> keeps_extreme_durations(trial& t, maker<Contract> make, timed_call<Contract> call) {
+boost::asio::awaitable<void> keeps_extreme_durations(trial& t, maker<Contract> make,
+                                                     timed_call<Contract> call) {
   for (const auto patience : extreme_durations) {
     const std::string time = format_duration(patience);
     auto subject = make();
@@ -70,7 +72,8 @@ boost::asio::awaitable<void> keeps_extreme_durations(trial& t, maker<Contract> m
 
 ///
 template <class Contract>
-boost::asio::awaitable<void> ends_at_once_if_it_has_passed(trial& t, maker<Contract> make, timed_call<Contract> call) {
+boost::asio::awaitable<void> ends_at_once_if_it_has_passed(trial& t, maker<Contract> make,
+                                                           timed_call<Contract> call) {
   for (const auto patience : {std::chrono::milliseconds(0), std::chrono::milliseconds(-5)}) {
     auto subject = make();
     const auto before = t.now();

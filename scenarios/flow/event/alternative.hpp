@@ -29,10 +29,11 @@
 namespace assay {
 
 BOOST_DEFINE_ENUM_CLASS(event_defect, none, works_inverted, set_frees_one, loses_waiters_when_cleared_at_once,
-                        forgets_a_set_without_waiters, second_set_clears, one_wait_uses_it_up, cancelled_waiter_stays,
-                        cancelling_ends_another, clear_is_ignored, frees_in_a_later_turn, outside_set_wakes_nobody,
-                        latch_can_be_cleared, deadline_beats_the_set, expired_waiter_stays, stores_every_set,
-                        set_frees_all, gives_nothing_back, broadcast_uses_up_a_set, gives_back_a_broadcast,
+                        forgets_a_set_without_waiters, second_set_clears, one_wait_uses_it_up,
+                        cancelled_waiter_stays, cancelling_ends_another, clear_is_ignored,
+                        frees_in_a_later_turn, outside_set_wakes_nobody, latch_can_be_cleared,
+                        deadline_beats_the_set, expired_waiter_stays, stores_every_set, set_frees_all,
+                        gives_nothing_back, broadcast_uses_up_a_set, gives_back_a_broadcast,
                         cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
                         resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
                         times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
@@ -43,7 +44,8 @@ class alternative_event final : public contract::event {
   using enum event_defect;
   using clock = std::chrono::steady_clock;
 
-  alternative_event(boost::asio::any_io_executor executor, const contract::event_config& config, event_defect wrong)
+  alternative_event(boost::asio::any_io_executor executor, const contract::event_config& config,
+                    event_defect wrong)
       : executor_(std::move(executor)), watch_(executor_), form_(config.form), wrong_(wrong) {}
   ~alternative_event() override {
     *self_ = nullptr;
@@ -74,7 +76,8 @@ class alternative_event final : public contract::event {
     }
   }
   void do_clear() override {
-    if (form_ == contract::event_form::latch && !is(latch_can_be_cleared)) throw contract::rejected_error("a latch");
+    if (form_ == contract::event_form::latch && !is(latch_can_be_cleared))
+      throw contract::rejected_error("a latch");
     if (!is(clear_is_ignored)) stored_ = 0;
   }
   void do_broadcast() override {
@@ -158,7 +161,8 @@ class alternative_event final : public contract::event {
       failure = std::current_exception();
     }
     const auto state = co_await this_coro::cancellation_state;
-    if (state.cancelled() == cancellation_type::partial) {  // the defect alone hears of it, and of nothing more
+    if (state.cancelled() ==
+        cancellation_type::partial) {  // the defect alone hears of it, and of nothing more
       co_await this_coro::reset_cancellation_state(disable_cancellation());
       co_await self.timer.async_wait(redirect_error(use_awaitable, ended));
     }
@@ -176,8 +180,8 @@ class alternative_event final : public contract::event {
       });
       resumptions_[who] = [kept] { std::move (*kept)(); };
     };
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(initiation),
-                                                                                     boost::asio::use_awaitable);
+    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
+        std::move(initiation), boost::asio::use_awaitable);
   }
   void resume(const waiter* who) {
     if (const auto kept = resumptions_.extract(who)) kept.mapped()();

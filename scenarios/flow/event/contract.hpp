@@ -32,11 +32,13 @@ class event : public with_invariant<event_config> {
       {"clear", "`clear` ends being set: who waits from then on waits for the next `set`."},
       {"timed", "`wait_for` waits no longer than it is told, and then ends as timed out without an effect."},
       {"latch", "An event can be made as a latch: once set, nothing clears it."},
-      {"auto_reset", "An event can be made auto-reset: a `set` frees one wait; `broadcast` frees all that are parked."},
+      {"auto_reset",
+       "An event can be made auto-reset: a `set` frees one wait; `broadcast` frees all that are parked."},
       {"fair", "An auto-reset event frees whoever has waited longest."},
       {"thread_set", "`set_from_outside` sets it from another thread, or when a signal came."},
       {"statistics", "`waiting` tells how many are parked."},
-      {"strict_entry", "A wait that is entered in a cancelled scope reports cancelled and has no effect (X-6)."},
+      {"strict_entry",
+       "A wait that is entered in a cancelled scope reports cancelled and has no effect (X-6)."},
       {"posted_wakeups", "No waiter continues inside the call that woke it (X-12)."},
       {"checked_destruction", "Destroying an event with parked waiters ends the process (X-20)."},
   };
@@ -124,7 +126,8 @@ inline void event::set_from_outside() {
 inline std::string event::invariant() const {
   const account& known = *account_;
   if (!in_process()) return {};
-  if (!automatic()) return known.freed_unset ? "EVT-4: a wait ended with a value although nobody set the event" : "";
+  if (!automatic())
+    return known.freed_unset ? "EVT-4: a wait ended with a value although nobody set the event" : "";
   if (known.freed <= known.allowed) return {};
   return exceeded("EVT-8: more waits were freed than were set free", known.allowed, known.freed);
 }

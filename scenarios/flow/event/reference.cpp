@@ -52,8 +52,8 @@ class reference_event final : public contract::event {
 
 const detail::registrar registered(std::make_unique<subject<contract::event>>(
     "reference", subject_kind::reference,
-    subject_traits{.features = {"clear", "timed", "latch", "auto_reset", "fair", "thread_set", "statistics", "strict_entry",
-                                "posted_wakeups", "checked_destruction"}},
+    subject_traits{.features = {"clear", "timed", "latch", "auto_reset", "fair", "thread_set", "statistics",
+                                "strict_entry", "posted_wakeups", "checked_destruction"}},
     [](environment& env, const contract::event_config& config) -> std::unique_ptr<contract::event> {
       const auto executor = env.executor();
       switch (config.form) {

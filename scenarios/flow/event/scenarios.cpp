@@ -14,7 +14,8 @@ ASSAY_CONTRACT(event, "flow", "a flag with waiters: manual-reset, auto-reset or 
 // ---- set, clear and cancelled waits
 
 ASSAY_CLAUSE(event, "EVT-1", must,
-             "A wait on a set event completes, and `set` releases every waiter that is parked, even if `clear` follows "
+             "A wait on a set event completes, and `set` releases every waiter that is parked, even if "
+             "`clear` follows "
              "in the same turn (all get the same, so their order is not observable: X-14).") {
   auto event = make();
   auto first = co_await t.begin("wait 1", event->wait());
@@ -37,7 +38,8 @@ ASSAY_SCENARIO(event, "EVT-1", "cleared at once", .features = {"clear"}) {
 }
 
 ASSAY_CLAUSE(event, "EVT-2", must,
-             "`set` does not suspend, can be called twice and without a waiter, and is remembered however many waits it "
+             "`set` does not suspend, can be called twice and without a waiter, and is remembered however "
+             "many waits it "
              "ends (an auto-reset event: EVT-8).") {
   auto event = make();
   t.expect(!event->is_set(), "a new event is not set");
@@ -92,10 +94,12 @@ ASSAY_CLAUSE(event, "EVT-4", must, "A waiter that parks after `clear` waits for 
 
 // ---- from outside, latch, timed
 
-ASSAY_CLAUSE(event, "EVT-5", must,
-             "A `set` from a signal or from another thread goes through the executor, and wakes an otherwise idle loop.",
-             .features = {"thread_set"},
-             .why = "nothing but this call can wake anybody; reference/tests/event_test.cpp makes it from a thread") {
+ASSAY_CLAUSE(
+    event, "EVT-5", must,
+    "A `set` from a signal or from another thread goes through the executor, and wakes an otherwise idle "
+    "loop.",
+    .features = {"thread_set"},
+    .why = "nothing but this call can wake anybody; reference/tests/event_test.cpp makes it from a thread") {
   auto event = make();
   auto wait = co_await t.begin("wait 1", event->wait());
   co_await t.pass(10ms);
@@ -118,7 +122,8 @@ ASSAY_CLAUSE(event, "EVT-6", should, "A latch form, which cannot be cleared, exi
 }
 
 ASSAY_CLAUSE(event, "EVT-7", must,
-             "A timed wait reports set if the `set` committed before the wait ended, else timed out, and leaves no entry "
+             "A timed wait reports set if the `set` committed before the wait ended, else timed out, and "
+             "leaves no entry "
              "either way.",
              .features = {"timed"}, .asks = {"statistics"}) {
   for (const auto patience : {10ms, 25ms}) {
@@ -139,7 +144,8 @@ ASSAY_CLAUSE(event, "EVT-7", must,
 // ---- auto-reset
 
 ASSAY_CLAUSE(event, "EVT-8", must,
-             "A `set` of an auto-reset event without a waiter is remembered once; with waiters it frees exactly one; and "
+             "A `set` of an auto-reset event without a waiter is remembered once; with waiters it frees "
+             "exactly one; and "
              "a freed waiter that ends as cancelled or timed out gives it back.",
              .features = {"auto_reset"}) {
   auto event = make({.form = event_form::auto_reset});
@@ -167,7 +173,8 @@ ASSAY_SCENARIO(event, "EVT-8", "swept", .features = {"auto_reset"}, .swept = tru
   co_await t.settle();
   auto next = co_await t.begin("wait 2", event->wait());
   t.sometimes("the wait was cancelled", victim.cancelled());
-  t.expect_eq(next.done(), victim.cancelled(), "what a cancelled waiter did not use is there for the next, once");
+  t.expect_eq(next.done(), victim.cancelled(),
+              "what a cancelled waiter did not use is there for the next, once");
   co_await t.cancel(next);
 }
 
@@ -182,9 +189,10 @@ ASSAY_SCENARIO(event, "EVT-8", "timed out", .features = {"auto_reset", "timed"})
   co_await t.cancel(next);
 }
 
-ASSAY_CLAUSE(event, "EVT-9", must,
-             "A `broadcast` frees every waiter of an auto-reset event, and neither uses up nor leaves a `set`.",
-             .features = {"auto_reset"}) {
+ASSAY_CLAUSE(
+    event, "EVT-9", must,
+    "A `broadcast` frees every waiter of an auto-reset event, and neither uses up nor leaves a `set`.",
+    .features = {"auto_reset"}) {
   auto event = make({.form = event_form::auto_reset});
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());

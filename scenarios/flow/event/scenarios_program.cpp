@@ -41,7 +41,8 @@ namespace {
 
 const grammar rules = {
     .shapes = 4,  // manual or auto-reset, settled after every step or not
-    .verbs = {"wait", "set", "cancel", "settle", "clear", "wait_for", "advance", "broadcast", "set_from_outside"},
+    .verbs = {"wait", "set", "cancel", "settle", "clear", "wait_for", "advance", "broadcast",
+              "set_from_outside"},
     .a_values = 8,
     .b_values = 2,
     .steps_max = 30,
@@ -159,7 +160,8 @@ ASSAY_PROGRAM(event, "EVT-1", rules,
               .must_see = {"set_frees_one", "loses_waiters_when_cleared_at_once", "clear_is_ignored"}) {
   const bool automatic = steps.shape % 2 == 1 && make.claims("auto_reset");
   const bool settled = steps.shape >= 2;
-  auto event = make({.form = automatic ? contract::event_form::auto_reset : contract::event_form::manual_reset});
+  auto event =
+      make({.form = automatic ? contract::event_form::auto_reset : contract::event_form::manual_reset});
   run r{t, *event, automatic, settled, settled && (!automatic || make.claims("fair"))};
   for (const program_step& step : steps.steps) {
     const std::string feature = feature_of[step.verb];
