@@ -9,7 +9,7 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Group
+from shared_subjects import Channel, Flag, Group
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -68,6 +68,22 @@ class StreamWithMoveOnAfter(MemoryObjectStream):
     async def pop_for(self, patience):
         with anyio.move_on_after(seconds(patience)):
             return await self.pop()
+        raise TimedOut()
+
+
+@subject(
+    "Event",
+    contract="event",
+    features=["timed", "latch", "statistics"],
+    cites=DOCS + "synchronization.html#events: 'cannot be reused'; statistics().tasks_waiting; cancellation.html: move_on_after exits "
+    "the block if the time limit is exceeded",
+)
+class Event(Flag):
+    library = anyio
+
+    async def wait_for(self, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.wait()
         raise TimedOut()
 
 

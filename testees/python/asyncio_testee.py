@@ -6,7 +6,7 @@ import platform
 
 from assay_testee import Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import ExitStack, Group
+from shared_subjects import ExitStack, Flag, Group
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -102,6 +102,30 @@ class QueueWithTimeout(QueueSubject):
                 return await self.queue.get()
         except TimeoutError:
             raise TimedOut() from None
+
+
+@subject(
+    "Event",
+    contract="event",
+    features=["clear", "timed", "thread_set"],
+    cites=DOCS + "asyncio-sync.html#asyncio.Event: wait until the event is set; set: 'all tasks waiting for event to be set will be "
+    "immediately awakened'; clear: 'tasks awaiting on wait() will now block until the set() method is called again'; 'use the "
+    "asyncio.wait_for() function to perform operations with timeouts'; asyncio-eventloop.html#asyncio.loop.call_soon_threadsafe",
+)
+class Event(Flag):
+    library = asyncio
+
+    async def wait_for(self, patience):
+        try:
+            await asyncio.wait_for(self.event.wait(), seconds(patience))
+        except asyncio.TimeoutError:
+            raise TimedOut() from None
+
+    def clear(self):
+        self.event.clear()
+
+    def set_from_outside(self):
+        asyncio.get_running_loop().call_soon_threadsafe(self.event.set)
 
 
 @subject(

@@ -62,6 +62,29 @@ class Channel:
         self.sender.close()
 
 
+class Flag:
+    """An Event of asyncio, Trio or anyio, which have the same names; without the timed form."""
+
+    library = None
+
+    def __init__(self, env, config):
+        if config["form"] == "auto_reset":
+            raise Rejected("a wait resets nothing")
+        self.event = self.library.Event()
+
+    async def wait(self):
+        await self.event.wait()
+
+    def set(self):
+        self.event.set()
+
+    def is_set(self):
+        return self.event.is_set()
+
+    def waiting(self):
+        return self.event.statistics().tasks_waiting
+
+
 class Group:
     """A group of tasks that is an asynchronous context manager."""
 

@@ -6,7 +6,7 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, ExitStack, Group
+from shared_subjects import Channel, ExitStack, Flag, Group
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -37,6 +37,28 @@ class MemoryChannel(Channel):
                 return await operation(*args)
         except trio.TooSlowError:
             raise TimedOut() from None
+
+
+@subject(
+    "Event",
+    contract="event",
+    features=["timed", "latch", "thread_set", "statistics"],
+    cites=DOCS + "#trio.Event: 'once set() has been called once, it remains set'; statistics().tasks_waiting; #trio.fail_at: a "
+    "cancelled operation did nothing; reference-lowlevel.html#trio.lowlevel.TrioToken.run_sync_soon: from any thread or signal "
+    "handler",
+)
+class Event(Flag):
+    library = trio
+
+    def __init__(self, env, config):
+        super().__init__(env, config)
+        self.token = trio.lowlevel.current_trio_token()
+
+    async def wait_for(self, patience):
+        await MemoryChannel._within(self.wait, patience)
+
+    def set_from_outside(self):
+        self.token.run_sync_soon(self.event.set)
 
 
 @subject(

@@ -108,7 +108,7 @@ fn hello_tells_what_is_linked() {
     }
     let subjects = hello["subjects"].as_array().unwrap();
     let names: Vec<&str> = subjects.iter().map(|subject| subject["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["async_channel", "flume", "tokio_mpsc", "tokio_join_set"]);
+    assert_eq!(names, ["async_channel", "flume", "tokio_mpsc", "tokio_join_set", "tokio_watch_and_notify"]);
 }
 
 #[test]

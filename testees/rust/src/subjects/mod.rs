@@ -3,11 +3,12 @@ use assay_testee::{Args, Fault, Offer, Outcome};
 
 mod async_channel;
 mod flume;
+mod tokio_event;
 mod tokio_join_set;
 mod tokio_mpsc;
 
 pub fn all() -> Vec<Offer> {
-    vec![async_channel::OFFER, flume::OFFER, tokio_mpsc::OFFER, tokio_join_set::OFFER]
+    vec![async_channel::OFFER, flume::OFFER, tokio_mpsc::OFFER, tokio_join_set::OFFER, tokio_event::OFFER]
 }
 
 /// A queue's capacity as Rust takes it: the type `usize` is what rejects a negative one.
