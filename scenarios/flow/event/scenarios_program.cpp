@@ -11,31 +11,6 @@
 
 using namespace std::chrono_literals;
 
-#ifdef ASSAY_PLUG_CHECK
-ASSAY_PLUG_CHECK(event) {
-  auto event = make();
-  event->set();
-  auto wait = co_await t.begin("wait", event->wait());
-  t.expect(event->is_set(), "an event that was set says so");
-  if (make.claims("clear")) event->clear();
-  if (make.claims("thread_set")) event->set_from_outside();
-  if (make.claims("statistics")) t.expect_eq(event->waiting(), 0U, "nobody is parked");
-  if (make.claims("timed")) {
-    auto other = make();
-    auto wait_for = co_await t.begin("wait_for", other->wait_for(10ms));
-    co_await t.pass(10ms);
-    t.expect(wait_for.timed_out(), "a timed wait that nobody ends times out");
-  }
-  if (make.claims("auto_reset")) {
-    auto other = make({.form = assay::contract::event_form::auto_reset});
-    auto freed = co_await t.begin("wait", other->wait());
-    other->broadcast();
-    co_await t.settle();
-  }
-  if (make.claims("latch")) make({.form = assay::contract::event_form::latch})->set();
-}
-#endif
-
 namespace assay {
 namespace {
 

@@ -5,18 +5,16 @@
 namespace assay {
 namespace {
 
-class event_in_testee final : public contract::event, private testee::proxy {
+class event_in_testee final : public testee::proxy_of<contract::event> {
  public:
-  using proxy::proxy;
-  bool is_set() const override { return flag(ask("is_set")); }
-  std::size_t waiting() const override { return static_cast<std::size_t>(number(ask("waiting"))); }
+  using proxy_of::proxy_of;
+  bool is_set() const override { return ask<bool>("is_set"); }
+  std::size_t waiting() const override { return ask<std::size_t>("waiting"); }
 
  protected:
-  awaitable<void> do_wait() override { co_await call("wait"); }
+  awaitable<void> do_wait() override { return call("wait"); }
   awaitable<void> do_wait_for(nanoseconds patience) override {
-    object args;
-    args["patience"] = testee::write_duration(patience);
-    co_await call("wait_for", std::move(args));
+    return call("wait_for", args("patience", patience));
   }
   void do_set() override { call_now("set"); }
   void do_clear() override { call_now("clear"); }
@@ -24,8 +22,8 @@ class event_in_testee final : public contract::event, private testee::proxy {
   void do_set_from_outside() override { call_now("set_from_outside"); }
 };
 
-const testee::registrar<event_in_testee, contract::event> registered({"posted_wakeups", "strict_entry",
-                                                                      "checked_destruction"});
+const testee::registrar<event_in_testee> registered({.unseen = {"posted_wakeups", "strict_entry",
+                                                                "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay
