@@ -33,6 +33,19 @@ class Queue:
     def size(self):
         return self.queue.qsize()
 
+    def try_push(self, item):
+        try:
+            self.queue.put_nowait(item)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def try_pop(self):
+        try:
+            return self.queue.get_nowait()
+        except asyncio.QueueEmpty:
+            return None
+
     def done(self):
         self.queue.task_done()
 

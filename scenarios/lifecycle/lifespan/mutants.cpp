@@ -508,22 +508,20 @@ const mutants<managed_lifespan, limit_defect> wrong_limits(
                   {{"LIF-7", "before its limit"}}),
     });
 
-// Says that it notices its destruction, but its run keeps it alive.
+// Says that it notices its destruction, but what it consists of lives on.
 class unchecked_lifespan final : public contract::lifespan {
  public:
   unchecked_lifespan(environment& env, const contract::lifespan_config& limits)
-      : life_(std::make_shared<managed_lifespan>(env, limits)) {}
+      : life_(std::make_shared<managed_lifespan>(env, limits)) {
+    env.owner().keep(life_);
+  }
 
   void add(std::string name, step start, step stop) override {
     life_->add(std::move(name), std::move(start), std::move(stop));
   }
-  awaitable<void> run(step body) override { return kept_alive(life_, std::move(body)); }
+  awaitable<void> run(step body) override { return life_->run(std::move(body)); }
 
  private:
-  static awaitable<void> kept_alive(std::shared_ptr<managed_lifespan> life, step body) {
-    co_await life->run(std::move(body));
-  }
-
   std::shared_ptr<managed_lifespan> life_;
 };
 const implements<unchecked_lifespan> unchecked(
