@@ -47,15 +47,17 @@ BOOST_DEFINE_ENUM_CLASS(limit_defect, none, stop_is_not_bounded, limit_is_a_cons
 
 class managed_lifespan final : public contract::lifespan {
  public:
+  /// `checked`: whether it notices that it is destroyed before its run has ended.
   managed_lifespan(environment& env, const contract::lifespan_config& limits,
-                   limit_defect wrong = limit_defect::none)
+                   limit_defect wrong = limit_defect::none, bool checked = true)
       : executor_(env.executor()),
         limits_(bent(limits, wrong)),
         wrong_(wrong),
+        checked_(checked),
         watch_(executor_),
         end_(executor_, never) {}
   ~managed_lifespan() override {
-    if (running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
+    if (checked_ && running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
   }
 
   void add(std::string name, step start, step stop) override {
@@ -311,6 +313,7 @@ class managed_lifespan final : public contract::lifespan {
   const boost::asio::any_io_executor executor_;
   const contract::lifespan_config limits_;
   const limit_defect wrong_;
+  const bool checked_;
   const context_watch watch_;
   boost::asio::steady_timer end_;  // of the manager
   std::vector<std::unique_ptr<resource>> resources_;

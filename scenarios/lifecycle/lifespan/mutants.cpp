@@ -512,7 +512,7 @@ const mutants<managed_lifespan, limit_defect> wrong_limits(
 class unchecked_lifespan final : public contract::lifespan {
  public:
   unchecked_lifespan(environment& env, const contract::lifespan_config& limits)
-      : life_(std::make_shared<managed_lifespan>(env, limits)) {
+      : life_(std::make_shared<managed_lifespan>(env, limits, limit_defect::none, false)) {
     env.owner().keep(life_);
   }
 

@@ -61,7 +61,7 @@ class QueueDropsOnATie:
 
 @subject("queue_overshoots", contract="bounded_queue")
 class QueueOvershoots:
-    """A push that puts its item in first, and waits until there is room for it after that."""
+    """A push into a queue for several that puts its item in first, and waits until there is room for it after that."""
 
     def __init__(self, env, config):
         self.room = config["capacity"]
@@ -69,6 +69,8 @@ class QueueOvershoots:
         self.changed = asyncio.Event()
 
     async def push(self, item):
+        while self.room == 1 and self.items:
+            await self.changed.wait()
         self.items.append(item)
         self._has_changed()
         try:
