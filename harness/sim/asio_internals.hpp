@@ -11,6 +11,8 @@
 //                             how Asio finds the memory that it recycles for frames and handlers, and how it keeps what a
 //                             handler throws inside `dispatch`. A context of the harness's own does both as `io_context`
 //                             does.
+//   scheduler, scheduler_thread_info
+//                             what an `io_context` runs its handlers with: to call something as if inside of a stock one.
 //   recycling_allocator       what a handler that names no allocator gets, in Asio's own services, too.
 //   epoll_reactor             asked for only: a trial whose context has one waits for the real world.
 //   awaitable_thread_has_context_switched
@@ -32,6 +34,8 @@
 #include <boost/asio/detail/deadline_timer_service.hpp>
 #include <boost/asio/detail/epoll_reactor.hpp>
 #include <boost/asio/detail/recycling_allocator.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/detail/scheduler_thread_info.hpp>
 #include <boost/asio/detail/thread_context.hpp>
 #include <boost/asio/detail/thread_info_base.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -39,6 +43,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <optional>
 
 namespace boost::asio::detail {
 struct awaitable_thread_has_context_switched;  // complete wherever <boost/asio/awaitable.hpp> is
@@ -77,6 +82,31 @@ class thread_context : public boost::asio::detail::thread_context {
  protected:
   /// While one lives, the thread is inside the context.
   using on_call_stack = thread_call_stack::context;
+};
+
+/// While one lives, the thread is inside a stock `io_context`, as in one of its handlers: there `dispatch` is a call. What is
+/// posted meanwhile comes behind what is ready.
+class inside_stock_context : private thread_context {
+ public:
+  explicit inside_stock_context(boost::asio::execution_context& context)
+      : scheduler_(boost::asio::use_service<boost::asio::detail::scheduler>(context)) {
+    inside_.private_outstanding_work = 0;
+    on_stack_.emplace(&scheduler_, inside_);
+  }
+  inside_stock_context(const inside_stock_context&) = delete;
+  inside_stock_context& operator=(const inside_stock_context&) = delete;
+  ~inside_stock_context() {
+    on_stack_.reset();
+    for (long left = inside_.private_outstanding_work; left > 0; --left) scheduler_.work_started();
+    scheduler_.post_deferred_completions(inside_.private_op_queue);
+  }
+  /// Throws what something that was dispatched meanwhile has thrown.
+  void rethrow_what_was_kept() { inside_.rethrow_pending_exception(); }
+
+ private:
+  boost::asio::detail::scheduler& scheduler_;
+  boost::asio::detail::scheduler_thread_info inside_;
+  std::optional<on_call_stack> on_stack_;
 };
 
 /// Memory of the context that the thread is inside, if it is inside one.

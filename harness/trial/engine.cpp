@@ -128,7 +128,11 @@ class stock_engine final : public engine {
     time_.set_now(instant);
   }
   void make_ready(detail::ready_op* op) override { asio::post(context_, posted(time_, op)); }
-  void run_inside(task_id, const std::function<void()>& function) override { function(); }
+  void run_inside(task_id, const std::function<void()>& function) override {
+    detail::asio_internals::inside_stock_context inside(context_);
+    function();
+    inside.rethrow_what_was_kept();
+  }
   bool knows_tasks() const noexcept override { return false; }
   task_state task(task_id) const noexcept override { return {}; }
   task_id current_task() const noexcept override { return time_.current_task(); }

@@ -346,10 +346,9 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   if (trace_) record(event_kind::cancel, target.name());
   cover(event_kind::cancel, target.name());
   if (!target.started_) return;  // it will end as cancelled when its first turn comes
-  // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet. On a stock io_context
-  // a request always has a turn of its own: what is emitted from outside of it, co_spawn posts, and looks then for a signal
-  // that may be gone.
-  if (!engine_->knows_tasks() || (turning_ && engine_->current_task() == target.task())) {
+  // A coroutine must not be cancelled from within its own turn: Asio would end it under its own feet. Outside of any turn the
+  // request is made as if inside of one: else co_spawn posts it, and looks then for a signal that may be gone.
+  if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
     asio::post(engine_->executor(target.task()), [&target, type] {
       if (!target.done_) target.signal().emit(type);
     });
