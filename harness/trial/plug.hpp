@@ -13,9 +13,6 @@
 
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -100,12 +97,5 @@ class plug {
  private:
   trial& trial_;
 };
-
-/// What a dependency does in a plug check that takes its time: waits for a timer, and lets a request end it.
-inline boost::asio::awaitable<void> plug_pause(std::chrono::nanoseconds duration) {
-  const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
-  boost::asio::steady_timer timer(executor, duration);
-  co_await timer.async_wait(boost::asio::use_awaitable);
-}
 
 }  // namespace assay

@@ -8,15 +8,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <string>
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
@@ -25,10 +23,7 @@ namespace assay {
 template <class T>
 boost::asio::awaitable<T> when_cancelled(boost::asio::awaitable<T> work) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
-                                  boost::asio::steady_timer::time_point::max());
-  boost::system::error_code ignored;
-  co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  co_await failure_of(sleep_for_ever());
   co_return co_await std::move(work);
 }
 

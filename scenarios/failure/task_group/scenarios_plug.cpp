@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/plug.hpp>
 #include <assay/scenarios/failure/task_group/contract.hpp>
 
@@ -16,12 +17,12 @@ using assay::contract::task_group;
 using child = task_group::child;
 
 boost::asio::awaitable<void> fail(trial& t, std::string name) {
-  co_await assay::plug_pause(1ms);
+  co_await assay::sleep_for(1ms);
   t.raise(name);
 }
 
 boost::asio::awaitable<void> spawn_another(assay::plug& plug, task_group& group) {
-  plug.call("spawn", [&] { (void)group.spawn(child("nested", [] { return assay::plug_pause(1ms); })); });
+  plug.call("spawn", [&] { (void)group.spawn(child("nested", [] { return assay::sleep_for(1ms); })); });
   co_return;
 }
 
@@ -32,7 +33,7 @@ std::vector<child> one(child only) {
 }
 
 std::vector<child> pausing(std::chrono::nanoseconds duration) {
-  return one(child("a", [duration] { return assay::plug_pause(duration); }));
+  return one(child("a", [duration] { return assay::sleep_for(duration); }));
 }
 
 std::vector<child> failing(trial& t) {
@@ -54,7 +55,7 @@ ASSAY_PLUG_CHECK(task_group) {
     auto growing = make();
     auto run = t.start("run", growing->run(pausing(10ms)));
     co_await t.settle();
-    plug.call("spawn", [&] { (void)growing->spawn(child("b", [] { return assay::plug_pause(1ms); })); });
+    plug.call("spawn", [&] { (void)growing->spawn(child("b", [] { return assay::sleep_for(1ms); })); });
     co_await t.pass(20ms);
     plug.require_ended(run);
   }

@@ -13,6 +13,7 @@
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
+#include <assay/scenarios/cross_cutting/waiting.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace {
@@ -774,13 +775,6 @@ ASSAY_CLAUSE(bounded_queue, "BQ-19", should, "Size/peak/parked counts available 
 
 namespace {
 
-// Is cancelled while it waits, swallows that, and then makes a call inside the cancelled scope.
-asio::awaitable<void> in_a_cancelled_scope(asio::awaitable<void> call) {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  co_await assay::failure_of(assay::sleep_for_ever());
-  co_await std::move(call);
-}
-
 asio::awaitable<void> pop_one(bounded_queue& queue) { const item got = co_await queue.pop(); }
 
 }  // namespace
@@ -823,13 +817,13 @@ ASSAY_SCENARIO(bounded_queue, "X-4", "", .swept = true) {
 
 ASSAY_SCENARIO(bounded_queue, "X-6", "", .features = {"strict_entry"}, .sim_only = true) {
   auto queue = make({.capacity = 2});
-  auto pushing = in_a_cancelled_scope(queue->push(t.item(1)));
+  auto pushing = assay::when_cancelled(queue->push(t.item(1)));
   auto push = co_await t.begin("push in a cancelled scope", std::move(pushing));
   co_await t.cancel(push);
   t.expect(push.cancelled(), "a push that enters a cancelled scope reports cancelled");
   t.expect_eq(queue->size(), 0U, "and has no effect");
   co_await queue->push(t.item(2));
-  auto pop = co_await t.begin("pop in a cancelled scope", in_a_cancelled_scope(pop_one(*queue)));
+  auto pop = co_await t.begin("pop in a cancelled scope", assay::when_cancelled(pop_one(*queue)));
   co_await t.cancel(pop);
   t.expect(pop.cancelled(), "a pop that enters a cancelled scope reports cancelled");
   t.expect_eq(queue->size(), 1U, "and takes nothing");

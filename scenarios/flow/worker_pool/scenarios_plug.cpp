@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/plug.hpp>
 #include <assay/scenarios/flow/worker_pool/contract.hpp>
 
@@ -22,7 +23,7 @@ constexpr int endless = 5;
 boost::asio::awaitable<void> execute(trial& t, assay::plug& plug, worker_pool& pool, int id) {
   plug.came_back("execute", id);
   if (id == failing) t.raise("job 2");
-  if (id == endless) co_await assay::plug_pause(1h);
+  if (id == endless) co_await assay::sleep_for(1h);
   if (id == parent) co_await plug.tries("submit_from_job", pool.submit_from_job(parent, t.item(child)));
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/plug.hpp>
 #include <assay/scenarios/lifecycle/graceful_shutdown/contract.hpp>
 
@@ -17,7 +18,7 @@ using assay::contract::shutdown_phase;
 
 boost::asio::awaitable<void> serve(assay::plug& plug, item& one) {
   plug.came_back("admit", one.id());
-  co_await assay::plug_pause(1ms);
+  co_await assay::sleep_for(1ms);
 }
 
 graceful_shutdown::handler serving(assay::plug& plug) {
@@ -25,7 +26,7 @@ graceful_shutdown::handler serving(assay::plug& plug) {
 }
 
 graceful_shutdown::async_function pausing(std::chrono::nanoseconds duration) {
-  return [duration] { return assay::plug_pause(duration); };
+  return [duration] { return assay::sleep_for(duration); };
 }
 
 // The part of what one is told that is looked at is that it comes.

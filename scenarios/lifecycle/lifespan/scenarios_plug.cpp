@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/plug.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
@@ -14,7 +15,7 @@ using assay::trial;
 using assay::contract::lifespan;
 
 lifespan::step pausing(std::chrono::nanoseconds duration) {
-  return [duration] { return assay::plug_pause(duration); };
+  return [duration] { return assay::sleep_for(duration); };
 }
 
 struct claimed {
@@ -23,7 +24,7 @@ struct claimed {
 };
 
 boost::asio::awaitable<void> body(assay::plug& plug, lifespan& life, claimed what) {
-  co_await assay::plug_pause(1ms);
+  co_await assay::sleep_for(1ms);
   if (what.users) plug.call("start_user", [&] { life.start_user("resource", "user", pausing(1ms)); });
   if (what.transient) {
     std::uint64_t id = 0;
@@ -31,11 +32,11 @@ boost::asio::awaitable<void> body(assay::plug& plug, lifespan& life, claimed wha
     plug.call("held", [&] { (void)life.held(); });
     co_await plug.tries("release", life.release(id));
   }
-  co_await assay::plug_pause(5ms);
+  co_await assay::sleep_for(5ms);
 }
 
 boost::asio::awaitable<void> fail(trial& t) {
-  co_await assay::plug_pause(1ms);
+  co_await assay::sleep_for(1ms);
   t.raise("the body fails");
 }
 
