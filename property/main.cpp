@@ -31,10 +31,11 @@ rc::Gen<program> programs(const grammar& rules) {
                    [](const std::tuple<std::uint8_t, std::uint8_t, std::uint8_t>& one) {
                      return program_step{std::get<0>(one), std::get<1>(one), std::get<2>(one)};
                    });
-  return rc::gen::map(rc::gen::pair(below(rules.shapes), rc::gen::container<std::vector<program_step>>(step)),
-                      [](const std::pair<std::uint8_t, std::vector<program_step>>& one) {
-                        return program{one.first, one.second};
-                      });
+  using drawn = std::tuple<std::uint8_t, std::uint8_t, std::vector<program_step>>;
+  return rc::gen::map(
+      rc::gen::tuple(below(rules.shapes), below(rules.repeats.size()),
+                     rc::gen::container<std::vector<program_step>>(step)),
+      [](const drawn& one) { return program{std::get<0>(one), std::get<2>(one), std::get<1>(one)}; });
 }
 
 // Seed 0 is first in, first out.
@@ -43,7 +44,10 @@ trial_result run(const subject_base& chosen, const scenario_info& scenario, cons
   fifo_source first;
   random_source random(seed, {});
   choice_source& schedule = seed == 0 ? static_cast<choice_source&>(first) : random;
-  program_source source(answers_for(steps, *scenario.traits.rules), schedule);
+  const grammar& rules = *scenario.traits.rules;
+  const allowed_verbs verbs =
+      allowed(rules, [&chosen](std::string_view feature) { return chosen.claims(feature); });
+  program_source source(answers_for(steps, rules, verbs), schedule);
   return run_trial(chosen, scenario, source, {});
 }
 

@@ -96,6 +96,8 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     trial t(choices, settings, traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
+    const std::vector<std::string>& muted = settings.muted;
+    if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
     if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
     result = t.run([&] { return scenario.begin(t, chosen); });
   }
@@ -110,6 +112,14 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
 
 namespace {
 
+constexpr std::uint32_t programs_per_sweep = 25;  // schedules for which one random program is swept
+
+trial_settings settings_for(const scenario_info& scenario, const campaign_options& options) {
+  trial_settings settings{options.where, options.sweep};
+  if (scenario.traits.is_program()) settings.muted = options.muted;
+  return settings;
+}
+
 class campaign {
  public:
   campaign(const subject_base& chosen, const scenario_info& scenario, const campaign_options& options,
@@ -118,7 +128,7 @@ class campaign {
         scenario_(scenario),
         options_(options),
         observer_(observer),
-        settings_{options.where, options.sweep},
+        settings_(settings_for(scenario, options)),
         result_(blank_result(chosen, scenario, options.where)) {}
 
   campaign_result run() {
@@ -126,12 +136,16 @@ class campaign {
       skip(std::move(*why));
     } else if (explore() && options_.systematic) {
       check_vacuity();  // a later batch alone need not reach what the first one has reached
+      check_premises();
     }
+    charge(result_);
     return std::move(result_);
   }
 
  private:
-  trial_result run_one(choice_source& source, bool traced = false) {
+  trial_result run_one(choice_source& rest, bool traced = false) {
+    program_source with_program(program_, rest);
+    choice_source& source = program_.empty() ? rest : with_program;
     if (options_.run) return options_.run(chosen_, scenario_, source, settings_, traced, observer_);
     return run_trial(chosen_, scenario_, source, settings_, traced, observer_);
   }
@@ -160,9 +174,37 @@ class campaign {
     // The harness checks its own determinism (VCS-9): the same choices, the same trace.
     fifo_source first_again;
     if (!same_run(baseline, run_one(first_again, true))) return false;
+    if (scenario_.traits.is_program() && !sweep_programs()) return false;
     if (options_.systematic && !(sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline)))
       return false;
     return permuted_orders(baseline);
+  }
+
+  // First in, first out makes the empty program, in which there is nothing to sweep. So some are drawn, and each of them is
+  // swept as a scenario is.
+  bool sweep_programs() {
+    const grammar& rules = *scenario_.traits.rules;
+    const allowed_verbs verbs =
+        allowed(rules, [this](std::string_view feature) { return chosen_.claims(feature); });
+    const std::uint32_t swept = (options_.schedules + programs_per_sweep - 1) / programs_per_sweep;
+    for (std::uint32_t i = 0; i < swept; ++i) {
+      random_source random(trial_seed(options_.seed, i), {});
+      choice_stream choices(random);
+      program_ = answers_for(draw(choices, rules, verbs), rules, verbs);
+      enter("random program");
+      fifo_source first;
+      const trial_result seen = run_one(first, true);
+      if (!judge(seen, "random program", order_model::fifo)) return false;
+      result_.cancel_points += seen.cancel_points;
+      result_.fault_points += seen.fault_points;
+      if (seen.turns > shape_turns_) {  // strategies lay out their changes over a long one
+        shape_ = shape_of(seen);
+        shape_turns_ = seen.turns;
+      }
+      if (options_.systematic && !(sweep_cancels(seen) && sweep_faults(seen))) return false;
+    }
+    program_.clear();
+    return true;
   }
 
   using deviation = sweep_source::deviation;
@@ -307,6 +349,11 @@ class campaign {
     ++result_.trials;
     result_.turns += seen.turns;
     wanted_.insert(seen.wanted.begin(), seen.wanted.end());
+    premises_.insert(seen.premises.begin(), seen.premises.end());
+    if (seen.kind == failure_kind::premise && !is_own()) {
+      unmet_.insert(seen.unmet);
+      return true;  // the trial shows nothing
+    }
     reached_.insert(seen.reached.begin(), seen.reached.end());
     if (orders_.insert(seen.order_class).second) {
       ++result_.order_classes;
@@ -334,6 +381,7 @@ class campaign {
       result_.drawn = make_timeline(*failing.events);
       return;
     }
+    program_.clear();  // it is among the choices of the trial
     const shrunk least = shrink(failing, options_.shrink_trials_max,
                                 [this](choice_source& source) { return run_one(source); });
     result_.trials += least.trials;
@@ -357,6 +405,27 @@ class campaign {
     }
   }
 
+  // What scenarios are written against.
+  bool is_own() const noexcept {
+    return chosen_.kind() == subject_kind::reference || chosen_.kind() == subject_kind::alternative;
+  }
+
+  void check_premises() {
+    if (result_.outcome != verdict::pass) return;
+    for (const std::string& premise : unmet_) {
+      if (premises_.contains(premise)) continue;
+      const std::string message = "premise: in no trial " + premise;
+      if (chosen_.kind() == subject_kind::third_party) {
+        skip(message);
+      } else {
+        result_.outcome = result_.outcome_fifo = verdict::fail;
+        result_.message = message;
+        result_.shown_by = baseline_phase;
+      }
+      return;
+    }
+  }
+
   void check_vacuity() {
     std::string missing;
     for (const std::string& label : wanted_) {
@@ -375,8 +444,13 @@ class campaign {
   campaign_result result_;
   std::set<std::string> wanted_;
   std::set<std::string> reached_;
+  std::set<std::string> premises_;  // that held in some trial
+  std::set<std::string> unmet_;     // that did not hold in some undisturbed trial
   std::unordered_set<std::uint64_t> orders_;
   run_shape shape_;
+  std::uint64_t shape_turns_ = 0;
+  std::vector<std::uint32_t>
+      program_;                    // the answers that make the random program that is swept; empty: none is
   std::optional<trace> baseline_;  // the baseline trial, if it passed
   std::uint64_t pct2_trials_ = 0;
   std::string strategy_;  // that is exploring just now
@@ -390,6 +464,20 @@ run_shape shape_of(const trial_result& baseline) {
   shape.turns = baseline.task_turns;
   shape.chains = baseline.chains;
   return shape;
+}
+
+void charge(campaign_result& result) {
+  result.cited.clear();
+  if (result.outcome != verdict::fail) return;
+  const catalogue& all = catalogue::instance();
+  const clause_info* const cited = all.find_clause(cited_clause(result.message));
+  if (cited == nullptr || cited->id == result.clause) return;
+  result.cited = cited->id;
+  result.level = cited->level;
+  const auto& scenarios = all.scenarios();
+  result.core = std::any_of(scenarios.begin(), scenarios.end(), [&](const scenario_info& one) {
+    return one.contract == result.contract && one.clause == cited->id && all.in_core(one);
+  });
 }
 
 campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where) {
@@ -413,7 +501,7 @@ campaign_result run_campaign(const subject_base& chosen, const scenario_info& sc
 
 trace_hashes hash_trials(const subject_base& chosen, const scenario_info& scenario,
                          const campaign_options& options, const campaign_observer* observer) {
-  const trial_settings settings{options.where, options.sweep};
+  const trial_settings settings = settings_for(scenario, options);
   fifo_source first;
   const trial_result baseline = run_trial(chosen, scenario, first, settings, true, observer);
   const run_shape shape = shape_of(baseline);

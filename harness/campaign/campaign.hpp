@@ -47,7 +47,8 @@ struct campaign_options {
   bool list_orders = false;      ///< campaign_result::orders is wanted
   corpus_state corpus;           ///< strategy "corpus": what it begins with
   std::uint32_t shrink_trials_max = 400;
-  trial_runner run;  ///< run_trial if empty
+  std::vector<std::string> muted;  ///< for random programs: trial_settings::muted
+  trial_runner run;                ///< run_trial if empty
 };
 
 /// The phase of the one baseline trial, with which a campaign begins: ready handlers and tied timers first in, first out,
@@ -72,6 +73,8 @@ struct campaign_result {
   tier where{};
   verdict outcome = verdict::pass;  ///< under order model `any`
   verdict outcome_fifo = verdict::pass;
+  std::string
+      cited;  ///< the clause that a failure speaks of and counts for, where it is not the scenario's own
   std::string message;   ///< of the shrunk failing trial, or why it was skipped
   std::string shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...
   bool testee_broke = false;       ///< the verdict is an error since the process that hosts the subject broke
@@ -101,6 +104,8 @@ struct campaign_result {
   std::string strategy;    ///< that showed it, if a strategy did
   bool exhausted = false;  ///< strategy `dfs` has covered every schedule
 
+  /// The clause that the verdict counts for.
+  const std::string& counts_for() const noexcept { return cited.empty() ? clause : cited; }
   std::string scenario() const { return contract + "/" + clause + (variant.empty() ? "" : "/" + variant); }
 };
 
@@ -117,12 +122,20 @@ struct campaign_observer {
 /// A result that names subject and scenario, and says `pass` until something else is known.
 campaign_result blank_result(const subject_base& chosen, const scenario_info& scenario, tier where);
 
+/// Makes a failure count for the clause that its message cites, with that clause's level and core: what an invariant or a
+/// model finds speaks of it, whichever scenario it is found in.
+void charge(campaign_result& result);
+
 /// Runs one trial. The source must be fresh.
 trial_result run_trial(const subject_base& chosen, const scenario_info& scenario, choice_source& source,
                        const trial_settings& settings, bool traced = false,
                        const campaign_observer* observer = nullptr);
 
 /// Runs the whole campaign. Never throws for what a subject does.
+///
+/// A premise that does not hold in an undisturbed trial is an error of the reference and of alternatives, which are what
+/// scenarios are written against. From others such a trial takes its verdict; if it never holds, a third party is skipped,
+/// and a mutant fails the clause: that nothing could be tried is what shows it.
 campaign_result run_campaign(const subject_base& chosen, const scenario_info& scenario,
                              const campaign_options& options, const campaign_observer* observer = nullptr);
 

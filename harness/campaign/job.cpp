@@ -19,10 +19,10 @@ BOOST_DESCRIBE_ENUM(tier, sim, io_context)
 BOOST_DESCRIBE_STRUCT(corpus_state, (), (schedules, features, known, times))
 BOOST_DESCRIBE_STRUCT(campaign_options, (),
                       (schedules, seed, where, sweep, strategy, pairs_max, systematic, list_orders, corpus,
-                       shrink_trials_max))
+                       shrink_trials_max, muted))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
-                       message, shown_by, testee_broke, misplugged, token, trace_hash, story, trace,
+                       cited, message, shown_by, testee_broke, misplugged, token, trace_hash, story, trace,
                        failed_at, drawn, drawn_baseline, trials, turns, cancel_points, cancel_points_covered,
                        fault_points, fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
                        fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,

@@ -18,6 +18,7 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
   if (settings.allocation) token.settings += ",alloc=" + to_string(*settings.allocation);
+  for (const std::string& clause : settings.muted) token.settings += ",muted=" + clause;
   if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
   return token;
@@ -39,6 +40,8 @@ trial_settings settings_of(const replay_token& token) {
       settings.allocation = read_allocation_fault(one.substr(6));
       if (!settings.allocation)
         throw malformed_token("the token names no allocation: '" + std::string(one) + "'");
+    } else if (one.starts_with("muted=")) {
+      settings.muted.emplace_back(one.substr(6));
     } else if (one != "end=cut") {
       throw malformed_token("the token has a setting that this program does not know: '" + std::string(one) +
                             "'");

@@ -72,12 +72,17 @@ class runner {
 
   run_outcome run() {
     if (settings_.plug_first) check_plugs();
-    std::deque<task> apart;
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-      if (is_isolated(jobs_[i], settings_.isolate)) apart.push_back(first_task(i));
+    known_ = settings_.known;
+    // Random programs last: by then it is known which clauses a subject breaks, and what these explain is no news.
+    for (const bool programs : {false, true}) {
+      std::deque<task> apart;
+      for (std::size_t i = 0; i < jobs_.size(); ++i) {
+        if (is_program(jobs_[i]) == programs && is_isolated(jobs_[i], settings_.isolate))
+          apart.push_back(first_task(i));
+      }
+      run_here(programs);
+      run_apart(std::move(apart));
     }
-    run_here();
-    run_apart(std::move(apart));
     dismiss_workers();
     outcome_.interrupted = interruption::wished();
     return std::move(outcome_);
@@ -145,8 +150,21 @@ class runner {
 
   bool going_on() const noexcept { return !stopped_ && !interruption::wished(); }
 
+  static bool is_program(const job& one) noexcept { return one.scenario->traits.is_program(); }
+
+  // The job as it is run.
+  job prepared(std::size_t index) const {
+    job asked = jobs_[index];
+    if (!is_program(asked)) return asked;
+    const auto found = known_.find({asked.chosen->contract(), asked.chosen->name()});
+    if (found != known_.end()) asked.options.muted.assign(found->second.begin(), found->second.end());
+    return asked;
+  }
+
   void finish(std::size_t index, campaign_result result) {
     const subject_base& chosen = *jobs_[index].chosen;
+    if (result.outcome == verdict::fail && !is_program(jobs_[index]))
+      known_[{chosen.contract(), chosen.name()}].insert(result.counts_for());
     // It would say the same of every clause.
     if (result.message == detail::null_factory(chosen) && unusable_.insert(&chosen).second)
       outcome_.problems.push_back(result.message + "; no other clause is tried");
@@ -169,17 +187,19 @@ class runner {
     }
   }
 
-  void run_here() {
+  void run_here(bool programs) {
     for (std::size_t i = 0; i < jobs_.size() && going_on(); ++i) {
-      if (is_isolated(jobs_[i], settings_.isolate) || is_unusable(jobs_[i]) || is_misplugged(i)) continue;
-      std::optional<campaign_result> result = run_quietly(jobs_[i]);
+      if (is_program(jobs_[i]) != programs || is_isolated(jobs_[i], settings_.isolate) ||
+          is_unusable(jobs_[i]) || is_misplugged(i))
+        continue;
+      std::optional<campaign_result> result = run_quietly(prepared(i));
       if (!result) return;
       finish(i, std::move(*result));
     }
   }
 
   task first_task(std::size_t index) const {
-    task first{index, jobs_[index], 0};
+    task first{index, prepared(index), 0};
     const job& asked = first.asked;
     // A skip needs no process of its own, and a campaign of terminations is made of single trials.
     if (asked.kind == job_kind::campaign && asked.scenario->traits.expects_termination &&
@@ -296,6 +316,7 @@ class runner {
   std::map<std::string, std::uint32_t, std::less<>> testee_failures_;
   std::set<const subject_base*> unusable_;
   std::map<const subject_base*, campaign_result> misplugged_;
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> known_;  // see run_settings
   bool stopped_ = false;
 };
 

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,6 +26,9 @@ struct run_settings {
   isolation isolate = isolation::foreign;  ///< foreign: third parties and mutants, whom nobody vouches for
   unsigned workers = 1;
   std::chrono::nanoseconds hang_after = std::chrono::seconds(30);  ///< real time without a new trial
+  /// Clauses that subjects are known to break, besides those that they break here: their random programs, which come last, do
+  /// without what these explain. By contract and subject.
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> known = {};
   /// Before its first campaign a subject goes through its contract's plug check, if there is one; the campaigns of one that
   /// fails it are not run, and end in an error. False where that has been done.
   bool plug_first = true;

@@ -98,8 +98,8 @@ class shrinker {
   };
 
   // The programs of a trial, once for each size of a step that their choices allow. A step is a verb and its arguments,
-  // and an argument of one value is not asked for (see program.hpp). Before the first there may be the program's shape,
-  // and behind the last the answer that there is no more.
+  // and an argument of one value is not asked for (see program.hpp). Before the first there may be the program's shape and
+  // how often it is repeated, and behind the last the answer that there is no more.
   std::vector<steps> find_steps() const {
     std::vector<steps> found;
     std::size_t begin = 0;
@@ -107,7 +107,7 @@ class shrinker {
       std::size_t end = begin;
       while (end < best_.size() && best_[end].kind == choice_kind::program) ++end;
       for (const std::size_t answers : {3U, 2U, 1U}) {
-        for (const std::size_t first : {begin, begin + 1}) {
+        for (const std::size_t first : {begin, begin + 1, begin + 2}) {
           if (first + answers <= end && repeats(first, end, answers)) found.push_back({first, end, answers});
         }
       }

@@ -67,7 +67,7 @@ struct dispute_info {
 /// What a scenario needs and is.
 struct scenario_traits {
   const grammar* rules =
-      nullptr;  ///< runs a random program: for properties and fuzzing, no part of a verdict
+      nullptr;  ///< runs random programs: they come last, and count for the clauses that their models cite
   std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
   std::vector<std::string> asks = {};      ///< asked for (make.claims), not needed: what is expected depends
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
@@ -358,6 +358,16 @@ contract_info describe_contract(std::string name, std::string family, std::strin
           where.file_name()};
 }
 
+/// The trial's random program for this subject, written out.
+template <class Contract>
+program draw_program(trial& t, const maker<Contract>& make, const grammar& rules) {
+  const allowed_verbs verbs =
+      allowed(rules, [&make](std::string_view feature) { return make.claims(feature); });
+  program drawn = t.draw_program(rules, verbs);
+  drawn.steps = unrolled(drawn, rules);
+  return drawn;
+}
+
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>
 boost::asio::awaitable<void> begin_scenario(trial& t, const subject_base& chosen) {
   return Body(t, maker<Contract>(t, static_cast<const subject<Contract>&>(chosen)));
@@ -442,16 +452,16 @@ inline plug_check_info describe_plug_check(std::string contract,
       [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
 
 /// The random programs of a contract (program.hpp): `grammar_object` has static storage. The body is given the drawn
-/// program as `steps`; it runs it beside a model, and every check names a clause. The property and the fuzz target of the
-/// contract are made from this:
+/// program as `steps`, with what is repeated written out; it runs it beside a model, and every check names a clause. They
+/// are part of every verdict; the property and the fuzz target of the contract are made from this as well:
 ///
-///   const grammar rules = {.shapes = 2, .verbs = {"push", "pop"}, .a_values = 8, .b_values = 2, .steps_max = 30};
+///   const grammar rules = {.shapes = 2, .verbs = {"push", "pop", {"try_pop", "try"}}, .b_values = 2, .repeats = {1, 12}};
 ///   ASSAY_PROGRAM(bounded_queue, "X-3", rules, .must_see = {"takes_the_newest_first"}) { ... }
 #define ASSAY_PROGRAM(contract_name, clause_id, grammar_object, ...)                                      \
   static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \
       ::assay::trial & t, ::assay::maker<::assay::contract::contract_name> make, ::assay::program steps); \
   ASSAY_SCENARIO(contract_name, clause_id, "program", .rules = &(grammar_object), __VA_ARGS__) {          \
-    ::assay::program drawn = t.draw_program(grammar_object);                                              \
+    ::assay::program drawn = ::assay::detail::draw_program(t, make, grammar_object);                      \
     co_await ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(t, make, std::move(drawn));               \
   }                                                                                                       \
   static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \

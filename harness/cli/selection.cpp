@@ -106,7 +106,6 @@ std::vector<selected> select(const catalogue& all, const selection& wanted) {
       if (chosen->contract() != contract.name || !is_named(wanted.subjects, *chosen)) continue;
       if (!is_meant(all, wanted, *chosen)) continue;
       for (const scenario_info& scenario : all.scenarios()) {
-        if (scenario.traits.is_program()) continue;  // random programs are for properties and fuzzing
         if (scenario.contract != contract.name || !matches_any(wanted.clauses, scenario.clause)) continue;
         result.push_back({chosen.get(), &scenario});
       }

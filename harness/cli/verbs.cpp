@@ -263,6 +263,20 @@ std::vector<job> jobs_of(const command_line& line, const run_report& report) {
   return jobs;
 }
 
+// What is recorded of scenarios. Recorded of random programs is what they find besides.
+void take_known(const command_line& line, run_settings& processes) {
+  if (line.findings.empty() || !std::filesystem::exists(line.findings)) return;
+  const catalogue& all = catalogue::instance();
+  for (const finding& one : read_findings(line.findings)) {
+    const scenario_info* const scenario =
+        all.find_scenario(one.contract + "/" + one.clause + (one.variant.empty() ? "" : "/" + one.variant));
+    if (scenario == nullptr || scenario->traits.is_program()) continue;
+    std::set<std::string>& clauses = processes.known[{one.contract, one.subject}];
+    clauses.insert(one.clause);
+    if (const std::string_view cited = cited_clause(one.message); !cited.empty()) clauses.emplace(cited);
+  }
+}
+
 int do_run(const command_line& line) {
   run_report report;
   report.date = report_date();
@@ -280,10 +294,12 @@ int do_run(const command_line& line) {
   report.gate = line.gate;
   report.strict = line.strict;
   const interruption listening;
+  run_settings processes = line.processes;
+  take_known(line, processes);
   run_outcome seen;
   {
     progress show(jobs.size());
-    seen = run_jobs(jobs, line.processes, [&](std::size_t, const campaign_result& result) {
+    seen = run_jobs(jobs, processes, [&](std::size_t, const campaign_result& result) {
       show(result);
       report.stopped = line.fail_fast && (report.violates(result) || report.judged(result) == verdict::error);
       return !report.stopped;

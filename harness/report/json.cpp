@@ -18,6 +18,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["clause"] = one.clause;
   result["revision"] = catalogue::instance().revision_of(one.clause);
   result["variant"] = one.variant;
+  result["counts_for"] = one.counts_for();
   result["level"] = to_string(one.level);
   result["profile"] = one.core ? "core" : "full";
   result["verdict"] = to_string(report.judged(one));

@@ -37,13 +37,6 @@ void judge_expected(mutant_verdict& verdict, const expected_failure& expected, c
   }
 }
 
-// The clause that a failure speaks of: what an invariant or a model finds begins with its id, whichever scenario it is found
-// in.
-std::string clause_of(const campaign_result& failed) {
-  const std::string cited = failed.message.substr(0, failed.message.find(": "));
-  return catalogue::instance().find_clause(cited) != nullptr ? cited : failed.clause;
-}
-
 mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
                      std::span<const campaign_result> results) {
   mutant_verdict verdict;
@@ -58,7 +51,7 @@ mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
       if (!std::exchange(misplugged, true)) verdict.problems.push_back("error: " + one.message);
       continue;
     }
-    if (is_bad(one.outcome)) failures[clause_of(one)].push_back(&one);
+    if (is_bad(one.outcome)) failures[one.counts_for()].push_back(&one);
   }
   verdict.whole = run >= scenarios;
   std::vector<std::string> expected = mutant.traits().may_fail;
@@ -94,7 +87,7 @@ bool kill_matrix::sound() const noexcept {
 std::vector<const scenario_info*> scenarios_for(const catalogue& all, const subject_base& mutant) {
   std::vector<const scenario_info*> found;
   for (const scenario_info& one : all.scenarios()) {
-    if (one.contract == mutant.contract() && !one.traits.is_program()) found.push_back(&one);
+    if (one.contract == mutant.contract()) found.push_back(&one);
   }
   return found;
 }

@@ -39,7 +39,7 @@ bool is_bad(verdict value) noexcept { return value == verdict::fail || value == 
 
 bool run_report::violates(const campaign_result& result) const noexcept {
   if (judged(result) != verdict::fail) return false;
-  if (catalogue::instance().dispute_of(result.clause) != nullptr) return false;
+  if (catalogue::instance().dispute_of(result.counts_for()) != nullptr) return false;
   return result.level == level::must || (strict && result.level == level::should);
 }
 

@@ -148,7 +148,8 @@ class text_writer {
       if (!is_bad(one.outcome) || one.misplugged) continue;
       if (previous == nullptr) out_ << bold("Findings") << "\n\n";
       const bool same_clause = previous != nullptr && previous->subject == one.subject &&
-                               previous->contract == one.contract && previous->clause == one.clause;
+                               previous->contract == one.contract &&
+                               previous->counts_for() == one.counts_for();
       if (!same_clause) {
         if (previous != nullptr) out_ << '\n';
         head(one);
@@ -160,9 +161,9 @@ class text_writer {
   }
 
   void head(const campaign_result& one) {
-    out_ << bold(one.subject) << "  " << one.contract << "  " << bold(one.clause) << "  "
+    out_ << bold(one.subject) << "  " << one.contract << "  " << bold(one.counts_for()) << "  "
          << to_string(one.level) << (one.where == tier::sim ? "" : "  on a stock io_context") << '\n';
-    const clause_info* const clause = catalogue::instance().find_clause(one.clause);
+    const clause_info* const clause = catalogue::instance().find_clause(one.counts_for());
     if (clause != nullptr) out_ << wrap("\"" + clause->text + "\"", 2, style_.width) << '\n';
   }
 

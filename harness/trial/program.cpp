@@ -4,18 +4,28 @@
 
 namespace assay {
 
-program draw(choice_stream& choices, const grammar& rules) {
+allowed_verbs allowed(const grammar& rules, const std::function<bool(std::string_view)>& claims) {
+  allowed_verbs all;
+  for (std::size_t verb = 0; verb < rules.verbs.size(); ++verb) {
+    const std::string& feature = rules.verbs[verb].feature;
+    if (feature.empty() || claims(feature)) all.push_back(static_cast<std::uint8_t>(verb));
+  }
+  return all;
+}
+
+program draw(choice_stream& choices, const grammar& rules, std::span<const std::uint8_t> verbs) {
   program result;
   const auto pick = [&choices](std::size_t arity) {
     return static_cast<std::uint8_t>(choices.pick(choice_kind::program, arity));
   };
   result.shape = pick(rules.shapes);
+  result.repeats = pick(rules.repeats.size());
   while (result.steps.size() < rules.steps_max) {
-    // Verb 0 of this choice is "no more": so the first answers give the empty program, and shrinking to zeros ends it.
-    const std::uint8_t verb = pick(rules.verbs.size() + 1);
+    // Answer 0 of this choice is "no more": so the first answers give the empty program, and shrinking to zeros ends it.
+    const std::uint8_t verb = pick(verbs.size() + 1);
     if (verb == 0) break;
     program_step step;
-    step.verb = static_cast<std::uint8_t>(verb - 1);
+    step.verb = verbs[verb - 1U];
     step.a = pick(rules.a_values);
     step.b = pick(rules.b_values);
     result.steps.push_back(step);
@@ -23,27 +33,44 @@ program draw(choice_stream& choices, const grammar& rules) {
   return result;
 }
 
-std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules) {
+std::vector<program_step> unrolled(const program& drawn, const grammar& rules) {
+  std::vector<program_step> all;
+  const std::uint32_t rounds = drawn.repeats < rules.repeats.size() ? rules.repeats[drawn.repeats] : 1;
+  all.reserve(drawn.steps.size() * rounds);
+  for (std::uint32_t round = 0; round < rounds; ++round)
+    all.insert(all.end(), drawn.steps.begin(), drawn.steps.end());
+  return all;
+}
+
+std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules,
+                                       std::span<const std::uint8_t> verbs) {
   std::vector<std::uint32_t> answers;
   const auto put = [&answers](std::uint32_t value, std::size_t arity) {
     // A choice of one is no choice, and is not asked.
     if (arity > 1) answers.push_back(std::min(value, static_cast<std::uint32_t>(arity - 1)));
   };
   put(wanted.shape, rules.shapes);
-  const std::size_t count = std::min<std::size_t>(wanted.steps.size(), rules.steps_max);
-  for (std::size_t i = 0; i < count; ++i) {
-    put(wanted.steps[i].verb + 1U, rules.verbs.size() + 1);
-    put(wanted.steps[i].a, rules.a_values);
-    put(wanted.steps[i].b, rules.b_values);
+  put(wanted.repeats, rules.repeats.size());
+  std::size_t count = 0;
+  for (const program_step& step : wanted.steps) {
+    const auto verb = std::find(verbs.begin(), verbs.end(), step.verb);
+    if (verb == verbs.end() || count == rules.steps_max) continue;
+    put(static_cast<std::uint32_t>(verb - verbs.begin()) + 1U, verbs.size() + 1);
+    put(step.a, rules.a_values);
+    put(step.b, rules.b_values);
+    ++count;
   }
-  if (count < rules.steps_max) put(0, rules.verbs.size() + 1);
+  if (count < rules.steps_max) put(0, verbs.size() + 1);
   return answers;
 }
 
 std::string to_text(const program& what, const grammar& rules) {
-  std::string text = "shape " + std::to_string(what.shape) + ":";
+  std::string text = "shape " + std::to_string(what.shape);
+  if (what.repeats > 0 && what.repeats < rules.repeats.size())
+    text += ", " + std::to_string(rules.repeats[what.repeats]) + " times";
+  text += ":";
   for (const program_step& step : what.steps) {
-    const std::string verb = step.verb < rules.verbs.size() ? rules.verbs[step.verb] : "?";
+    const std::string verb = step.verb < rules.verbs.size() ? rules.verbs[step.verb].name : "?";
     text += " " + verb + " " + std::to_string(step.a) + " " + std::to_string(step.b) + ";";
   }
   return text;

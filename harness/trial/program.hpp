@@ -1,12 +1,16 @@
 // Random programs of operations: plain data, drawn through the choice stream before the trial's first operation, so
 // that RapidCheck, libFuzzer, shrinking and replay tokens share one decoder (GEN-1, GEN-2, GEN-8).
 //
-// A pattern has a grammar: the names of its verbs, and how large a step's two arguments may be. Any sequence of
-// choices is a valid program, bounded in length.
+// A pattern has a grammar: the names of its verbs, the features that they need, and how large a step's two arguments may be.
+// Any sequence of choices is a valid program, bounded in length. A program has only verbs whose features the subject claims.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <assay/harness/choice/choice.hpp>
@@ -23,24 +27,44 @@ struct program_step {
 struct program {
   std::uint8_t shape = 0;  ///< one choice about the whole (a capacity, say)
   std::vector<program_step> steps;
+  std::uint8_t repeats = 0;  ///< index into the grammar's repeats
   bool operator==(const program&) const = default;
+};
+
+/// What a step may do. The feature is one that the subject must claim; empty: everybody has the verb.
+struct program_verb {
+  program_verb(std::string_view verb, std::string_view needed = {}) : name(verb), feature(needed) {}
+  program_verb(const char* verb) : name(verb) {}
+  std::string name;
+  std::string feature;
 };
 
 struct grammar {
   std::uint32_t shapes = 1;
-  std::vector<std::string> verbs;
+  std::vector<program_verb> verbs;
   std::uint32_t a_values = 8;
   std::uint32_t b_values = 4;
   std::uint32_t steps_max = 24;
+  /// How many times a program may do all of its steps, one after another: what wears out shows only after some time. The
+  /// first one is what first in, first out means.
+  std::vector<std::uint32_t> repeats = {1};
 };
 
-/// Draws a program: the shape, then per step whether there is one more and what it is. The first answers everywhere
-/// (first in, first out) give the empty program. O(steps_max).
-program draw(choice_stream& choices, const grammar& rules);
+/// Of a grammar's verbs, by index, those that a subject with these claims has.
+using allowed_verbs = std::vector<std::uint8_t>;
+allowed_verbs allowed(const grammar& rules, const std::function<bool(std::string_view feature)>& claims);
+
+/// Draws a program: the shape, how often it is repeated, then per step whether there is one more and what it is. The first
+/// answers everywhere (first in, first out) give the empty program. O(steps_max).
+program draw(choice_stream& choices, const grammar& rules, std::span<const std::uint8_t> verbs);
+
+/// The steps as they are done, one after another: all of them, as often as the program says.
+std::vector<program_step> unrolled(const program& drawn, const grammar& rules);
 
 /// The choices that make `draw` return `wanted`; what a property feeds to the stream. Values outside of the grammar
-/// are clipped.
-std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules);
+/// are clipped, and steps whose verbs are not among these are left out.
+std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules,
+                                       std::span<const std::uint8_t> verbs);
 
 /// "shape 2: push 3 0; settle 0 0": for failures and regression files.
 std::string to_text(const program& what, const grammar& rules);

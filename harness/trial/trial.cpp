@@ -21,6 +21,8 @@ namespace asio = boost::asio;
 constexpr std::uint64_t item_keys = std::uint64_t{1} << 63U;  // apart from those that scenarios choose
 constexpr std::uint32_t exceptions_max = 100;                 // that leave a turn, of one trial
 
+constexpr std::string_view expected_prefix = "expected: ";
+
 // The file's own name: the path that the compiler was given is not the same everywhere.
 std::string place(const std::source_location& where) {
   const std::string_view file = where.file_name();
@@ -42,6 +44,17 @@ void note_told(const outcome& what, allocation_report& report, allocation_counte
 }
 
 }  // namespace
+
+std::string_view cited_clause(std::string_view message) noexcept {
+  if (message.starts_with(expected_prefix)) message.remove_prefix(expected_prefix.size());
+  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto dash = std::find_if_not(message.begin(), message.end(), is_capital);
+  if (dash == message.begin() || dash == message.end() || *dash != '-') return {};
+  const auto end = std::find_if_not(dash + 1, message.end(), is_digit);
+  if (end == dash + 1 || end == message.end() || (*end != ':' && *end != ',')) return {};
+  return message.substr(0, static_cast<std::size_t>(end - message.begin()));
+}
 
 // Somebody who waits for the trial's clock: for this instant to settle, or for a later one.
 struct trial::gate : detail::ready_op {
@@ -187,7 +200,7 @@ bool trial::expect(bool holds, std::string_view message, std::string_view observ
                    std::source_location where) {
   const detail::harness_section section;
   if (!holds) {
-    fail("expected: " + std::string(message) + "; observed: " + std::string(observed), where);
+    fail(std::string(expected_prefix) + std::string(message) + "; observed: " + std::string(observed), where);
   } else if (trace_) {
     record(event_kind::check, std::string(message) + " (" + place(where) + ")");
   }
@@ -196,6 +209,7 @@ bool trial::expect(bool holds, std::string_view message, std::string_view observ
 
 void trial::fail(std::string message, std::source_location where) {
   const detail::harness_section section;
+  if (is_muted(failure_kind::expectation, message)) return;
   if (!binds(failure_kind::expectation)) {
     unforeseen_ = true;
     if (trace_) record(event_kind::check, "not judged: " + message + " (" + place(where) + ")");
@@ -220,6 +234,7 @@ void trial::fail_without_value(const operation_record& of, std::string_view what
 
 void trial::blame(failure_kind kind, std::string message) {
   const detail::harness_section section;
+  if (is_muted(kind, message)) return;
   if (!binds(kind)) {
     if (trace_) record(event_kind::check, "not judged: " + message);
     return;
@@ -235,15 +250,29 @@ void trial::blame(failure_kind kind, std::string message) {
   result_.failures.push_back(std::move(message));
 }
 
+void trial::premise(bool holds, std::string_view text, std::source_location where) {
+  const detail::harness_section section;
+  if (holds) {
+    if (trace_) record(event_kind::check, "premise: " + std::string(text) + " (" + place(where) + ")");
+    result_.premises.emplace(text);
+    return;
+  }
+  if (trace_) record(event_kind::check, "premise: not so: " + std::string(text) + " (" + place(where) + ")");
+  result_.unmet = text;
+  if (!disturbed() && !has_failed())
+    blame(failure_kind::premise, "premise: expected: " + std::string(text) + "; observed: not so");
+  throw scenario_stopped();
+}
+
 void trial::sometimes(std::string_view label, bool holds) {
   const detail::harness_section section;
   result_.wanted.emplace(label);
   if (holds) result_.reached.emplace(label);
 }
 
-program trial::draw_program(const grammar& rules) {
+program trial::draw_program(const grammar& rules, std::span<const std::uint8_t> verbs) {
   const detail::harness_section section;
-  program drawn = draw(choices_, rules);
+  program drawn = draw(choices_, rules, verbs);
   if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
   return drawn;
 }
@@ -848,6 +877,26 @@ bool trial::at_rest() const {
   return !ready && time_.earliest() == nanoseconds::max();
 }
 
+// Whether what is known of the subject explains this failure, or came before it: see trial_settings::muted.
+bool trial::is_muted(failure_kind kind, std::string_view message) {
+  switch (kind) {
+    case failure_kind::escaped:
+    case failure_kind::diverged:
+    case failure_kind::crashed:
+    case failure_kind::testee:
+    case failure_kind::adapter:
+      return false;
+    default:
+      break;
+  }
+  const std::string_view cited = cited_clause(message);
+  const std::vector<std::string>& muted = settings_.muted;
+  spent_ = spent_ ||
+           (cited.empty() ? uncited_muted_ : std::find(muted.begin(), muted.end(), cited) != muted.end());
+  if (spent_ && trace_) record(event_kind::check, "not judged, since it is known: " + std::string(message));
+  return spent_;
+}
+
 // Whether a failure of this kind counts. When memory is short, what a scenario foresaw does not, and a deadlock may be
 // what somebody was told of.
 bool trial::binds(failure_kind kind) const noexcept {
@@ -860,6 +909,7 @@ bool trial::binds(failure_kind kind) const noexcept {
     case failure_kind::testee:
     case failure_kind::adapter:
     case failure_kind::item:
+    case failure_kind::premise:
       return true;
     case failure_kind::left_over:
       return !unforeseen_ && !memory_.left_turn;

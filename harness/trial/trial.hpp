@@ -58,8 +58,9 @@ enum class failure_kind {
   escaped,
   diverged,
   crashed,
-  testee,  ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
-  adapter  ///< the subject is plugged in wrongly; seen by plug checks alone
+  testee,   ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
+  adapter,  ///< the subject is plugged in wrongly; seen by plug checks alone
+  premise   ///< what the scenario presupposes did not come about: nothing was shown
 };
 
 /// How long a trial may go on without progress before that is a livelock (VCS-6). Progress is: an operation that is not in
@@ -82,7 +83,16 @@ struct trial_settings {
   /// no part of a token.
   std::uint64_t break_at = 0;
   coverage* covered = nullptr;  ///< takes note of what the trial comes past, if not null; no part of a token
+  /// Clauses that the subject is known to break, in a random program: where a failure cites one of them, the model does not
+  /// follow any more, and nothing of the trial is judged from then on. The scenario's own clause stands for failures that
+  /// cite none.
+  std::vector<std::string> muted = {};
 };
+
+/// The clause that a failure's message cites: "BQ-4" of "BQ-4: no pop is pending beside an item", and of the same after
+/// "expected: ". The first of several ("BQ-10, BQ-11: ..."). Empty if it cites none. Whether there is such a clause is for the
+/// catalogue to say.
+std::string_view cited_clause(std::string_view message) noexcept;
 
 /// What became of a trial that counts allocations.
 struct allocation_report {
@@ -102,6 +112,8 @@ struct trial_result {
   std::vector<choice> choices;        ///< the schedule that was run
   std::set<std::string> reached;      ///< marks given to `sometimes` that this trial reached
   std::set<std::string> wanted;       ///< all marks given to `sometimes`
+  std::set<std::string> premises;     ///< that held
+  std::string unmet;                  ///< the premise that did not hold, if one did not
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::optional<allocation_report> allocations;
@@ -115,7 +127,7 @@ struct trial_result {
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
     return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
-           kind == failure_kind::testee || kind == failure_kind::adapter;
+           kind == failure_kind::testee || kind == failure_kind::adapter || kind == failure_kind::premise;
   }
 };
 
@@ -217,8 +229,14 @@ class trial {
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
 
-  /// Draws this trial's random program; to be called before anything else is chosen.
-  program draw_program(const grammar& rules);
+  /// Says what must have come about for the scenario to show anything: "two joiners are parked". If it did not, the scenario
+  /// ends here, with scenario_stopped, and the trial shows nothing: where a sweep has disturbed it, it counts for nobody; else
+  /// it is an error, not a failure of the subject. A campaign tells apart who is tried: see run_campaign.
+  void premise(bool holds, std::string_view text,
+               std::source_location where = std::source_location::current());
+
+  /// Draws this trial's random program, of these verbs; to be called before anything else is chosen.
+  program draw_program(const grammar& rules, std::span<const std::uint8_t> verbs);
 
   /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
   /// is a failure (the first one only). Declare the guard after what the check looks at.
@@ -308,6 +326,9 @@ class trial {
   void testee_broke(std::string message);
   bool testee_has_broken() const noexcept { return result_.kind == failure_kind::testee; }
 
+  /// What cites no clause is not judged either: see trial_settings::muted.
+  void mute_uncited() noexcept { uncited_muted_ = true; }
+
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
   /// From now on an operation, or the scenario, that ends with an exception which is no outcome of a contract is the
@@ -361,6 +382,7 @@ class trial {
   void count_allocations(allocation_fault plan);
   std::string untranslated(const std::exception_ptr& failure) const;
   bool binds(failure_kind kind) const noexcept;
+  bool is_muted(failure_kind kind, std::string_view message);
   bool others_pending() const noexcept;
   bool at_rest() const;
   void blame(failure_kind kind, std::string message);
@@ -410,6 +432,8 @@ class trial {
   bool idle_ = false;               // nothing but the background can go on, and nobody waits for a deadline
   std::uint32_t exceptions_ = 0;
   allocation_report memory_;
+  bool uncited_muted_ = false;
+  bool spent_ = false;          // a muted failure came: nothing more is judged
   bool unforeseen_ = false;     // an expectation was missed when memory was short
   bool broke_at_rest_ = false;  // when the scenario broke off, nothing else could happen
   trial_result result_;
