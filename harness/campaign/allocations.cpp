@@ -64,6 +64,7 @@ allocation_outcome judge_allocation(const trial_result& seen) {
       return seen.allocations && seen.allocations->only_lost ? allocation_outcome::lost
                                                              : allocation_outcome::doubled;
     case failure_kind::none:
+    case failure_kind::premise:  // of an undisturbed trial
       return told ? allocation_outcome::surfaced : allocation_outcome::absorbed;
     case failure_kind::deadlock:
     case failure_kind::expectation:

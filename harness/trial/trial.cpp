@@ -259,6 +259,7 @@ void trial::premise(bool holds, std::string_view text, std::source_location wher
   }
   if (trace_) record(event_kind::check, "premise: not so: " + std::string(text) + " (" + place(where) + ")");
   result_.unmet = text;
+  unforeseen_ = unforeseen_ || short_of_memory();
   if (!disturbed() && !has_failed())
     blame(failure_kind::premise, "premise: expected: " + std::string(text) + "; observed: not so");
   throw scenario_stopped();
