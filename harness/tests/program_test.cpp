@@ -41,21 +41,21 @@ class abacus {
   }
   void subtract() { --value_; }
   boost::asio::awaitable<void> add_later() {
-    busy_ = true;
+    ++busy_;
     co_await sleep_for(std::chrono::milliseconds(1));
-    busy_ = false;
+    --busy_;
     add();
   }
   int value() const { return value_; }
   /// Whether an add_later was begun and never left.
-  bool stuck() const { return how_.stuck_if_cancelled && busy_; }
+  bool stuck() const { return how_.stuck_if_cancelled && busy_ > 0; }
   bool started() const { return !how_.never_starts; }
 
  private:
   flaws how_;
   int value_ = 0;
   int calls_ = 0;
-  bool busy_ = false;
+  int busy_ = 0;
 };
 
 }  // namespace assay::contract
