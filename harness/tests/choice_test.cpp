@@ -273,7 +273,7 @@ TEST(token, a_forged_schedule_is_refused_with_its_reason) {
   EXPECT_THAT(complaint(forged("____ wA")).value_or(""), HasSubstr("not base64url"));
   EXPECT_THAT(complaint(forged("_____wA")).value_or(""), HasSubstr("more steps than any run makes"));
   EXPECT_THAT(complaint(forged("AQAHAAIB")).value_or(""), HasSubstr("a step lies behind its last step"));
-  EXPECT_THAT(complaint(forged("AQAABwIB")).value_or(""), HasSubstr("step 0 has an unknown kind of choice"));
+  EXPECT_THAT(complaint(forged("AQAACAIB")).value_or(""), HasSubstr("step 0 has an unknown kind of choice"));
   EXPECT_THAT(complaint(forged("AQAAAAIA")).value_or(""), HasSubstr("step 0 chooses 0 of 2"));
   EXPECT_THAT(complaint(forged("AQAAAAIC")).value_or(""), HasSubstr("step 0 chooses 2 of 2"));
   EXPECT_THAT(complaint(forged("AgAAAAIBAAACAQ")).value_or(""), HasSubstr("a step comes twice"));
