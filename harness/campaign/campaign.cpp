@@ -96,6 +96,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     trial t(choices, settings, traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
+    if (scenario.traits.may_be_late()) t.allow_late_loop();
     const std::vector<std::string>& muted = settings.muted;
     if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
     if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
@@ -385,6 +386,10 @@ class campaign {
     const shrunk least = shrink(failing, options_.shrink_trials_max,
                                 [this](choice_source& source) { return run_one(source); });
     result_.trials += least.trials;
+    const bool late = std::any_of(least.choices.begin(), least.choices.end(), [](const choice& one) {
+      return one.kind == choice_kind::late && one.chosen != 0;
+    });
+    if (late) result_.shown_by = late_phase;
     replay_source exactly(condense(least.choices));
     const trial_result shown = run_one(exactly, true);
     result_.message = shown.passed() ? failing.message : shown.message;

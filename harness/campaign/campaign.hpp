@@ -56,6 +56,9 @@ struct campaign_options {
 /// timers, too.
 inline constexpr std::string_view baseline_phase = "baseline trial";
 
+/// What a failing trial is shown by whose loop was late once it is shrunk, whichever phase found it.
+inline constexpr std::string_view late_phase = "a late loop";
+
 /// The phase of a plug check: one such trial, with which nothing is swept either.
 inline constexpr std::string_view plug_phase = "plug check";
 /// What the message of an adapter's mistake begins with.
@@ -75,8 +78,9 @@ struct campaign_result {
   verdict outcome_fifo = verdict::pass;
   std::string
       cited;  ///< the clause that a failure speaks of and counts for, where it is not the scenario's own
-  std::string message;   ///< of the shrunk failing trial, or why it was skipped
-  std::string shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...
+  std::string message;  ///< of the shrunk failing trial, or why it was skipped
+  std::string
+      shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...; or late_phase
   bool testee_broke = false;       ///< the verdict is an error since the process that hosts the subject broke
   bool misplugged = false;         ///< the verdict is an error since the subject fails its plug check
   std::string token;               ///< of the shrunk failing trial, or of the baseline trial

@@ -72,11 +72,14 @@ struct scenario_traits {
   std::vector<std::string> asks = {};      ///< asked for (make.claims), not needed: what is expected depends
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
+  bool late = false;                       ///< the loop may be late: no exact instants are asserted
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
   std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
   bool sim_only = false;                   ///< makes no sense on a stock io_context
   std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
   bool is_program() const noexcept { return rules != nullptr; }
+  /// Random programs always: their models say "not before", never "exactly at".
+  bool may_be_late() const noexcept { return late || is_program(); }
 };
 
 class subject_base;

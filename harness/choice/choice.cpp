@@ -31,6 +31,8 @@ std::string_view to_string(choice_kind kind) noexcept {
       return "program";
     case choice_kind::user:
       return "user";
+    case choice_kind::late:
+      return "late";
   }
   return "unknown";
 }
@@ -56,6 +58,8 @@ std::uint32_t random_source::choose(choice_kind kind, std::uint32_t arity) {
       return random_.below(odds_.cancel_one_in) == 0 ? 1 : 0;
     case choice_kind::fault:
       return random_.below(odds_.fault_one_in) == 0 ? 1 + random_.below(arity - 1) : 0;
+    case choice_kind::late:
+      return random_.below(odds_.late_one_in) == 0 ? 1 + random_.below(arity - 1) : 0;
     case choice_kind::timer:
     case choice_kind::stream:
     case choice_kind::program:
@@ -82,8 +86,9 @@ std::uint32_t lenient_source::choose(choice_kind, std::uint32_t arity) {
 
 std::uint32_t byte_source::choose(choice_kind kind, std::uint32_t arity) {
   std::uint32_t value = take();
-  if (kind == choice_kind::cancel || kind == choice_kind::fault) {
-    return value < 0xf0 ? 0 : 1 + (value - 0xf0) % (arity - 1);
+  if (kind == choice_kind::cancel || kind == choice_kind::fault || kind == choice_kind::late) {
+    const std::uint32_t least = kind == choice_kind::late ? 0xc0 : 0xf0;
+    return value < least ? 0 : 1 + (value - least) % (arity - 1);
   }
   if (arity > 256) value |= take() << 8U;
   return value % arity;

@@ -29,8 +29,9 @@ enum class choice_kind : std::uint8_t {
   stream = 4,   ///< how an in-memory stream cuts, delays or breaks what it carries
   program = 5,  ///< the operations of a random program, drawn before the trial begins
   user = 6,     ///< a choice that a scenario or a mock makes itself
+  late = 7,     ///< how many further deadlines the clock passes at once, as when a real loop was busy
 };
-inline constexpr std::size_t choice_kinds = 7;
+inline constexpr std::size_t choice_kinds = 8;
 
 /// The answers to a `cancel` choice: none, or a terminal, partial or total request.
 inline constexpr std::uint32_t cancel_kinds = 4;
@@ -178,13 +179,14 @@ class splitmix64 {
   std::uint64_t state_;
 };
 
-/// Seeded random: uniform among ready handlers and timers; cancels and faults are rare, since a run in which
+/// Seeded random: uniform among ready handlers and timers; cancels, faults and late loops are rare, since a run in which
 /// everything fails shows little.
 class random_source final : public choice_source {
  public:
   struct odds {
     std::uint32_t cancel_one_in = 12;  ///< a cancel point is taken once in this many
     std::uint32_t fault_one_in = 8;    ///< a dependency call fails once in this many
+    std::uint32_t late_one_in = 3;     ///< the loop is late once in this many advances of the clock
     bool ready = true;                 ///< false: ready handlers stay first-in-first-out (order model fifo)
   };
   random_source(std::uint64_t seed, odds chances) noexcept : random_(seed), odds_(chances) {}
@@ -225,8 +227,8 @@ class lenient_source final : public choice_source {
 };
 
 /// The bytes reading, for fuzzing: total (every byte string is some run); past the end, 0. An arity up to 256
-/// takes one byte, a larger one two. Cancels and faults are taken only by bytes in the top sixteenth, so that
-/// short or random inputs are not all storms.
+/// takes one byte, a larger one two. Cancels and faults are taken only by bytes in the top sixteenth, late loops by
+/// those in the top quarter, so that short or random inputs are not all storms.
 class byte_source final : public choice_source {
  public:
   explicit byte_source(std::span<const std::uint8_t> bytes) noexcept : bytes_(bytes) {}

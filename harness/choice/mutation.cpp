@@ -11,9 +11,10 @@ namespace {
 
 constexpr std::uint32_t never = std::numeric_limits<std::uint32_t>::max();
 
-// What can stand in for what: who goes first by either kind of order, but no cancel for a fault.
+// What can stand in for what: who goes first by either kind of order, but no cancel for a fault or a late loop.
 choice_kind family_of(choice_kind kind) noexcept {
-  return kind == choice_kind::cancel || kind == choice_kind::fault || kind == choice_kind::program
+  return kind == choice_kind::cancel || kind == choice_kind::fault || kind == choice_kind::late ||
+                 kind == choice_kind::program
              ? kind
              : choice_kind::ready;
 }
@@ -143,7 +144,8 @@ class mutator {
   }
 
   static bool disturbing(const planned& one) noexcept {
-    return one.family == choice_kind::cancel || one.family == choice_kind::fault;
+    return one.family == choice_kind::cancel || one.family == choice_kind::fault ||
+           one.family == choice_kind::late;
   }
   // Of a random program nothing is taken away: it would be another one, of which nothing is known.
   static bool changeable(const planned& one) noexcept { return one.family != choice_kind::program; }
@@ -199,7 +201,7 @@ class mutator {
       return move(*one, by, random_.below(2) == 0);
     }
     std::vector<choice_kind> offered;
-    for (const choice_kind kind : {choice_kind::cancel, choice_kind::fault}) {
+    for (const choice_kind kind : {choice_kind::cancel, choice_kind::fault, choice_kind::late}) {
       if (shape_.asked[static_cast<std::size_t>(kind)] > 0) offered.push_back(kind);
     }
     if (offered.empty()) return cut();

@@ -63,6 +63,7 @@ class exploring_source : public choice_source {
         others_(stream_of(seed, 2)),
         cancels_(stream_of(seed, 3), shape.asked[static_cast<std::size_t>(choice_kind::cancel)], 12),
         faults_(stream_of(seed, 4), shape.asked[static_cast<std::size_t>(choice_kind::fault)], 8),
+        lates_(stream_of(seed, 6), shape.asked[static_cast<std::size_t>(choice_kind::late)], 4),
         steps_(std::max(shape.steps(), shortest_run)),
         fair_from_(shape.fair_from()) {
     // Most trials leave all other choices open; some leave one kind of them first-in-first-out.
@@ -80,6 +81,8 @@ class exploring_source : public choice_source {
         return cancels_.next(arity);
       case choice_kind::fault:
         return faults_.next(arity);
+      case choice_kind::late:
+        return lates_.next(arity);
       default:
         return kind == still_ ? 0 : others_.below(arity);
     }
@@ -107,6 +110,7 @@ class exploring_source : public choice_source {
   splitmix64 others_;
   disturbance cancels_;
   disturbance faults_;
+  disturbance lates_;
   choice_kind still_ = choice_kind::ready;
   std::uint32_t steps_;
   std::uint32_t fair_from_;

@@ -20,7 +20,7 @@
 //   corpus         the portfolio, and by turns with it mutants of what has shown something new; see corpus.hpp
 //
 // Each also draws which kinds of choices it switches on at all (swarm testing: Groce, Zhang, Eide, Chen, Regehr, ISSTA
-// 2012): cancels and faults not at all, at few places, or often.
+// 2012): cancels, faults and late loops not at all, at few places, or often.
 //
 // Every source has a fair tail: after several times the choices that the first-in-first-out run took, every answer is
 // the first, and nothing is cancelled or fails any more. What has not come to rest then does not because of the

@@ -8,7 +8,8 @@
 //     }
 //
 // The body is a coroutine and one trial; the test runs it first in first out, under random schedules, and under the
-// sweeps that its traits ask for (`ASSAY_TEST(a, b, .swept = true)`, with t.victim(...) in the body). A failing
+// sweeps that its traits ask for (`ASSAY_TEST(a, b, .swept = true)`, with t.victim(...) in the body). With `.late = true`
+// the loop may be late, so that timers with different deadlines are due together. A failing
 // EXPECT_* inside the body belongs to its trial. What fails is shrunk, told as a story, printed with the line that
 // replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
 // `report` by default.

@@ -117,6 +117,7 @@ std::string manner_of(const scenario_info& scenario, const std::vector<std::stri
   if (traits.is_program()) words.emplace_back("random programs");
   if (traits.swept) words.emplace_back("cancelled at every point");
   if (traits.faulted) words.emplace_back("with every fault");
+  if (traits.late) words.emplace_back("with a late loop");
   if (traits.expects_termination) words.emplace_back("ends the process");
   if (traits.sim_only) words.emplace_back("on the simulator only");
   std::string needed;

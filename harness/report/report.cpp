@@ -182,6 +182,10 @@ std::string shown_under(const campaign_result& one) {
   if (one.shown_by == "random ties")
     return one.shown_by +
            ": handlers in first-in-first-out order, timers that are due at once in another order";
+  if (one.shown_by == late_phase)
+    return one.shown_by + ": timers with different deadlines were due together" +
+           (one.outcome_fifo != verdict::pass ? ", with handlers in first-in-first-out order"
+                                              : ", and handlers in another order than first in, first out");
   if (one.outcome_fifo != verdict::pass) return one.shown_by + ", with handlers in first-in-first-out order";
   return one.shown_by + " of handlers, and not by first-in-first-out order";
 }

@@ -82,6 +82,7 @@ json::object describe(const catalogue& all, const std::string& contract, const c
     scenario["asks"] = json::value_from(one->traits.asks);
     scenario["swept"] = one->traits.swept;
     scenario["faulted"] = one->traits.faulted;
+    scenario["late"] = one->traits.may_be_late();
     scenario["expects_termination"] = one->traits.expects_termination;
     scenario["sim_only"] = one->traits.sim_only;
     scenario["file"] = one->file;

@@ -144,14 +144,17 @@ bool sim_context::release_due() {
   if (due_.empty()) return false;
   std::size_t first = 0;
   while (first < due_.size()) {
-    const std::size_t chosen =
-        first + choices_.pick_among(choice_kind::timer, due_.size() - first, [&](std::size_t place) {
-          return candidate{due_[first + place]->chain, due_[first + place]->task};
-        });
-    detail::timer_op* const op = due_[chosen];
-    for (std::size_t i = chosen; i > first; --i) due_[i] = due_[i - 1];
-    ++first;
-    make_ready(op);
+    const std::size_t end = first + time_.tied(due_, first);
+    while (first < end) {
+      const std::size_t chosen =
+          first + choices_.pick_among(choice_kind::timer, end - first, [&](std::size_t place) {
+            return candidate{due_[first + place]->chain, due_[first + place]->task};
+          });
+      detail::timer_op* const op = due_[chosen];
+      for (std::size_t i = chosen; i > first; --i) due_[i] = due_[i - 1];
+      ++first;
+      make_ready(op);
+    }
   }
   due_.clear();
   return true;

@@ -110,7 +110,8 @@ class sim_context : public boost::asio::execution_context, private detail::asio_
   /// throws comes out (VCS-8); the context can go on. Throws livelock after `turns_per_instant_max` turns at
   /// one instant.
   bool run_turn();
-  /// Makes every timer that is due now ready; which of several is first is a choice. False when none is due.
+  /// Makes every timer that is due now ready; which of several with one deadline is first is a choice. Where the clock
+  /// went beyond a deadline, an earlier one comes before a later one. False when none is due.
   bool release_due();
   /// Moves the clock to `instant` (never backwards) and releases nothing.
   void move_clock(nanoseconds instant) noexcept;

@@ -28,6 +28,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -165,6 +166,11 @@ class timer_queue {
         if (!visitor(op)) return;
       }
     }
+  }
+  /// Calls `visitor` for every deadline, in no particular order; one may come twice.
+  template <class Visitor>
+  void visit_deadlines(Visitor&& visitor) const {
+    for (const entry& one : heap_) visitor(one.due);
   }
 
  private:
@@ -329,12 +335,18 @@ class virtual_time : public boost::asio::execution_context::service {
   nanoseconds now() const noexcept { return now_; }
   nanoseconds wall_now() const noexcept { return detail::saturated_sum(now_, wall_offset_); }
 
-  /// Moves the monotonic clock; never backwards. Fires nothing by itself.
+  /// Moves the monotonic clock; never backwards. Fires nothing by itself. A clock that goes on beyond a deadline is that
+  /// of a late loop: what fell due meanwhile is due together.
   void set_now(nanoseconds instant) noexcept {
-    if (instant > now_) now_ = instant;
+    if (instant <= now_) return;
+    if (earliest() < instant) late_ = true;
+    now_ = instant;
   }
   /// Steps the wall clock alone, in either direction (VCS-11).
-  void step_wall(nanoseconds by) noexcept { wall_offset_ = detail::saturated_sum(wall_offset_, by); }
+  void step_wall(nanoseconds by) noexcept {
+    wall_offset_ = detail::saturated_sum(wall_offset_, by);
+    stepped_at_ = now_;
+  }
 
   /// The earliest pending deadline on the monotonic clock, or nanoseconds::max() when there is none. O(1).
   nanoseconds earliest() const noexcept {
@@ -347,16 +359,48 @@ class virtual_time : public boost::asio::execution_context::service {
     return result;
   }
 
-  /// Takes all waits that are due now out, those on the monotonic clock first, in order of (deadline, arming), and
-  /// appends them to `due`.
+  /// Fills `into` with the next distinct deadlines behind `after` and before `end`, on the monotonic clock, in order; says
+  /// how many there are, at most as many as there is room for.
+  std::size_t next_deadlines(nanoseconds after, nanoseconds end, std::span<nanoseconds> into) const noexcept {
+    std::size_t count = 0;
+    const auto take = [&](nanoseconds due) {
+      if (due <= after || due >= end) return;
+      std::size_t place = 0;
+      while (place < count && into[place] < due) ++place;
+      if (place == into.size() || (place < count && into[place] == due)) return;
+      if (count < into.size()) ++count;
+      for (std::size_t i = count - 1; i > place; --i) into[i] = into[i - 1];
+      into[place] = due;
+    };
+    steady_.visit_deadlines(take);
+    wall_.visit_deadlines([&](nanoseconds due) { take(detail::saturated_difference(due, wall_offset_)); });
+    return count;
+  }
+
+  /// Takes all waits that are due now out, in the order in which they fell due, and appends them to `due`. From then on
+  /// none of them can be cancelled, as on an io_context, whose reactor collects all that is due at once. Unless the loop
+  /// was late all fell due now: those on the monotonic clock first, in order of (deadline, arming).
   void take_due(detail::reused_vector<detail::timer_op*>& due) {
     const std::size_t before = due.size();
+    was_late_ = std::exchange(late_, false);
     steady_.take_until(now_, due);
     if (!wall_.empty()) wall_.take_until(wall_now(), due);
     for (std::size_t i = before; i < due.size(); ++i) {
       __builtin_prefetch(&pasts_[due[i]->chain], 1);
       unlink(due[i]);
     }
+    if (was_late_) [[unlikely]]
+      in_order_of_time(due, before);
+  }
+  /// How many of `due`, as take_due has left it, fell due at the same instant as the one at `first`, from that one on: who
+  /// of these is first is open, while what fell due later comes later.
+  std::size_t tied(const detail::reused_vector<detail::timer_op*>& due, std::size_t first) const noexcept {
+    std::size_t end = due.size();
+    if (was_late_) [[unlikely]] {
+      end = first + 1;
+      while (end < due.size() && fell_due(*due[end]) == fell_due(*due[first])) ++end;
+    }
+    return end - first;
   }
 
   /// For a driver to call before a turn.
@@ -444,6 +488,18 @@ class virtual_time : public boost::asio::execution_context::service {
     if (!driver_drops_waits_) abandon_waits(nobody);
   }
 
+  // The instant from which on it could have fired: its deadline, unless that had passed when it was armed, or the wall
+  // clock was stepped beyond it.
+  nanoseconds fell_due(const detail::timer_op& op) const noexcept {
+    if (!op.wall) return std::max(op.due, op.since);
+    return std::max({detail::saturated_difference(op.due, wall_offset_), op.since, stepped_at_});
+  }
+  void in_order_of_time(detail::reused_vector<detail::timer_op*>& due, std::size_t from) const {
+    std::stable_sort(
+        due.begin() + static_cast<std::ptrdiff_t>(from), due.end(),
+        [this](const detail::timer_op* a, const detail::timer_op* b) { return fell_due(*a) < fell_due(*b); });
+  }
+
   void forget(detail::timer_op* op) noexcept {
     if (op->parked) {
       parked_.back()->place = op->place;
@@ -476,6 +532,9 @@ class virtual_time : public boost::asio::execution_context::service {
   bool driver_drops_waits_ = false;
   nanoseconds now_ = epoch;
   nanoseconds wall_offset_ = wall_epoch - epoch;
+  nanoseconds stepped_at_ = nanoseconds::min();  // when the wall clock was stepped last
+  bool late_ = false;      // the clock has gone beyond a deadline since the last take_due
+  bool was_late_ = false;  // it had before that
   detail::timer_queue steady_;
   detail::timer_queue wall_;
   detail::reused_vector<detail::timer_op*> parked_;

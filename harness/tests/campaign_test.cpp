@@ -101,6 +101,26 @@ ASSAY_CLAUSE(probe, "P-7", must, "Any choice of a mock's is handled.") {
   return expect_first(t, choice_kind::user);
 }
 
+// the outcome relies on the handler of a timer running before a later deadline has come.
+asio::awaitable<void> expect_the_next_cancelled(trial& t) {
+  asio::steady_timer one(t.executor(), 10ms);
+  asio::steady_timer two(t.executor(), 11ms);
+  bool fired = false;
+  one.async_wait([&two](boost::system::error_code) { two.cancel(); });
+  two.async_wait([&fired](boost::system::error_code ended) { fired = !ended; });
+  co_await t.advance(20ms);
+  t.expect(!fired, "what was cancelled does not fire");
+}
+ASSAY_CLAUSE(probe, "P-8", must, "A later timer can be cancelled by an earlier one.", .late = true) {
+  return expect_the_next_cancelled(t);
+}
+ASSAY_SCENARIO(probe, "P-8", "on time") { return expect_the_next_cancelled(t); }
+const grammar late_rules = {.verbs = {"nothing"}};
+ASSAY_PROGRAM(probe, "P-8", late_rules) {
+  (void)steps;
+  return expect_the_next_cancelled(t);
+}
+
 ASSAY_SCENARIO(probe, "P-0", "all is well") {
   auto one = t.start("one", mark_after(t, 1ms, "one"));
   auto two = t.start("two", mark_after(t, 1ms, "two"));
@@ -162,6 +182,7 @@ const std::array<planted, choice_kinds> all_planted = {{
     {choice_kind::stream, "P-5", "random ties", verdict::fail},
     {choice_kind::program, "P-6", "random ties", verdict::fail},
     {choice_kind::user, "P-7", "random ties", verdict::fail},
+    {choice_kind::late, "P-8", "a late loop", verdict::fail},
 }};
 
 class every_kind : public testing::TestWithParam<planted> {};
@@ -217,6 +238,24 @@ TEST_P(every_kind, is_shown_on_a_stock_io_context_too_but_for_the_order_of_handl
   options.where = tier::io_context;
   const verdict expected = GetParam().kind == choice_kind::ready ? verdict::pass : verdict::fail;
   EXPECT_EQ(run(GetParam().scenario, options).outcome, expected);
+}
+
+TEST(late_loop, is_a_choice_only_where_the_scenario_says_so_and_in_random_programs) {
+  EXPECT_EQ(run("P-8/on time").outcome, verdict::pass);
+  const campaign_result seen = run("P-8/program");
+  EXPECT_EQ(seen.outcome, verdict::fail);
+  EXPECT_EQ(seen.shown_by, late_phase);
+}
+TEST(late_loop, is_told_of_in_the_story) {
+  EXPECT_THAT(run("P-8").story, testing::Contains(HasSubstr("time     the loop was late: 10ms to 11ms")));
+}
+TEST(late_loop, is_found_by_every_strategy) {
+  campaign_options options;
+  options.systematic = false;
+  for (const std::string name : {"random", "pct2", "starve_one", "corpus", "dfs", "portfolio"}) {
+    options.strategy = name;
+    EXPECT_EQ(run("P-8", options).shown_by, late_phase) << name;
+  }
 }
 
 TEST(sweeps, without_them_neither_cancels_nor_faults_are_tried) {

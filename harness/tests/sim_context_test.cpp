@@ -136,6 +136,34 @@ TEST(vcs_m1, ties_are_a_choice_of_kind_timer) {
   EXPECT_THAT(order_of_ties(other), ElementsAre(2, 0, 1));
 }
 
+TEST(x_31, of_what_a_late_loop_finds_due_only_equal_deadlines_are_a_choice_of_kind_timer) {
+  sweep_source other({{choice_kind::timer, 0, 1, false}});
+  simulation s(other);
+  std::vector<int> order;
+  for (const int due : {2, 1, 1, 2}) s.at(due * 1ms, [&order, due] { order.push_back(due); });
+  s.context.move_clock(virtual_time::epoch + 2ms);
+  EXPECT_TRUE(s.context.release_due());
+  s.context.run_current();
+  EXPECT_THAT(order, ElementsAre(1, 1, 2, 2));
+  std::vector<std::uint32_t> ties;
+  for (const choice& one : s.choices.made())
+    if (one.kind == choice_kind::timer) ties.push_back(one.arity);
+  EXPECT_THAT(ties, ElementsAre(2, 2));
+}
+TEST(x_31, what_a_step_of_the_wall_clock_makes_due_is_tied) {
+  fifo_source first;
+  simulation s(first);
+  asio::system_timer one(s.executor(), 1ms);
+  asio::system_timer two(s.executor(), 2ms);
+  one.async_wait([](boost::system::error_code) {});
+  two.async_wait([](boost::system::error_code) {});
+  s.context.time().step_wall(1h);
+  EXPECT_TRUE(s.context.release_due());
+  ASSERT_FALSE(s.choices.made().empty());
+  EXPECT_EQ(s.choices.made()[0], (choice{choice_kind::timer, 2, 0}));
+  s.context.run_current();
+}
+
 // ---- VCS-3 and VCS-4
 
 void chain(simulation& s, int links, int& ran) {

@@ -26,10 +26,11 @@ using assay::sleep_for_ever;
 using body = asio::awaitable<void> (*)(trial&);
 
 inline trial_result run_with(choice_source& source, body scenario, trial_settings settings = {},
-                             bool traced = false, bool faults = false) {
+                             bool traced = false, bool faults = false, bool late = false) {
   choice_stream choices(source);
   trial t(choices, settings, traced);
   if (faults) t.allow_faults();
+  if (late) t.allow_late_loop();
   return t.run([&] { return scenario(t); });
 }
 

@@ -66,6 +66,149 @@ TEST_P(both_tiers, vcs_4_advance_rejects_negative_delays_and_clamps_an_overflow)
   EXPECT_TRUE(seen.passed()) << seen.message;
 }
 
+asio::awaitable<void> stalls(trial& t) {
+  bool refused = false;
+  try {
+    t.stall(-1ns);
+  } catch (const std::invalid_argument&) {
+    refused = true;
+  }
+  EXPECT_TRUE(refused);
+  t.start("later", mark_after(t, 2ms, "later"));
+  t.start("sooner", mark_after(t, 1ms, "sooner"));
+  asio::steady_timer other(t.executor(), 2ms);
+  other.async_wait([&t](boost::system::error_code ended) { t.mark(ended ? "aborted" : "fired"); });
+  co_await t.settle();
+  t.stall(0ns);
+  EXPECT_EQ(t.elapsed(), 0ns);
+  t.stall(10ms);
+  EXPECT_EQ(t.elapsed(), 10ms);
+  EXPECT_EQ(std::chrono::steady_clock::now().time_since_epoch(), t.now());
+  EXPECT_THAT(t.marks(), ElementsAre());  // time passes, and nothing runs
+  EXPECT_EQ(other.cancel(), 1u);          // due, but the loop has not seen it
+  co_await t.settle();
+  EXPECT_THAT(t.marks(), ElementsAre("aborted", "sooner", "later"));
+  EXPECT_EQ(t.elapsed(), 10ms);
+  t.stall(std::chrono::nanoseconds::max());
+  EXPECT_EQ(t.now(), std::chrono::nanoseconds::max());
+}
+TEST_P(both_tiers, x_31_time_passes_in_a_stall_and_nothing_runs) {
+  const trial_result seen = run(&stalls, true);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+  const std::vector<event> all = seen.events->events();
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const event& one) {
+    return one.kind == event_kind::time && one.text == "the loop stalled: 0 to 10ms";
+  }));
+}
+
+asio::awaitable<void> waits_beside_a_stall(trial& t) {
+  auto timed = t.start("timed", t.advance(5ms));
+  co_await t.settle();
+  t.stall(7ms);
+  EXPECT_TRUE(timed.pending());
+  co_await t.settle();
+  EXPECT_TRUE(timed.done());
+}
+TEST_P(both_tiers, x_31_who_waits_for_the_trials_clock_is_late_after_a_stall_too) {
+  const trial_result seen = run(&waits_beside_a_stall);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
+asio::awaitable<void> stall_for_ever(trial& t) {
+  while (true) {
+    t.stall(1ms);
+    co_await yield_turn();
+  }
+}
+asio::awaitable<void> stalls_for_ever(trial& t) {
+  t.limit_progress({1000, 1000});
+  t.start("busy", stall_for_ever(t));
+  co_return;
+}
+TEST_P(both_tiers, vcs_6_stalling_without_progress_is_a_livelock) {
+  EXPECT_EQ(run(&stalls_for_ever).kind, failure_kind::livelock);
+}
+
+// ---- a late loop, as a choice
+
+struct late_run {
+  trial_result result;
+  std::vector<std::uint32_t> offered;  // how many answers each choice had
+};
+late_run run_late(body scenario, tier where, std::uint32_t answer, bool allowed = true) {
+  sweep_source source({{choice_kind::late, 0, answer, false}});
+  trial_settings settings;
+  settings.where = where;
+  late_run seen{run_with(source, scenario, settings, true, false, allowed), {}};
+  EXPECT_TRUE(seen.result.passed()) << seen.result.message;
+  for (const choice& one : seen.result.choices)
+    if (one.kind == choice_kind::late) seen.offered.push_back(one.arity);
+  return seen;
+}
+
+std::vector<std::string> marks_seen;  // of the last trial
+asio::awaitable<void> cancels_the_next(trial& t) {
+  asio::steady_timer one(t.executor(), 10ms);
+  asio::steady_timer two(t.executor(), 11ms);
+  one.async_wait([&](boost::system::error_code) {
+    t.mark("at " + format_duration(t.elapsed()) + " cancels " + std::to_string(two.cancel()));
+  });
+  two.async_wait([&](boost::system::error_code ended) { t.mark(ended ? "aborted" : "fired"); });
+  co_await t.advance(20ms);
+  marks_seen.assign(t.marks().begin(), t.marks().end());
+}
+TEST_P(both_tiers, x_31_a_loop_on_time_cancels_what_is_due_later) {
+  EXPECT_THAT(run_late(&cancels_the_next, GetParam(), 0).offered, ElementsAre(2));
+  EXPECT_THAT(marks_seen, ElementsAre("at 10ms cancels 1", "aborted"));
+}
+TEST_P(both_tiers, x_31_a_late_loop_finds_both_due_and_says_how_late_it_was) {
+  const late_run seen = run_late(&cancels_the_next, GetParam(), 1);
+  EXPECT_THAT(seen.offered, ElementsAre(2));
+  EXPECT_THAT(marks_seen, ElementsAre("at 11ms cancels 0", "fired"));
+  std::vector<std::string> times;
+  for (const event& one : seen.result.events->events())
+    if (one.kind == event_kind::time) times.push_back(one.text);
+  EXPECT_THAT(times, ElementsAre("the loop was late: 10ms to 11ms", "20ms"));
+}
+TEST_P(both_tiers, x_31_without_leave_the_loop_is_never_late) {
+  EXPECT_THAT(run_late(&cancels_the_next, GetParam(), 1, false).offered, ElementsAre());
+  EXPECT_THAT(marks_seen, ElementsAre("at 10ms cancels 1", "aborted"));
+}
+
+asio::awaitable<void> advances_over_several(trial& t) {
+  for (const auto delay : {10ms, 11ms, 12ms, 13ms}) t.start("", mark_after(t, delay, format_duration(delay)));
+  co_await t.advance(12ms);
+  EXPECT_EQ(t.elapsed(), 12ms);
+  EXPECT_THAT(t.marks(), ElementsAre("10ms", "11ms"));
+  co_await t.settle();
+  EXPECT_THAT(t.marks(), ElementsAre("10ms", "11ms", "12ms"));
+  co_await t.advance(20ms);
+}
+TEST_P(both_tiers, x_31_a_late_loop_is_on_time_for_what_the_scenario_waits_for) {
+  // Only 11ms lies before 12ms, where the scenario goes on; and only 13ms is left behind it.
+  EXPECT_THAT(run_late(&advances_over_several, GetParam(), 1).offered, ElementsAre(2));
+  EXPECT_THAT(run_late(&advances_over_several, GetParam(), 0).offered, ElementsAre(2));
+}
+
+asio::awaitable<void> has_many_deadlines(trial& t) {
+  for (const auto delay : {10ms, 10ms, 11ms, 12ms, 13ms, 14ms, 15ms})
+    t.start("", mark_after(t, delay, format_duration(delay)));
+  co_await t.advance(20ms);
+  EXPECT_THAT(t.marks(), ElementsAre("10ms", "10ms", "11ms", "12ms", "13ms", "14ms", "15ms"));
+}
+TEST_P(both_tiers, x_31_a_late_loop_is_three_deadlines_behind_at_most) {
+  EXPECT_THAT(run_late(&has_many_deadlines, GetParam(), 3).offered, ElementsAre(4, 2));
+  EXPECT_THAT(run_late(&has_many_deadlines, GetParam(), 0).offered, ElementsAre(4, 4, 4, 3, 2));
+}
+
+asio::awaitable<void> has_one_deadline(trial& t) {
+  for (int i = 0; i < 3; ++i) t.start("", mark_after(t, 10ms, ""));
+  co_await t.advance(20ms);
+}
+TEST_P(both_tiers, x_31_where_there_is_one_deadline_there_is_no_choice) {
+  EXPECT_THAT(run_late(&has_one_deadline, GetParam(), 1).offered, ElementsAre());
+}
+
 asio::awaitable<void> chain_of_zero_delays(trial& t, int links) {
   for (int i = 0; i < links; ++i) co_await sleep_for(0ns);
   t.mark("end of the chain");

@@ -438,6 +438,73 @@ TEST_P(virtually, vcs_10_a_timer_cancelled_after_it_became_due_says_so) {
   EXPECT_THAT(log_, ElementsAre("cancelled 0", "two fired"));
 }
 
+// ---- a late loop
+
+// Two timers due apart, the first of which cancels the second: what became of that.
+std::vector<std::string> cancel_the_next(virtual_place& here, std::vector<std::string>& log) {
+  timer one(here.executor(), 10ms);
+  timer two(here.executor(), 11ms);
+  one.async_wait([&](error_code) { log.push_back("cancelled " + std::to_string(two.cancel())); });
+  two.async_wait([&log](error_code ended) { log.push_back(ended ? "two aborted" : "two fired"); });
+  here.finish();
+  return log;
+}
+TEST_P(virtually, x_31_a_loop_that_is_on_time_leaves_the_later_timer_to_be_cancelled) {
+  EXPECT_THAT(cancel_the_next(place_, log_), ElementsAre("cancelled 1", "two aborted"));
+}
+TEST_P(virtually, x_31_what_a_late_loop_has_found_due_can_no_longer_be_cancelled) {
+  asio::post(place_.executor(), [&] { place_.time().set_now(virtual_time::epoch + 11ms); });
+  EXPECT_THAT(cancel_the_next(place_, log_), ElementsAre("cancelled 0", "two fired"));
+}
+TEST_P(virtually, x_31_what_is_due_and_was_not_looked_for_yet_can_be_cancelled) {
+  timer one(place_.executor(), 10ms);
+  one.async_wait(note("one"));
+  place_.time().set_now(virtual_time::epoch + 11ms);
+  EXPECT_EQ(one.cancel(), 1u);
+  place_.finish();
+  EXPECT_THAT(log_, ElementsAre("one aborted"));
+}
+
+TEST_P(virtually, x_31_a_late_loop_fires_in_the_order_in_which_everything_fell_due) {
+  place_.time().set_now(virtual_time::epoch + 5ms);
+  timer later(place_.executor(), timer::time_point(virtual_time::epoch + 12ms));
+  asio::system_timer wall(place_.executor(), asio::system_timer::time_point(virtual_time::wall_epoch + 11ms));
+  timer earlier(place_.executor(), timer::time_point(virtual_time::epoch + 10ms));
+  timer same(place_.executor(), timer::time_point(virtual_time::epoch + 10ms));
+  timer past(place_.executor(), timer::time_point(virtual_time::epoch + 1ms));  // when it was armed
+  later.async_wait(note("later"));
+  wall.async_wait(note("wall"));
+  earlier.async_wait(note("earlier"));
+  same.async_wait(note("same"));
+  past.async_wait(note("past"));
+  place_.time().set_now(virtual_time::epoch + 20ms);
+  place_.finish();
+  EXPECT_THAT(log_, ElementsAre("past fired", "earlier fired", "same fired", "wall fired", "later fired"));
+}
+
+TEST_P(virtually, the_next_deadlines_come_in_order_and_each_once) {
+  std::vector<timer> timers;
+  for (const auto delay : {40ms, 10ms, 20ms, 30ms, 20ms, 50ms}) {
+    timers.emplace_back(place_.executor(), delay);
+    timers.back().async_wait(note(""));
+  }
+  asio::system_timer wall(place_.executor(), 25ms);
+  wall.async_wait(note(""));
+  std::array<std::chrono::nanoseconds, 3> next{};
+  const auto from = [&](auto after, auto end) {
+    const std::size_t count =
+        place_.time().next_deadlines(virtual_time::epoch + after, virtual_time::epoch + end, next);
+    std::vector<std::chrono::nanoseconds> found;
+    for (std::size_t i = 0; i < count; ++i) found.push_back(next[i] - virtual_time::epoch);
+    return found;
+  };
+  EXPECT_THAT(from(0ms, 100ms), ElementsAre(10ms, 20ms, 25ms));
+  EXPECT_THAT(from(10ms, 100ms), ElementsAre(20ms, 25ms, 30ms));
+  EXPECT_THAT(from(25ms, 50ms), ElementsAre(30ms, 40ms));
+  EXPECT_THAT(from(50ms, 100ms), ElementsAre());
+  EXPECT_EQ(place_.time().next_deadlines(virtual_time::epoch, virtual_time::epoch + 1s, {}), 0u);
+}
+
 TEST(clocks, vcs_m4_a_clock_that_leaks_is_seen) {
   // Without the guard the code under test reads the machine's clock: what every test of virtual time would see.
   EXPECT_NE(std::chrono::steady_clock::now().time_since_epoch(), virtual_time::epoch);

@@ -114,14 +114,18 @@ class stock_engine final : public engine {
   bool release_due() override {
     detail::reused_vector<detail::timer_op*> due;
     time_.take_due(due);
-    for (std::size_t left = due.size(); left > 0; --left) {
-      const std::uint32_t chosen = choices_.pick(choice_kind::timer, left);
-      detail::timer_op* const op = due[chosen];
-      due.erase(due.begin() + chosen);
-      make_ready(op);
-      if (left == 1) return true;
+    if (due.empty()) return false;
+    std::size_t first = 0;
+    while (first < due.size()) {
+      const std::size_t end = first + time_.tied(due, first);
+      for (; first < end; ++first) {
+        const std::size_t chosen = first + choices_.pick(choice_kind::timer, end - first);
+        detail::timer_op* const op = due[chosen];
+        for (std::size_t i = chosen; i > first; --i) due[i] = due[i - 1];
+        make_ready(op);
+      }
     }
-    return false;
+    return true;
   }
   void move_clock(std::chrono::nanoseconds instant) noexcept override {
     if (instant > time_.now()) turns_at_instant_ = 0;

@@ -35,7 +35,7 @@ class engine {
   virtual void note_progress() noexcept = 0;
   /// Runs one ready handler; false when none is ready. What the handler throws comes out.
   virtual bool run_turn() = 0;
-  /// Makes the timers that are due now ready; false when none is due.
+  /// Makes the timers that are due now ready, see sim_context; false when none is due.
   virtual bool release_due() = 0;
   virtual void move_clock(std::chrono::nanoseconds instant) noexcept = 0;
   /// Queues an operation; it belongs to op->task.

@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -20,6 +21,7 @@ namespace asio = boost::asio;
 
 constexpr std::uint64_t item_keys = std::uint64_t{1} << 63U;  // apart from those that scenarios choose
 constexpr std::uint32_t exceptions_max = 100;                 // that leave a turn, of one trial
+constexpr std::size_t late_max = 3;                           // deadlines that a late loop is behind, at most
 
 constexpr std::string_view expected_prefix = "expected: ";
 
@@ -190,6 +192,17 @@ asio::awaitable<void> trial::advance(nanoseconds delay) {
   if (delay < nanoseconds::zero()) throw std::invalid_argument("advance: a negative delay");
   const nanoseconds room = nanoseconds::max() - now();
   return wait_at_gate(now() + std::min(delay, room));
+}
+
+void trial::stall(nanoseconds delay) {
+  if (delay < nanoseconds::zero()) throw std::invalid_argument("stall: a negative delay");
+  const detail::harness_section section;
+  const nanoseconds before = now();
+  engine_->move_clock(detail::saturated_sum(before, delay));
+  if (now() == before) return;
+  if (!is_background(time_.current_task())) foreground_turned_ = true;
+  note_advance();
+  note_time("the loop stalled: ", before);
 }
 
 bool trial::expect(bool holds, std::string_view message, std::source_location where) {
@@ -494,8 +507,7 @@ bool trial::background_alone() const {
   if (!engine_->knows_tasks()) return true;
   bool alone = true;
   time_.visit_waits([&](const detail::timer_op& op) {
-    const bool background = op.task != subject_task && operations_[op.task - 1]->background();
-    if (!op.parked && !background) alone = false;
+    if (!op.parked && !is_background(op.task)) alone = false;
   });
   return alone;
 }
@@ -553,11 +565,31 @@ bool trial::step() {
   }
   const nanoseconds next = std::min(time_.earliest(), arrival.value_or(nanoseconds::max()));
   if ((next == nanoseconds::max() && !arrival) || background_alone()) return false;
-  engine_->move_clock(next);  // VCS-1: nothing is ready, so to the earliest deadline and no further
+  // VCS-1: nothing is ready, so to the earliest deadline; and no further, unless the loop may be late.
+  engine_->move_clock(late_allowed_ ? next_instant(next, arrival.value_or(nanoseconds::max())) : next);
   note_advance();
-  if (trace_) record(event_kind::time, format_duration(elapsed()));
+  if (now() > next) {
+    note_time("the loop was late: ", next);
+  } else if (trace_) {
+    record(event_kind::time, format_duration(elapsed()));
+  }
   after_step(false);
   return true;
+}
+
+// Where the clock goes when nothing is ready: to the next instant, or as a late loop to a deadline behind it. Never to
+// the scenario's own next arrival, before which all that is due earlier must have run (VCS-4).
+trial::nanoseconds trial::next_instant(nanoseconds next, nanoseconds arrival) {
+  std::array<nanoseconds, late_max> later{};
+  const std::size_t count = time_.next_deadlines(next, arrival, later);
+  const std::uint32_t late = choices_.pick(choice_kind::late, count + 1);
+  return late == 0 ? next : later[late - 1];
+}
+
+void trial::note_time(std::string_view how, nanoseconds due) {
+  if (!trace_) return;
+  record(event_kind::time,
+         std::string(how) + format_duration(due - virtual_time::epoch) + " to " + format_duration(elapsed()));
 }
 
 void trial::open_gate(std::deque<gate*>::iterator which) {
@@ -577,10 +609,13 @@ void trial::note_progress() noexcept {
 bool trial::foreground_waits_for_deadline() const {
   bool waits = false;
   time_.visit_waits([&](const detail::timer_op& op) {
-    const bool background = op.task != subject_task && operations_[op.task - 1]->background();
-    if (!op.parked && !background) waits = true;
+    if (!op.parked && !is_background(op.task)) waits = true;
   });
   return waits;
+}
+
+bool trial::is_background(task_id task) const noexcept {
+  return task != subject_task && operations_[task - 1]->background();
 }
 
 void trial::note_advance() {

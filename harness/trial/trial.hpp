@@ -201,6 +201,12 @@ class trial {
     which.cancel();
     co_await settle();
   }
+  /// Time passes in the midst of this turn, and nothing else runs: a handler that takes as long as that, or a loop that
+  /// was kept from running. It is a plain call, from any turn of the trial. What falls due meanwhile, who waits for the
+  /// trial's clock too, is late: it comes when the turn is over, and all of it is due together. A wait that is due can
+  /// still be cancelled until then, and no more once the loop has seen it, as on an io_context. A negative delay throws
+  /// std::invalid_argument.
+  void stall(nanoseconds delay);
   nanoseconds now() const noexcept { return time_.now(); }
   /// Virtual time since the trial began.
   nanoseconds elapsed() const noexcept { return now() - virtual_time::epoch; }
@@ -291,6 +297,9 @@ class trial {
   void next_round() noexcept;
   /// Switches fault points on; the campaign does so for scenarios marked `faulted`.
   void allow_faults() noexcept { faults_allowed_ = true; }
+  /// Lets the clock go on beyond a deadline to one of the next few, as a choice; the campaign does so for scenarios marked
+  /// `late`. It never goes beyond what the scenario itself waits for, nor comes there before what is due earlier has run.
+  void allow_late_loop() noexcept { late_allowed_ = true; }
   /// What the subject is given from outside.
   environment& surroundings() noexcept { return environment_; }
   /// Registers a check that runs when the trial is quiescent; what it returns, unless empty, is a failure.
@@ -369,11 +378,14 @@ class trial {
   void cancel_background();
   bool background_alone() const;
   bool step();
+  nanoseconds next_instant(nanoseconds next, nanoseconds arrival);
   void open_gate(std::deque<gate*>::iterator which);
   void after_step(bool turned);
   void look_at_watches();
   void note_progress() noexcept;
   void note_advance();
+  void note_time(std::string_view how, nanoseconds due);
+  bool is_background(task_id task) const noexcept;
   bool foreground_waits_for_deadline() const;
   void offer_cancel();
   void cover(event_kind kind, std::string_view detail);
@@ -426,6 +438,7 @@ class trial {
   bool labels_planted_ = false;  // all of them, where the plug is checked
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
+  bool late_allowed_ = false;
   progress_limits limits_;
   std::uint64_t advances_ = 0;      // of the clock, since the last progress
   bool foreground_turned_ = false;  // meanwhile

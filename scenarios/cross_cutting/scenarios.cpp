@@ -167,3 +167,10 @@ ASSAY_CROSS_CUTTING(
     "Every forced action (force-cancel, drop, dead-letter, abandoned task) increments a counter and emits "
     "one structured event.",
     "");
+
+ASSAY_CROSS_CUTTING(
+    "X-31", must,
+    "No pattern relies on a timer's handler running at the deadline: a late loop makes everything that is "
+    "due in the meantime due together, equals in any order, and a wait that is due may be impossible to "
+    "cancel.",
+    "");

@@ -78,4 +78,34 @@ boost::asio::awaitable<void> ends_at_once_if_it_has_passed(trial& t, maker<Contr
   }
 }
 
+/// Calls `give` once that much time has passed.
+template <class Give>
+boost::asio::awaitable<void> give_after(std::chrono::nanoseconds delay, Give& give) {
+  co_await sleep_for(delay);
+  co_await give();
+}
+
+/// `give` gives once what one wait takes, shortly before or after the deadline of one that waits; `take(patience)` is
+/// such a wait. While the loop may be late both are due together, and nothing cancels the wait's timer any more. To be given
+/// then may come before or after the deadline, but what is given comes to somebody, and to one only.
+template <class Take, class Give>
+boost::asio::awaitable<void> serves_one_about_its_deadline(trial& t, std::chrono::nanoseconds patience,
+                                                           std::chrono::nanoseconds delay, Take& take,
+                                                           Give& give) {
+  auto waiting = t.start("wait for " + format_duration(patience), take(patience));
+  auto giving = t.start("give after " + format_duration(delay), give_after(delay, give));
+  auto bystander = t.start("another timer", sleep_for(std::chrono::milliseconds(12)));
+  co_await t.advance(std::chrono::seconds(1));
+  const bool served = waiting.done();
+  t.expect(served || waiting.timed_out(), "a wait ends as served or as timed out, however late the loop is");
+  constexpr std::chrono::milliseconds shortly{1};
+  auto next = co_await t.begin("the next", take(shortly));
+  co_await t.pass(shortly);
+  const bool next_is_served = next.done();
+  t.expect(next_is_served || next.timed_out(), "who comes next ends as served or as timed out");
+  t.expect(served != next_is_served,
+           "what is given about the deadline comes to the wait or to the next, not to both, nor to nobody");
+  t.expect(giving.done() && bystander.done(), "whoever gives, and whoever else waits, is not disturbed");
+}
+
 }  // namespace assay

@@ -246,6 +246,37 @@ asio::awaitable<void> short_read(trial& t, const subject_base&) {
   co_await t.advance(1s);
 }
 
+// ---- a watchdog is fed a little before its time is over, while the loop is late
+
+struct watchdog {
+  explicit watchdog(trial& t) : patience(t.executor(), 11ms) {}
+  asio::steady_timer patience;
+  bool fed = false;
+};
+
+template <bool Wrong>
+asio::awaitable<void> bark_unless_fed(trial& t, watchdog& dog) {
+  boost::system::error_code ended;
+  co_await dog.patience.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  bool hungry = !dog.fed;
+  if constexpr (Wrong) hungry = !ended;
+  if (hungry) t.expect(!dog.fed, "no alarm is raised once the watchdog has been fed");
+}
+
+asio::awaitable<void> feed(watchdog& dog) {
+  co_await sleep_for(10ms);
+  dog.fed = true;
+  dog.patience.cancel();
+}
+
+template <bool Wrong>
+asio::awaitable<void> watchdog_fed_by_a_late_loop(trial& t, const subject_base&) {
+  auto& dog = shared<watchdog>(t, t);
+  t.start("watchdog", bark_unless_fed<Wrong>(t, dog));
+  t.start("worker", feed(dog));
+  co_await t.advance(1s);
+}
+
 }  // namespace
 
 void add_timers(std::vector<planted_bug>& bugs) {
@@ -266,6 +297,10 @@ void add_timers(std::vector<planted_bug>& bugs) {
                        &older_answer_shown<true>, &older_answer_shown<false>));
   bugs.push_back(plant("short_read", 1, "one read for a header of two bytes: it may bring one of them",
                        &short_read<true>, &short_read<false>));
+  bugs.push_back(plant("watchdog_fed_by_a_late_loop", 1,
+                       "relies on cancel() to stop a timer that a late loop has found due as well",
+                       &watchdog_fed_by_a_late_loop<true>, &watchdog_fed_by_a_late_loop<false>,
+                       {.late = true}));
 }
 
 }  // namespace assay::planted

@@ -48,7 +48,7 @@ BOOST_DEFINE_ENUM_CLASS(queue_defect, none,
   requeue_counts_again, removed_items_still_count, dropped_items_still_count, join_waits_for_a_first_item,
   forgets_the_peak, looking_resets_the_peak, looking_raises_the_peak, leaks_what_is_left, begins_although_cancelled,
   woken_pusher_goes_to_the_back, wake_up_of_a_cancelled_waiter_is_lost, resumes_inside_the_push,
-  destruction_is_not_checked)
+  destruction_is_not_checked, drops_what_it_got_late, denies_that_it_was_admitted_late)
 // clang-format on
 
 class alternative_queue final : public contract::bounded_queue {
@@ -342,6 +342,8 @@ class alternative_queue final : public contract::bounded_queue {
       waiter self(executor_, deadline);
       self.held = std::move(one);
       cancelled = co_await park(pushers_, self);
+      if (self.decided == fate::served && is(denies_that_it_was_admitted_late) && clock::now() > deadline)
+        end_without_effect(false);
       if (self.decided == fate::served) co_return;  // it is in the buffer: the effect wins
       if (self.decided == fate::closed) throw contract::closed_error();
       again = self.decided == fate::woken && !cancelled;
@@ -369,6 +371,7 @@ class alternative_queue final : public contract::bounded_queue {
       cancelled = co_await park(poppers_, self);
       const bool served = self.decided == fate::served;
       if (served && is(races_the_deadline) && clock::now() >= deadline) end_without_effect(false);
+      if (served && is(drops_what_it_got_late) && clock::now() > deadline) end_without_effect(false);
       if (served && !cancelled) co_return std::move(self.held);
       // The cancellation wins, the item is handed back.
       if (served && !is(drops_what_a_cancelled_pop_holds)) return_to_head(std::move(self.held));

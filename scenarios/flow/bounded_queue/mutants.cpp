@@ -66,6 +66,13 @@ const mutants<alternative_queue, queue_defect> wrong(
                {{"BQ-1", "more items are buffered than the capacity allows"}}),
      defective(races_the_deadline, "M-X3: a pop whose deadline has passed drops the item that it was served",
                {{"BQ-8", "a timed pop that timed out took nothing"}, {"X-3", ""}}),
+     defective(
+         drops_what_it_got_late,
+         "M-X31: a pop that runs after its deadline says that it timed out, and drops what it was served",
+         {{"X-31", ""}}),
+     defective(denies_that_it_was_admitted_late,
+               "M-X31: a push that runs after its deadline says that it timed out, although it was let in",
+               {{"X-31", "comes to the wait or to the next"}}),
      defective(times_out_early, "a deadline fires after half of the time",
                {{"BQ-8", "does not end early"}, {"X-23", ""}}, {"X-3"}),
      defective(ignores_a_deadline_that_has_passed, "a deadline that has passed already counts as none",

@@ -28,6 +28,7 @@ using assay::trial;
 using assay::contract::bounded_queue;
 using assay::contract::closed_error;
 using assay::contract::rejected_error;
+using std::chrono::nanoseconds;
 
 // ---- what several scenarios do
 
@@ -911,5 +912,40 @@ ASSAY_SCENARIO(bounded_queue, "X-23", "", .features = {"timed"}) {
     t.expect(pop.pending(), "a timer never fires before its deadline");
     co_await t.settle();
     t.expect(pop.timed_out(), "it is due when its deadline is reached");
+  }
+}
+
+namespace {
+
+asio::awaitable<void> take_one(bounded_queue& queue) { co_await queue.pop(); }
+asio::awaitable<void> take_one_within(bounded_queue& queue, nanoseconds patience) {
+  co_await queue.pop_for(patience);
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(bounded_queue, "X-31", "pop", .features = {"timed"}, .late = true) {
+  int id = 0;
+  for (const auto delay : {10ms, 11ms}) {
+    const auto patience = 21ms - delay;
+    auto queue = make({.capacity = 1});
+    const auto take = [&queue](nanoseconds time) { return take_one_within(*queue, time); };
+    const auto give = [&t, &queue, &id] { return queue->push(t.item(++id)); };
+    co_await assay::serves_one_about_its_deadline(t, patience, delay, take, give);
+    t.expect_eq(queue->size(), 0U, "nothing is left behind");
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-31", "push", .features = {"timed"}, .late = true) {
+  int id = 0;
+  for (const auto delay : {10ms, 11ms}) {
+    const auto patience = 21ms - delay;
+    auto queue = make({.capacity = 1});
+    co_await queue->push(t.item(++id));
+    const auto take = [&t, &queue, &id](nanoseconds time) { return queue->push_for(t.item(++id), time); };
+    const auto give = [&queue] { return take_one(*queue); };
+    co_await assay::serves_one_about_its_deadline(t, patience, delay, take, give);
+    t.expect_eq(queue->size(), 1U, "one of the two has put its item");
+    (void)co_await pop_what_is_there(t, *queue);
   }
 }

@@ -37,7 +37,7 @@ BOOST_DEFINE_ENUM_CLASS(event_defect, none, works_inverted, set_frees_one, loses
                         cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
                         resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
                         times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
-                        forgets_who_was_counted)
+                        forgets_who_was_counted, takes_lateness_for_a_time_out)
 
 class alternative_event final : public contract::event {
  public:
@@ -131,6 +131,7 @@ class alternative_event final : public contract::event {
       cancelled = co_await park(self);
     }
     if (is(deadline_beats_the_set) && clock::now() >= deadline) self.decided = fate::waiting;
+    if (is(takes_lateness_for_a_time_out) && clock::now() > deadline) self.decided = fate::waiting;
     if (self.decided != fate::waiting && !cancelled) co_return;
     // The cancellation wins, and a set that was to be used up goes to the next.
     const bool granted = automatic() && self.decided == fate::set && !is(gives_nothing_back);

@@ -65,7 +65,10 @@ using enum event_defect;
      defective(deadlines_overflow, "a far deadline lies in the past",
                {{"X-23", "never fires before its deadline"}}),
      defective(forgets_who_was_counted, "looking at the statistics changes them",
-               {{"X-28", "looking changes nothing"}})});
+               {{"X-28", "looking changes nothing"}}),
+     defective(takes_lateness_for_a_time_out,
+               "M-X31: who runs after his deadline says that it timed out, although he was freed",
+               {{"X-31", "comes to the wait or to the next"}})});
 
 }  // namespace
 }  // namespace assay

@@ -292,6 +292,11 @@ asio::awaitable<void> wait_for(assay::contract::event& event, std::chrono::nanos
   return event.wait_for(patience);
 }
 
+asio::awaitable<void> set_one(assay::contract::event& event) {
+  event.set();
+  co_return;
+}
+
 }  // namespace
 
 ASSAY_SCENARIO(event, "X-23", "", .features = {"timed"}) {
@@ -315,4 +320,14 @@ ASSAY_SCENARIO(event, "X-28", "", .features = {"statistics"}) {
   event->set();
   co_await t.settle();
   t.expect(wait.done() && event->waiting() == 0, "who was freed counts no more");
+}
+
+ASSAY_SCENARIO(event, "X-31", "", .features = {"timed", "auto_reset"}, .late = true) {
+  for (const auto delay : {10ms, 11ms}) {
+    const auto patience = 21ms - delay;
+    auto event = make({.form = assay::contract::event_form::auto_reset});
+    const auto take = [&event](std::chrono::nanoseconds time) { return event->wait_for(time); };
+    const auto give = [&event] { return set_one(*event); };
+    co_await assay::serves_one_about_its_deadline(t, patience, delay, take, give);
+  }
 }
