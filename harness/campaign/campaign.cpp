@@ -98,6 +98,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     if (scenario.traits.faulted) t.allow_faults();
     const std::vector<std::string>& muted = settings.muted;
     if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
+    if (chosen.claims(sticky_request)) t.follow_requests();
     if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
     result = t.run([&] { return scenario.begin(t, chosen); });
   }

@@ -233,7 +233,8 @@ class maker {
   /// A feature that the contract does not have is an error of the trial.
   bool claims(std::string_view feature) const {
     constexpr std::span<const feature_info> features = features_of<Contract>();
-    if (std::none_of(features.begin(), features.end(),
+    if (!is_common_feature(feature) &&
+        std::none_of(features.begin(), features.end(),
                      [feature](const feature_info& one) { return one.name == feature; }))
       detail::refuse_unknown(feature, features);
     return subject_->claims(feature);
@@ -301,6 +302,8 @@ class catalogue {
   int revision_of(std::string_view clause) const noexcept;
   /// Why the clause does not count; null if it does.
   const std::string* dispute_of(std::string_view clause) const noexcept;
+  /// Whether the harness itself checks this clause with every contract, without a scenario: see sticky_clause, growth_clause.
+  bool is_checked_everywhere(std::string_view clause) const noexcept;
   /// Whether this checks the core profile: a MUST clause, undisputed, with what everybody claims. All else is the full one.
   bool in_core(const scenario_info& scenario) const noexcept;
 

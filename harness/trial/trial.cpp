@@ -85,6 +85,13 @@ void operation_record::finish(std::exception_ptr failure) {
   owner_.finished(*this);
 }
 
+void operation_record::meet(asio::cancellation_type type) {
+  // Of several requests Asio remembers the latest.
+  const bool terminal = (type & asio::cancellation_type::terminal) != asio::cancellation_type::none;
+  met_request_ = terminal && !owner_.ending_;
+  signal_.emit(type);
+}
+
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices),
       settings_(settings),
@@ -380,11 +387,11 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   // request is made as if inside of one: else co_spawn posts it, and looks then for a signal that may be gone.
   if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
     asio::post(engine_->executor(target.task()), [&target, type] {
-      if (!target.done_) target.signal().emit(type);
+      if (!target.done_) target.meet(type);
     });
     return;
   }
-  engine_->run_inside(target.task(), [&target, type] { target.signal().emit(type); });
+  engine_->run_inside(target.task(), [&target, type] { target.meet(type); });
 }
 
 void trial::finished(operation_record& record) {
@@ -469,6 +476,7 @@ bool trial::guarded(Doing&& doing) {
 }
 
 void trial::cancel_background() {
+  ending_ = true;
   // By index: what a cancelled operation does at once may start another.
   for (std::size_t i = 0; i < operations_.size(); ++i) {
     operation_record& one = *operations_[i];
@@ -775,6 +783,7 @@ void trial::final_checks() {
     if (std::string what = check(); !what.empty()) blame(failure_kind::expectation, std::move(what));
   }
   check_left_over();
+  check_requests();
 }
 
 // ---- plug checks
@@ -999,6 +1008,54 @@ void trial::check_left_over() {
     if (one->done() || result_.kind != failure_kind::none) continue;
     blame(failure_kind::left_over, "'" + one->name() + "', in the background, did not end when cancelled");
   }
+}
+
+namespace {
+
+// What a request met that did not end the call, in words; empty if it ended it.
+std::string_view met_by_request(outcome_kind how) noexcept {
+  switch (how) {
+    case outcome_kind::pending:
+    case outcome_kind::cancelled:
+      return {};
+    case outcome_kind::value:
+      return "value";
+    case outcome_kind::timed_out:
+      return "deadline";
+    default:
+      return "failure";
+  }
+}
+
+std::string request_expected(std::string_view call, std::string_view met) {
+  return std::string(sticky_clause) + ": expected: the request that '" + std::string(call) + "' met with its " + std::string(met) +
+         " shows at its caller's next suspension; observed: ";
+}
+
+}  // namespace
+
+void trial::request_lost(std::string_view call, std::string_view met) {
+  const detail::harness_section section;
+  if (follows_requests_ && !ending_)
+    lost_requests_.push_back(request_expected(call, met) + "the caller goes on as if there had been none");
+}
+
+// A trial that has failed says something else.
+void trial::check_requests() {
+  if (result_.kind != failure_kind::none) return;
+  for (const auto& one : operations_) {
+    if (one->follows_ != what_follows::silence && one->follows_ != what_follows::unthrown) continue;
+    const std::string_view met = met_by_request(describe(one->failure_).kind);
+    if (met.empty()) continue;
+    blame(failure_kind::expectation,
+          request_expected(one->name(), met) +
+              (one->follows_ == what_follows::silence
+                   ? "the caller waits for ever"
+                   : "the caller waits for ever, since the call left throw_if_cancelled switched off (X-10)"));
+    note_origin(one->task());
+    return;
+  }
+  for (std::string& one : lost_requests_) blame(failure_kind::expectation, std::move(one));
 }
 
 }  // namespace assay

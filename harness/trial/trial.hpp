@@ -45,6 +45,11 @@ namespace assay {
 
 class coverage;
 
+/// The clauses that the harness checks by itself, with every contract: what follows a call (trial::follow_requests), and what
+/// a subject holds after many of the same calls (growth_plan).
+inline constexpr std::string_view sticky_clause = "X-36";
+inline constexpr std::string_view growth_clause = "X-27";
+
 /// What kind of failure a trial ended with; `none` is a pass.
 enum class failure_kind {
   none,
@@ -329,6 +334,16 @@ class trial {
   /// What cites no clause is not judged either: see trial_settings::muted.
   void mute_uncited() noexcept { uncited_muted_ = true; }
 
+  /// From now on the caller of every operation goes on after it: a terminal request that the operation met with a value, a
+  /// deadline or a failure must show at that caller's next suspension, or the trial fails at its end. Whether it does
+  /// is read off the caller's cancellation state, by which Asio decides that: there is no turn more, and no wait. Not looked
+  /// at where allocations are counted, nor is what the trial itself cancels at its end.
+  void follow_requests() noexcept { follows_requests_ = true; }
+  /// Where the caller is out of sight, in a testee: the call with this name met a request and ended otherwise, and what its
+  /// caller did next went on as if there had been none.
+  void request_lost(std::string_view call, std::string_view met);
+  bool follows_requests() const noexcept { return follows_requests_; }
+
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
   /// From now on an operation, or the scenario, that ends with an exception which is no outcome of a contract is the
@@ -392,6 +407,7 @@ class trial {
   void check_operations();
   void check_exceptions();
   void check_left_over();
+  void check_requests();
   void put(event_kind kind, std::string text);
   void note_choice(const choice& made, std::span<const candidate> among);
   void note_origin(task_id task);
@@ -423,6 +439,8 @@ class trial {
   std::vector<std::function<std::string()>> end_checks_;
   watch_list watches_;
   bool plug_checked_ = false;
+  bool follows_requests_ = false;
+  std::vector<std::string> lost_requests_;  // in testees
   bool labels_planted_ = false;  // all of them, where the plug is checked
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
@@ -438,6 +456,7 @@ class trial {
   bool broke_at_rest_ = false;  // when the scenario broke off, nothing else could happen
   trial_result result_;
   bool running_ = false;
+  bool ending_ = false;  // what is cancelled now is cancelled by the trial itself
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool turning_ = false;                 // a handler is being run
 };
@@ -513,6 +532,31 @@ boost::asio::awaitable<T> counted_body(allocation_counter& counter, boost::asio:
   if constexpr (!std::is_void_v<T>) co_return std::move(*result);
 }
 
+/// The body of an operation whose caller would go on: notes what the caller's next suspension would do.
+template <class T>
+boost::asio::awaitable<T> followed_body(operation_record& record, boost::asio::awaitable<T> work) {
+  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+    } else {
+      result.emplace(co_await std::move(work));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (record.met_request()) {
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+    const bool on_record = state.cancelled() != boost::asio::cancellation_type::none;
+    const what_follows waiting = on_record ? what_follows::unthrown : what_follows::silence;
+    record.note_follows(on_record && throwing ? what_follows::request : waiting);
+  }
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
+
 }  // namespace detail
 
 /// The first turn of an operation. It is a handler like any other, so that the order of starts is a choice
@@ -541,9 +585,11 @@ struct start_op final : detail::ready_op {
     boost::asio::co_spawn(self->executor, self->body(), completion<T>{{self->state}});
   }
   boost::asio::awaitable<T> body() {
+    if (state->task() == trial::scenario_task) return std::move(work);
     allocation_counter* const counter = state->owner_.allocations();
-    if (counter == nullptr || state->task() == trial::scenario_task) return std::move(work);
-    return detail::counted_body(*counter, std::move(work));
+    if (counter != nullptr) return detail::counted_body(*counter, std::move(work));
+    if (state->owner_.follows_requests()) return detail::followed_body(*state, std::move(work));
+    return std::move(work);
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;

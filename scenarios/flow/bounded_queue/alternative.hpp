@@ -48,7 +48,7 @@ BOOST_DEFINE_ENUM_CLASS(queue_defect, none,
   requeue_counts_again, removed_items_still_count, dropped_items_still_count, join_waits_for_a_first_item,
   forgets_the_peak, looking_resets_the_peak, looking_raises_the_peak, leaks_what_is_left, begins_although_cancelled,
   woken_pusher_goes_to_the_back, wake_up_of_a_cancelled_waiter_is_lost, resumes_inside_the_push,
-  destruction_is_not_checked)
+  destruction_is_not_checked, forgets_a_request_that_met_an_item)
 // clang-format on
 
 class alternative_queue final : public contract::bounded_queue {
@@ -369,6 +369,10 @@ class alternative_queue final : public contract::bounded_queue {
       cancelled = co_await park(poppers_, self);
       const bool served = self.decided == fate::served;
       if (served && is(races_the_deadline) && clock::now() >= deadline) end_without_effect(false);
+      if (served && cancelled && is(forgets_a_request_that_met_an_item)) {
+        co_await asio::this_coro::reset_cancellation_state();
+        cancelled = false;
+      }
       if (served && !cancelled) co_return std::move(self.held);
       // The cancellation wins, the item is handed back.
       if (served && !is(drops_what_a_cancelled_pop_holds)) return_to_head(std::move(self.held));

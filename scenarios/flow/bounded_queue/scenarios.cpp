@@ -913,3 +913,22 @@ ASSAY_SCENARIO(bounded_queue, "X-23", "", .features = {"timed"}) {
     t.expect(pop.timed_out(), "it is due when its deadline is reached");
   }
 }
+
+namespace {
+
+asio::awaitable<void> pop_and_go_on(bounded_queue& queue) {
+  const item got = co_await queue.pop();
+  co_await assay::sleep_for_ever();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(bounded_queue, "X-36", "", .features = {"sticky_request"}) {
+  auto queue = make({.capacity = 1});
+  auto caller = co_await t.begin("caller", pop_and_go_on(*queue));
+  co_await queue->push(t.item(1));
+  caller.cancel();
+  co_await t.settle();
+  t.expect(caller.cancelled(), "the request that a pop met with its item shows at its caller's next suspension");
+  co_await cancel_all(t, caller);
+}
