@@ -327,7 +327,8 @@ std::vector<std::string> catalogue::check_features() const {
     check(who + " declines ", one->contract(), declined);
     for (const std::string& feature : one->traits().features) {
       if (is_common_feature(feature))
-        complaints.push_back(who + " claims '" + feature + "', as every subject does that does not decline it");
+        complaints.push_back(who + " claims '" + feature +
+                             "', as every subject does that does not decline it");
     }
   }
   for (const scenario_info& one : scenarios_) {

@@ -202,7 +202,10 @@ struct subject_deleter {
     if (owner->has_failed() || owner->cut_short() || std::uncaught_exceptions() > 0) {
       owner->keep(std::shared_ptr<Contract>(made));
     } else {
+      const std::uint64_t before = owner->blocks();
       delete made;
+      const std::uint64_t after = owner->blocks();
+      owner->subject_went(before - std::min(before, after));
     }
   }
 };
@@ -366,9 +369,7 @@ template <class Contract>
 program draw_program(trial& t, const maker<Contract>& make, const grammar& rules) {
   const allowed_verbs verbs =
       allowed(rules, [&make](std::string_view feature) { return make.claims(feature); });
-  program drawn = t.draw_program(rules, verbs);
-  drawn.steps = unrolled(drawn, rules);
-  return drawn;
+  return t.draw_program(rules, verbs);
 }
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>

@@ -68,13 +68,15 @@ asio::awaitable<void> cancels_one(trial& t) {
 TEST_P(both_tiers_of_requests, x_36_one_that_met_a_value_and_is_forgotten_is_lost) {
   const trial_result seen = run(&cancels_one<manner::value, loss::forgotten>);
   EXPECT_EQ(seen.kind, failure_kind::expectation);
-  EXPECT_EQ(seen.message,
-            "X-36: expected: the request that 'call' met with its value shows at its caller's next suspension; "
-            "observed: the caller waits for ever");
+  EXPECT_EQ(
+      seen.message,
+      "X-36: expected: the request that 'call' met with its value shows at its caller's next suspension; "
+      "observed: the caller waits for ever");
   EXPECT_EQ(cited_clause(seen.message), sticky_clause);
 }
 TEST_P(both_tiers_of_requests, x_36_one_that_met_a_deadline_or_a_failure_is_lost_too) {
-  EXPECT_THAT(run(&cancels_one<manner::deadline, loss::forgotten>).message, HasSubstr("met with its deadline"));
+  EXPECT_THAT(run(&cancels_one<manner::deadline, loss::forgotten>).message,
+              HasSubstr("met with its deadline"));
   EXPECT_THAT(run(&cancels_one<manner::failure, loss::forgotten>).message, HasSubstr("met with its failure"));
 }
 TEST_P(both_tiers_of_requests, x_36_one_that_is_on_record_and_is_not_thrown_is_lost_and_it_says_why) {
@@ -168,8 +170,7 @@ TEST_P(both_tiers_of_requests, a_trial_that_is_not_asked_to_does_not_look) {
 // ---- what is looked at is the trial that would have been
 
 TEST_P(both_tiers_of_requests, looking_takes_no_turn_more_and_leaves_no_trace) {
-  const trial_result plain =
-      run_following(&cancels_one<manner::deadline, loss::none>, GetParam(), false);
+  const trial_result plain = run_following(&cancels_one<manner::deadline, loss::none>, GetParam(), false);
   const trial_result followed = run(&cancels_one<manner::deadline, loss::none>);
   EXPECT_EQ(followed.turns, plain.turns);
   EXPECT_EQ(followed.events->hash(), plain.events->hash());

@@ -24,7 +24,8 @@ struct feature_info {
 inline constexpr std::string_view sticky_request = "sticky_request";
 inline constexpr feature_info common_features[] = {
     {sticky_request,
-     "a request to stop that a call met with a value, a deadline or a failure shows at its caller's next suspension"}};
+     "a request to stop that a call met with a value, a deadline or a failure shows at its caller's next "
+     "suspension"}};
 
 constexpr bool is_common_feature(std::string_view name) noexcept {
   for (const feature_info& one : common_features) {

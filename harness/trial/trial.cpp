@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -281,7 +282,12 @@ void trial::sometimes(std::string_view label, bool holds) {
 program trial::draw_program(const grammar& rules, std::span<const std::uint8_t> verbs) {
   const detail::harness_section section;
   program drawn = draw(choices_, rules, verbs);
-  if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
+  const std::optional<growth_plan>& growth = settings_.growth;
+  if (trace_)
+    record(event_kind::mark, "program " + to_text(drawn, rules) +
+                                 (growth ? " " + std::to_string(growth->rounds) + " rounds" : std::string()));
+  if (growth) round_ = verbs_of(drawn, rules);
+  drawn.steps = growth ? repeated(drawn, rules, growth->rounds) : unrolled(drawn, rules);
   return drawn;
 }
 
@@ -400,8 +406,13 @@ void trial::finished(operation_record& record) {
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
   if (&record != scenario_.get()) require_translated(record.name(), record.failure_);
   if (!record.background()) note_progress();
+  if (!record.background() && &record != scenario_.get()) --pending_;
   if (covered_ != nullptr)
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
+}
+
+void trial::begun(const operation_record& record) noexcept {
+  if (!record.background()) growth_.peak = std::max(growth_.peak, ++pending_);
 }
 
 void trial::observe_operation(operation_record& record) {
@@ -446,6 +457,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
     memory_.failed = allocations_->failed();
     result_.allocations = memory_;
   }
+  if (settings_.growth) result_.growth = growth_;
   result_.choices.assign(choices_.made().begin(), choices_.made().end());
   result_.order_class = engine_->order_class();
   result_.chains = engine_->chains();
@@ -784,6 +796,7 @@ void trial::final_checks() {
   }
   check_left_over();
   check_requests();
+  check_growth();
 }
 
 // ---- plug checks
@@ -1028,8 +1041,8 @@ std::string_view met_by_request(outcome_kind how) noexcept {
 }
 
 std::string request_expected(std::string_view call, std::string_view met) {
-  return std::string(sticky_clause) + ": expected: the request that '" + std::string(call) + "' met with its " + std::string(met) +
-         " shows at its caller's next suspension; observed: ";
+  return std::string(sticky_clause) + ": expected: the request that '" + std::string(call) +
+         "' met with its " + std::string(met) + " shows at its caller's next suspension; observed: ";
 }
 
 }  // namespace
@@ -1047,15 +1060,69 @@ void trial::check_requests() {
     if (one->follows_ != what_follows::silence && one->follows_ != what_follows::unthrown) continue;
     const std::string_view met = met_by_request(describe(one->failure_).kind);
     if (met.empty()) continue;
-    blame(failure_kind::expectation,
-          request_expected(one->name(), met) +
-              (one->follows_ == what_follows::silence
-                   ? "the caller waits for ever"
-                   : "the caller waits for ever, since the call left throw_if_cancelled switched off (X-10)"));
+    blame(
+        failure_kind::expectation,
+        request_expected(one->name(), met) +
+            (one->follows_ == what_follows::silence
+                 ? "the caller waits for ever"
+                 : "the caller waits for ever, since the call left throw_if_cancelled switched off (X-10)"));
     note_origin(one->task());
     return;
   }
   for (std::string& one : lost_requests_) blame(failure_kind::expectation, std::move(one));
+}
+
+// ---- growth
+
+std::string to_string(const growth_plan& plan) {
+  const std::string rounds = std::to_string(plan.rounds);
+  if (plan.rounds_before == 0) return rounds;
+  return rounds + ":" + std::to_string(plan.rounds_before) + ":" + std::to_string(plan.held_before);
+}
+
+std::optional<growth_plan> read_growth_plan(std::string_view text) {
+  constexpr std::uint64_t rounds_max = 1'000'000;
+  std::vector<std::uint64_t> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::uint64_t number = 0;
+    const auto [next, failure] = std::from_chars(at, end, number);
+    if (failure != std::errc()) return std::nullopt;
+    numbers.push_back(number);
+    if (next == end) break;
+    if (*next != ':') return std::nullopt;
+    at = next + 1;
+  }
+  if ((numbers.size() != 1 && numbers.size() != 3) || numbers[0] > rounds_max) return std::nullopt;
+  growth_plan plan{.rounds = static_cast<std::uint32_t>(numbers[0])};
+  if (numbers.size() == 1) return plan;
+  if (numbers[1] == 0 || numbers[1] > rounds_max) return std::nullopt;
+  plan.rounds_before = static_cast<std::uint32_t>(numbers[1]);
+  plan.held_before = numbers[2];
+  return plan;
+}
+
+std::uint64_t trial::blocks() const noexcept { return allocations_ == nullptr ? 0 : allocations_->kept(); }
+
+void trial::subject_went(std::uint64_t blocks) noexcept {
+  growth_.held += blocks;
+  growth_.subject_went = true;
+}
+
+// Where something else is wrong, nothing is said of growth.
+void trial::check_growth() {
+  const std::optional<growth_plan>& plan = settings_.growth;
+  if (!plan || plan->rounds_before == 0 || result_.kind != failure_kind::none || !growth_.subject_went)
+    return;
+  if (growth_.held < plan->held_before + plan->rounds_before) return;
+  blame(failure_kind::expectation, std::string(growth_clause) +
+                                       ": expected: a subject holds as much after many of the same calls as "
+                                       "after a few; observed: after " +
+                                       std::to_string(plan->rounds_before) + " rounds of '" + round_ +
+                                       "' the subject holds " + std::to_string(plan->held_before) +
+                                       " blocks, after " + std::to_string(plan->rounds) + " it holds " +
+                                       std::to_string(growth_.held));
 }
 
 }  // namespace assay

@@ -77,6 +77,27 @@ struct progress_limits {
       100'000;  ///< of the clock; ten times as many while the scenario itself waits for times
 };
 
+/// What a subject holds after many of the same calls. The random program of the trial is done `rounds` times, one after
+/// another, and what goes with the subject is counted: blocks of operator new, as trial_settings::allocation counts them. In a
+/// trial that knows what the subject held after fewer rounds, as many more blocks as those were rounds are a failure.
+struct growth_plan {
+  std::uint32_t rounds = 0;
+  std::uint32_t rounds_before = 0;  ///< 0: the trial only measures
+  std::uint64_t held_before = 0;
+  bool operator==(const growth_plan&) const = default;
+};
+/// "160", or "160:16:40" after 16 rounds that left 40 blocks, as tokens have it.
+std::string to_string(const growth_plan& plan);
+/// Reads that; nothing for any other text.
+std::optional<growth_plan> read_growth_plan(std::string_view text);
+
+/// What such a trial has measured.
+struct growth_report {
+  std::uint64_t held = 0;     ///< blocks that went with the subject
+  std::uint32_t peak = 0;     ///< of operations that were pending side by side
+  bool subject_went = false;  ///< else nothing was measured
+};
+
 /// The settings that a trial was made with; part of its token.
 struct trial_settings {
   tier where = tier::sim;
@@ -92,6 +113,8 @@ struct trial_settings {
   /// follow any more, and nothing of the trial is judged from then on. The scenario's own clause stands for failures that
   /// cite none.
   std::vector<std::string> muted = {};
+  /// For a random program, with `allocation`.
+  std::optional<growth_plan> growth = {};
 };
 
 /// The clause that a failure's message cites: "BQ-4" of "BQ-4: no pop is pending beside an item", and of the same after
@@ -122,6 +145,7 @@ struct trial_result {
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::optional<allocation_report> allocations;
+  std::optional<growth_report> growth;
   int signal = 0;  ///< that ended the trial's process; 0: none did
   std::uint64_t turns = 0;
   std::uint64_t order_class = 0;          ///< see sim_context::order_class; 0 on tier `io_context`
@@ -240,7 +264,8 @@ class trial {
   void premise(bool holds, std::string_view text,
                std::source_location where = std::source_location::current());
 
-  /// Draws this trial's random program, of these verbs; to be called before anything else is chosen.
+  /// Draws this trial's random program, of these verbs, with what is repeated written out; to be called before anything else is
+  /// chosen.
   program draw_program(const grammar& rules, std::span<const std::uint8_t> verbs);
 
   /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
@@ -326,6 +351,10 @@ class trial {
   /// Who counts the subject's allocations; null if nobody does.
   allocation_counter* allocations() const noexcept { return allocations_.get(); }
   const std::shared_ptr<allocation_counter>& shared_allocations() const noexcept { return allocations_; }
+  /// Counted blocks that are alive; 0 if nobody counts.
+  std::uint64_t blocks() const noexcept;
+  /// A subject has gone, and with it this many of them.
+  void subject_went(std::uint64_t blocks) noexcept;
   void record(event_kind kind, std::string text);
   /// The process that hosts the subject has broken: the trial ends after this turn with an error, whatever else it saw.
   void testee_broke(std::string message);
@@ -373,6 +402,7 @@ class trial {
   friend struct start_op;
   struct gate;
 
+  void begun(const operation_record& record) noexcept;
   void set_victim(std::shared_ptr<operation_record> victim);
   void request_cancel(operation_record& target, boost::asio::cancellation_type type);
   void finished(operation_record& record);
@@ -408,6 +438,7 @@ class trial {
   void check_exceptions();
   void check_left_over();
   void check_requests();
+  void check_growth();
   void put(event_kind kind, std::string text);
   void note_choice(const choice& made, std::span<const candidate> among);
   void note_origin(task_id task);
@@ -441,7 +472,7 @@ class trial {
   bool plug_checked_ = false;
   bool follows_requests_ = false;
   std::vector<std::string> lost_requests_;  // in testees
-  bool labels_planted_ = false;  // all of them, where the plug is checked
+  bool labels_planted_ = false;             // all of them, where the plug is checked
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
   progress_limits limits_;
@@ -450,13 +481,16 @@ class trial {
   bool idle_ = false;               // nothing but the background can go on, and nobody waits for a deadline
   std::uint32_t exceptions_ = 0;
   allocation_report memory_;
+  growth_report growth_;
+  std::string round_;          // what is done again and again, where growth is measured
+  std::uint32_t pending_ = 0;  // operations that are not in the background
   bool uncited_muted_ = false;
   bool spent_ = false;          // a muted failure came: nothing more is judged
   bool unforeseen_ = false;     // an expectation was missed when memory was short
   bool broke_at_rest_ = false;  // when the scenario broke off, nothing else could happen
   trial_result result_;
   bool running_ = false;
-  bool ending_ = false;  // what is cancelled now is cancelled by the trial itself
+  bool ending_ = false;                  // what is cancelled now is cancelled by the trial itself
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool turning_ = false;                 // a handler is being run
 };
@@ -617,6 +651,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
   state->last_turn_ = now();
   operations_.push_back(state);
+  begun(*state);
   if (trace_) record(event_kind::start, state->name());
   engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
   return operation<T>(std::move(state));

@@ -929,6 +929,7 @@ ASSAY_SCENARIO(bounded_queue, "X-36", "", .features = {"sticky_request"}) {
   co_await queue->push(t.item(1));
   caller.cancel();
   co_await t.settle();
-  t.expect(caller.cancelled(), "the request that a pop met with its item shows at its caller's next suspension");
+  t.expect(caller.cancelled(),
+           "the request that a pop met with its item shows at its caller's next suspension");
   co_await cancel_all(t, caller);
 }

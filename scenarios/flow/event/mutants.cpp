@@ -65,7 +65,9 @@ using enum event_defect;
      defective(deadlines_overflow, "a far deadline lies in the past",
                {{"X-23", "never fires before its deadline"}}),
      defective(forgets_who_was_counted, "looking at the statistics changes them",
-               {{"X-28", "looking changes nothing"}})});
+               {{"X-28", "looking changes nothing"}}),
+     defective(never_forgets_who_was_cancelled, "the event keeps a record of every waiter that was cancelled",
+               {{"X-27", "rounds of 'wait, cancel'"}})});
 
 }  // namespace
 }  // namespace assay
