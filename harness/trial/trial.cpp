@@ -1047,10 +1047,11 @@ std::string request_expected(std::string_view call, std::string_view met) {
 
 }  // namespace
 
-void trial::request_lost(std::string_view call, std::string_view met) {
+void trial::caller_went_on(std::string_view call, const outcome& how) {
   const detail::harness_section section;
-  if (follows_requests_ && !ending_)
-    lost_requests_.push_back(request_expected(call, met) + "the caller goes on as if there had been none");
+  const std::string_view met = met_by_request(how.kind);
+  if (!follows_requests_ || ending_ || met.empty()) return;
+  lost_requests_.push_back(request_expected(call, met) + "the caller goes on as if there had been none");
 }
 
 // A trial that has failed says something else.

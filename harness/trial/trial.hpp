@@ -368,9 +368,9 @@ class trial {
   /// is read off the caller's cancellation state, by which Asio decides that: there is no turn more, and no wait. Not looked
   /// at where allocations are counted, nor is what the trial itself cancels at its end.
   void follow_requests() noexcept { follows_requests_ = true; }
-  /// Where the caller is out of sight, in a testee: the call with this name met a request and ended otherwise, and what its
-  /// caller did next went on as if there had been none.
-  void request_lost(std::string_view call, std::string_view met);
+  /// Where the caller is out of sight, in a testee: the call with this name met a request and ended so, and the next step of
+  /// its caller went on. Says nothing if the call ended as cancelled.
+  void caller_went_on(std::string_view call, const outcome& how);
   bool follows_requests() const noexcept { return follows_requests_; }
 
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
