@@ -219,6 +219,7 @@ class campaign {
   std::string_view reason_not_to_measure() const {
     const auto& muted = settings_.muted;
     if (std::find(muted.begin(), muted.end(), growth_clause) != muted.end()) return "it is known to grow";
+    if (scenario_.traits.rules->one_run) return "a program describes one run";
     if (settings_.where != tier::sim) return "on the simulator only";
     if (!chosen_.traits().testee.empty()) return "the subject is in another process";
     if (!detail::allocation_faults_linked) return "assay::allocation_faults is not linked";

@@ -211,6 +211,18 @@ TEST(growth, of_who_is_known_to_grow_it_is_not_measured) {
   EXPECT_EQ(seen.growth, "not measured: it is known to grow");
 }
 
+TEST(growth, a_program_that_describes_one_run_is_not_measured) {
+  campaign_options options;
+  options.schedules = 4;
+  grammar one_run = rules;
+  one_run.one_run = true;
+  scenario_info of_a_run = the_program();
+  of_a_run.traits.rules = &one_run;
+  const campaign_result seen = run_campaign(with<keeps_who_was_cancelled>("waiters"), of_a_run, options);
+  EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
+  EXPECT_EQ(seen.growth, "not measured: a program describes one run");
+}
+
 // ---- rounds
 
 std::vector<std::string> texts(const grammar& of, const std::vector<std::uint8_t>& verbs) {

@@ -48,6 +48,9 @@ struct grammar {
   /// How many times a program may do all of its steps, one after another: what wears out shows only after some time. The
   /// first one is what first in, first out means.
   std::vector<std::uint32_t> repeats = {1};
+  /// The steps describe one run, its children or resources: more of them make a larger run, not more of the same calls, and
+  /// what a subject holds may grow with it.
+  bool one_run = false;
 };
 
 /// Of a grammar's verbs, by index, those that a subject with these claims has.
