@@ -8,11 +8,13 @@
 
 namespace assay {
 
-/// Makes nothing; it only has the name that tokens and reports need.
+/// Makes nothing; it only has the name that tokens and reports need. Its operations promise what their author says, and nothing
+/// that contracts have in common: a test's own coroutine may well swallow a request.
 class bare_subject final : public subject_base {
  public:
   bare_subject(std::string name, std::string contract)
-      : subject_base(std::move(name), std::move(contract), subject_kind::reference, {}) {}
+      : subject_base(std::move(name), std::move(contract), subject_kind::reference,
+                     {.declines = {{std::string(sticky_request), "its operations are the test's own"}}}) {}
 };
 
 }  // namespace assay

@@ -99,6 +99,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     if (scenario.traits.may_be_late()) t.allow_late_loop();
     const std::vector<std::string>& muted = settings.muted;
     if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
+    if (chosen.claims(sticky_request)) t.follow_requests();
     if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
     result = t.run([&] { return scenario.begin(t, chosen); });
   }
@@ -178,7 +179,64 @@ class campaign {
     if (scenario_.traits.is_program() && !sweep_programs()) return false;
     if (options_.systematic && !(sweep_cancels(baseline) && sweep_faults(baseline) && random_ties(baseline)))
       return false;
-    return permuted_orders(baseline);
+    return permuted_orders(baseline) && measure_growth();
+  }
+
+  // X-27, in trials of their own: first in, first out, nothing cancelled but by the program. Said only where it is the calls
+  // that make the difference, and not how many were pending side by side.
+  bool measure_growth() {
+    if (!scenario_.traits.is_program() || !options_.systematic) return true;
+    if (const std::string_view why = reason_not_to_measure(); !why.empty()) {
+      result_.growth = "not measured: " + std::string(why);
+      return true;
+    }
+    const grammar& rules = *scenario_.traits.rules;
+    const allowed_verbs verbs =
+        allowed(rules, [this](std::string_view feature) { return chosen_.claims(feature); });
+    const std::vector<program> rounds = growth_rounds(rules, verbs);
+    enter(growth_phase);
+    bool holds = true;
+    std::size_t measured = 0;
+    for (std::size_t i = 0; i < rounds.size() && holds; ++i) {
+      program_ = answers_for(rounds[i], rules, verbs);
+      const std::optional<growth_report> many = measure(growth_many);
+      if (!many) continue;
+      ++measured;
+      if (many->held < growth_few) continue;  // cannot have grown by that much
+      const std::optional<growth_report> few = measure(growth_few);
+      if (!few || few->peak != many->peak || many->held < few->held + growth_few) continue;
+      settings_.growth = growth_plan{growth_many, growth_few, few->held};
+      fifo_source first;
+      const trial_result seen = run_one(first, true);
+      holds = judge(seen, growth_phase, order_model::fifo);
+    }
+    program_.clear();
+    settings_.growth.reset();
+    settings_.allocation.reset();
+    result_.growth = std::to_string(measured) + " of " + std::to_string(rounds.size()) + " kinds of rounds";
+    return holds;
+  }
+
+  std::string_view reason_not_to_measure() const {
+    const auto& muted = settings_.muted;
+    if (std::find(muted.begin(), muted.end(), growth_clause) != muted.end()) return "it is known to grow";
+    if (scenario_.traits.rules->one_run) return "a program describes one run";
+    if (settings_.where != tier::sim) return "on the simulator only";
+    if (!chosen_.traits().testee.empty()) return "the subject is in another process";
+    if (!detail::allocation_faults_linked) return "assay::allocation_faults is not linked";
+    return options_.run ? "each trial has a process of its own" : "";
+  }
+
+  // Nothing where something else is wrong, which other trials judge.
+  std::optional<growth_report> measure(std::uint32_t rounds) {
+    settings_.growth = growth_plan{.rounds = rounds};
+    settings_.allocation = allocation_fault{};
+    fifo_source first;
+    const trial_result seen = run_one(first);
+    ++result_.trials;
+    result_.turns += seen.turns;
+    if (!seen.passed() || !seen.growth->subject_went) return std::nullopt;
+    return seen.growth;
   }
 
   // First in, first out makes the empty program, in which there is nothing to sweep. So some are drawn, and each of them is
@@ -382,6 +440,7 @@ class campaign {
       result_.drawn = make_timeline(*failing.events);
       return;
     }
+    if (failing.growth) return report_growth(failing);
     program_.clear();  // it is among the choices of the trial
     const shrunk least = shrink(failing, options_.shrink_trials_max,
                                 [this](choice_source& source) { return run_one(source); });
@@ -408,6 +467,14 @@ class campaign {
       result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
                         failing.message + "', then '" + (shown.passed() ? "pass" : shown.message) + "'";
     }
+  }
+
+  // There is nothing to shrink, and hundreds of the same calls are no story.
+  void report_growth(const trial_result& failing) {
+    result_.message = failing.message;
+    result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
+    result_.trace_hash = format_hash(failing.events->hash());
+    result_.story = failing.failures;
   }
 
   // What scenarios are written against.

@@ -59,6 +59,12 @@ inline constexpr std::string_view baseline_phase = "baseline trial";
 /// What a failing trial is shown by whose loop was late once it is shrunk, whichever phase found it.
 inline constexpr std::string_view late_phase = "a late loop";
 
+/// The phase of the trials that do the same calls again and again: see growth_plan.
+inline constexpr std::string_view growth_phase = "many of the same calls";
+/// How often: more than any bound that a contract's programs configure, and ten times as often.
+inline constexpr std::uint32_t growth_few = 16;
+inline constexpr std::uint32_t growth_many = 160;
+
 /// The phase of a plug check: one such trial, with which nothing is swept either.
 inline constexpr std::string_view plug_phase = "plug check";
 /// What the message of an adapter's mistake begins with.
@@ -107,6 +113,8 @@ struct campaign_result {
   double depth2 = 0;       ///< the least probability with which PCT has shown a bug of depth 2; see pct_bound
   std::string strategy;    ///< that showed it, if a strategy did
   bool exhausted = false;  ///< strategy `dfs` has covered every schedule
+  /// Of random programs: how it was measured what the subject holds after many of the same calls, or why it was not.
+  std::string growth;
 
   /// The clause that the verdict counts for.
   const std::string& counts_for() const noexcept { return cited.empty() ? clause : cited; }

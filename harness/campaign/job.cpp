@@ -26,7 +26,7 @@ BOOST_DESCRIBE_STRUCT(campaign_result, (),
                        failed_at, drawn, drawn_baseline, trials, turns, cancel_points, cancel_points_covered,
                        fault_points, fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
                        fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,
-                       exhausted))
+                       exhausted, growth))
 
 namespace json = boost::json;
 

@@ -18,6 +18,7 @@ replay_token make_token(const subject_base& chosen, const scenario_info& scenari
   token.settings =
       "tier=" + std::string(to_string(settings.where)) + ",sweep=" + (settings.sweep ? "1" : "0");
   if (settings.allocation) token.settings += ",alloc=" + to_string(*settings.allocation);
+  if (settings.growth) token.settings += ",growth=" + to_string(*settings.growth);
   for (const std::string& clause : settings.muted) token.settings += ",muted=" + clause;
   if (end == run_end::cut) token.settings += ",end=cut";
   token.plan = condense(made);
@@ -40,6 +41,9 @@ trial_settings settings_of(const replay_token& token) {
       settings.allocation = read_allocation_fault(one.substr(6));
       if (!settings.allocation)
         throw malformed_token("the token names no allocation: '" + std::string(one) + "'");
+    } else if (one.starts_with("growth=")) {
+      settings.growth = read_growth_plan(one.substr(7));
+      if (!settings.growth) throw malformed_token("the token names no rounds: '" + std::string(one) + "'");
     } else if (one.starts_with("muted=")) {
       settings.muted.emplace_back(one.substr(6));
     } else if (one != "end=cut") {

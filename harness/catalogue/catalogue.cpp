@@ -42,12 +42,18 @@ std::string scenario_info::name() const {
 }
 
 const feature_info* contract_info::find_feature(std::string_view wanted) const noexcept {
-  const auto found = std::find_if(features.begin(), features.end(),
-                                  [wanted](const feature_info& one) { return one.name == wanted; });
-  return found == features.end() ? nullptr : &*found;
+  const auto is_wanted = [wanted](const feature_info& one) { return one.name == wanted; };
+  const auto found = std::find_if(features.begin(), features.end(), is_wanted);
+  if (found != features.end()) return &*found;
+  const auto* const common = std::find_if(std::begin(common_features), std::end(common_features), is_wanted);
+  return common == std::end(common_features) ? nullptr : common;
 }
 
 bool subject_base::claims(std::string_view feature) const noexcept {
+  if (is_common_feature(feature)) {
+    return std::none_of(traits_.declines.begin(), traits_.declines.end(),
+                        [feature](const auto& one) { return one.first == feature; });
+  }
   return std::find(traits_.features.begin(), traits_.features.end(), feature) != traits_.features.end();
 }
 
@@ -250,6 +256,10 @@ const std::string* catalogue::dispute_of(std::string_view clause) const noexcept
   return found == nullptr ? nullptr : &found->reason;
 }
 
+bool catalogue::is_checked_everywhere(std::string_view clause) const noexcept {
+  return (clause == sticky_clause || clause == growth_clause) && find_clause(clause) != nullptr;
+}
+
 bool catalogue::in_core(const scenario_info& scenario) const noexcept {
   const clause_info* const clause = find_clause(scenario.clause);
   return clause != nullptr && clause->level == level::must && scenario.traits.features.empty() &&
@@ -309,9 +319,18 @@ std::vector<std::string> catalogue::check_features() const {
         complaints.push_back(who + no_such_feature(feature, of->features));
     }
   };
-  for (const auto& one : subjects_)
-    check("the subject '" + one->name() + "' of " + one->contract() + " claims ", one->contract(),
-          one->traits().features);
+  for (const auto& one : subjects_) {
+    const std::string who = "the subject '" + one->name() + "' of " + one->contract();
+    check(who + " claims ", one->contract(), one->traits().features);
+    std::vector<std::string> declined;
+    for (const auto& [feature, because] : one->traits().declines) declined.push_back(feature);
+    check(who + " declines ", one->contract(), declined);
+    for (const std::string& feature : one->traits().features) {
+      if (is_common_feature(feature))
+        complaints.push_back(who + " claims '" + feature +
+                             "', as every subject does that does not decline it");
+    }
+  }
   for (const scenario_info& one : scenarios_) {
     check("the scenario '" + one.name() + "' needs ", one.contract, one.traits.features);
     check("the scenario '" + one.name() + "' asks for ", one.contract, one.traits.asks);
@@ -404,7 +423,7 @@ std::vector<std::string> catalogue::lint() const {
       const bool exists = find_in(scenarios_, [&](const scenario_info& s) {
                             return s.contract == one->contract() && s.clause == id;
                           }) != nullptr;
-      if (!exists)
+      if (!exists && !is_checked_everywhere(id))
         complaints.push_back("the subject " + who + " names the clause '" + id + "', which nothing checks");
     }
   }

@@ -205,7 +205,10 @@ struct subject_deleter {
     if (owner->has_failed() || owner->cut_short() || std::uncaught_exceptions() > 0) {
       owner->keep(std::shared_ptr<Contract>(made));
     } else {
+      const std::uint64_t before = owner->blocks();
       delete made;
+      const std::uint64_t after = owner->blocks();
+      owner->subject_went(before - std::min(before, after));
     }
   }
 };
@@ -236,7 +239,8 @@ class maker {
   /// A feature that the contract does not have is an error of the trial.
   bool claims(std::string_view feature) const {
     constexpr std::span<const feature_info> features = features_of<Contract>();
-    if (std::none_of(features.begin(), features.end(),
+    if (!is_common_feature(feature) &&
+        std::none_of(features.begin(), features.end(),
                      [feature](const feature_info& one) { return one.name == feature; }))
       detail::refuse_unknown(feature, features);
     return subject_->claims(feature);
@@ -304,6 +308,8 @@ class catalogue {
   int revision_of(std::string_view clause) const noexcept;
   /// Why the clause does not count; null if it does.
   const std::string* dispute_of(std::string_view clause) const noexcept;
+  /// Whether the harness itself checks this clause with every contract, without a scenario: see sticky_clause, growth_clause.
+  bool is_checked_everywhere(std::string_view clause) const noexcept;
   /// Whether this checks the core profile: a MUST clause, undisputed, with what everybody claims. All else is the full one.
   bool in_core(const scenario_info& scenario) const noexcept;
 
@@ -366,9 +372,7 @@ template <class Contract>
 program draw_program(trial& t, const maker<Contract>& make, const grammar& rules) {
   const allowed_verbs verbs =
       allowed(rules, [&make](std::string_view feature) { return make.claims(feature); });
-  program drawn = t.draw_program(rules, verbs);
-  drawn.steps = unrolled(drawn, rules);
-  return drawn;
+  return t.draw_program(rules, verbs);
 }
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>

@@ -43,6 +43,7 @@ json::object describe(const run_report& report, const campaign_result& one) {
   result["order_classes"] = one.order_classes;
   result["strategy"] = one.strategy;
   result["exhausted"] = one.exhausted;
+  result["growth"] = one.growth;
   result["anchor"] = file_stem(one);
   if (is_bad(one.outcome)) result["replay"] = replay_command(report.program, one.token);
   result["story"] = json::value_from(one.story);

@@ -65,6 +65,7 @@ void require_features(const hello& said) {
     std::vector<std::string> names;
     if (contract != nullptr) {
       for (const feature_info& feature : contract->features) names.emplace_back(feature.name);
+      for (const feature_info& feature : common_features) names.emplace_back(feature.name);
     }
     const auto in_words = [&one](const char* says, const std::string& feature) {
       return std::string(says) + " the feature '" + feature + "' for '" + one.name + "', which ";
@@ -103,6 +104,8 @@ const known_testee& keep(launch how, std::string line) {
     subject_traits traits;
     traits.features = one.features;
     traits.declines = one.declines;
+    if (!host.said.checkpoint)
+      traits.declines.emplace(sticky_request, "no caller goes on after its call (`checkpoint`)");
     traits.cites = one.cites;
     traits.testee = host.said.name;
     traits.written_in = versions(host.said);

@@ -82,6 +82,8 @@ struct ending {
   boost::json::value value;
   std::exception_ptr failure;
   std::optional<outcome> then;  ///< of the caller's next step, if it was asked for and there was one
+  /// Known here, and not told: the call was asked to stop while it ran, beyond doubt.
+  bool met_request = false;
 };
 
 enum class event_kind { done, callback, cancel, tell, unhandled, refused };

@@ -108,9 +108,12 @@ struct session::begin_waiting {
 
 asio::awaitable<json::value> session::call(std::int64_t object, std::string method, json::object args) {
   auto self = shared_from_this();
+  const bool goes_on = host_.said.checkpoint && owner_.follows_requests();
+  const std::string name = method + " in the testee";
   ending how = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(ending)>(
-      begin_waiting(), asio::use_awaitable, std::move(self), object, std::move(method), std::move(args),
-      false);
+      begin_waiting(), asio::use_awaitable, self, object, std::move(method), std::move(args), goes_on);
+  if (how.met_request && how.then && how.then->kind != outcome_kind::cancelled)
+    self->owner_.caller_went_on(name, describe(how.failure));
   if (how.failure) std::rethrow_exception(how.failure);
   co_return std::move(how.value);
 }
@@ -216,6 +219,7 @@ ending session::immediate(std::int64_t id, json::object command) {
 
 std::vector<event> session::exchange(json::array commands, bool run) {
   if (!open_) throw scenario_stopped();
+  std::set<std::int64_t> later = note_requests(commands);
   json::object instant;
   instant["trial"] = trial_;
   instant["number"] = ++number_;
@@ -225,6 +229,10 @@ std::vector<event> session::exchange(json::array commands, bool run) {
   try {
     answer said =
         read_answer(running(host_).exchange(text_of(std::move(instant), "instant")), trial_, number_);
+    for (event& one : said.events) {
+      if (one.kind == event_kind::done) one.how.met_request = asked_.erase(one.id) > 0;
+    }
+    asked_.merge(later);
     if (host_.said.looks) note(std::move(said.looked_at));
     if (!run) return std::move(said.events);
     if (said.deadline && *said.deadline <= owner_.elapsed()) {
@@ -237,6 +245,18 @@ std::vector<event> session::exchange(json::array commands, bool run) {
   } catch (const protocol_error& why) {
     broke(why);
   }
+}
+
+// The calls that are asked to stop in this instant after some turns, when they may have ended: only the next instant knows
+// them to have been asked. Those that are asked before the first turn were all running.
+std::set<std::int64_t> session::note_requests(const json::array& commands) {
+  std::set<std::int64_t> later;
+  for (const json::value& each : commands) {
+    const json::object& command = each.as_object();
+    if (const json::value* const call = command.if_contains("cancel"))
+      (command.contains("after") ? later : asked_).insert(call->as_int64());
+  }
+  return later;
 }
 
 void session::note(std::map<std::int64_t, json::object> looked_at) {

@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,7 +81,8 @@ class session : public std::enable_shared_from_this<session> {
   std::int64_t make(receiver& to, const std::string& subject, boost::json::object config,
                     const std::vector<std::string>& looks = {});
   void destroy(std::int64_t object) noexcept;
-  /// Begins an operation, and ends as it does. A cancellation request is passed on, and decides nothing by itself.
+  /// Begins an operation, and ends as it does. A cancellation request is passed on, and decides nothing by itself. Where the
+  /// testee has a caller that goes on, it does, and the trial hears of a request that is lost on it.
   boost::asio::awaitable<boost::json::value> call(std::int64_t object, std::string method,
                                                   boost::json::object args);
   /// The same, of a caller in the testee that goes on when the call has ended: it does one step that a cancellation can
@@ -122,6 +124,7 @@ class session : public std::enable_shared_from_this<session> {
   void note(std::map<std::int64_t, boost::json::object> looked_at);
   ending immediate(std::int64_t id, boost::json::object command);
   std::vector<event> exchange(boost::json::array commands, bool run);
+  std::set<std::int64_t> note_requests(const boost::json::array& commands);
   void queue(boost::json::object command);
   void schedule();
   void run_instant();
@@ -154,6 +157,7 @@ class session : public std::enable_shared_from_this<session> {
   std::deque<event> inbox_;
   bool applying_ = false;
   std::map<std::int64_t, std::weak_ptr<waiting_call>> calls_;
+  std::set<std::int64_t> asked_;  // calls that were asked to stop while they ran
   std::map<std::int64_t, callback> callbacks_;
   std::map<std::int64_t, receiver*> objects_;  // null once destroyed
   std::map<std::int64_t, looked_at> news_;

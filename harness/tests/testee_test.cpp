@@ -248,6 +248,42 @@ TEST(testee_session, says_how_the_caller_went_on) {
   EXPECT_THAT(testee.log(), HasSubstr(R"("method":"pop","args":{},"then":"checkpoint")"));
 }
 
+// A call that is cancelled and ends with what the testee says, and how its caller went on.
+trial_result cancel_and_go_on(const std::string& outcome, const std::string& then, bool follows = true) {
+  const scripted testee({hello_with(R"(,"checkpoint":true)"), begun, answer_to(1, done(1)), answer_to(2, ""),
+                         answer_to(3, R"({"done":2,"outcome":{"kind":")" + outcome +
+                                          R"("},"then":{"kind":")" + then + R"("}})"),
+                         answer_to(4, ""), answer_to(5, ""), ended});
+  fifo_source source;
+  choice_stream choices(source);
+  trial t(choices, {}, false);
+  if (follows) t.follow_requests();
+  return t.run([&]() -> test::asio::awaitable<void> {
+    return [](trial& of, const scripted& with) -> test::asio::awaitable<void> {
+      probe one(of, with);
+      auto pop = co_await of.begin("pop", one.call("pop"));
+      pop.cancel();
+      co_await of.settle();
+      (void)pop.what();
+    }(t, testee);
+  });
+}
+
+TEST(testee_session, x_36_a_caller_that_goes_on_after_a_request_has_lost_it) {
+  EXPECT_EQ(
+      cancel_and_go_on("value", "value").message,
+      "X-36: expected: the request that 'pop in the testee' met with its value shows at its caller's next "
+      "suspension; observed: the caller goes on as if there had been none");
+  EXPECT_THAT(cancel_and_go_on("timed_out", "value").message, HasSubstr("met with its deadline"));
+}
+TEST(testee_session, x_36_a_request_that_shows_or_that_ended_the_call_is_not_lost) {
+  EXPECT_EQ(cancel_and_go_on("value", "cancelled").message, "");
+  EXPECT_EQ(cancel_and_go_on("cancelled", "value").message, "");
+}
+TEST(testee_session, x_36_is_not_looked_at_unless_the_trial_follows_requests) {
+  EXPECT_EQ(cancel_and_go_on("value", "value", false).message, "");
+}
+
 TEST(testee_session, asks_no_caller_to_go_on_where_there_is_none) {
   const scripted testee({hello_with(""), begun, answer_to(1, done(1)), answer_to(2, done(2)),
                          answer_to(3, ""), answer_to(4, ""), ended});

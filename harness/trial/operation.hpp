@@ -27,6 +27,14 @@ struct completion;
 /// failed already, and the rest of the scenario is pointless.
 struct scenario_stopped {};
 
+/// What a terminal request that an operation met, and did not end by, has left for its caller: see trial::follow_requests.
+enum class what_follows {
+  nothing,   ///< there was no such request, or the operation ended as cancelled
+  request,   ///< the next suspension reports it
+  silence,   ///< nothing is on record any more: the next suspension waits
+  unthrown,  ///< it is on record, but throwing is switched off: the next suspension waits
+};
+
 /// What the trial knows of one operation.
 class operation_record {
  public:
@@ -49,6 +57,9 @@ class operation_record {
   std::chrono::nanoseconds last_turn() const noexcept { return last_turn_; }
   const std::exception_ptr& failure() const noexcept { return failure_; }
   boost::asio::cancellation_signal& signal() noexcept { return signal_; }
+  /// Whether the latest request that it met before its body ended was a terminal one.
+  bool met_request() const noexcept { return met_request_; }
+  void note_follows(what_follows what) noexcept { follows_ = what; }
 
  protected:
   friend class trial;
@@ -60,6 +71,7 @@ class operation_record {
   friend struct completion;
 
   void finish(std::exception_ptr failure);
+  void meet(boost::asio::cancellation_type type);
 
   trial& owner_;
   std::string name_;
@@ -71,6 +83,8 @@ class operation_record {
   bool observed_ = false;  // somebody has looked at how it ended
   std::uint32_t cancels_ = 0;
   boost::asio::cancellation_type requested_ = boost::asio::cancellation_type::none;
+  bool met_request_ = false;
+  what_follows follows_ = what_follows::nothing;
   std::chrono::nanoseconds last_turn_{};
   std::exception_ptr failure_;
   boost::asio::cancellation_signal signal_;

@@ -42,6 +42,62 @@ std::vector<program_step> unrolled(const program& drawn, const grammar& rules) {
   return all;
 }
 
+std::vector<program_step> repeated(const program& drawn, const grammar& rules, std::uint32_t rounds) {
+  std::vector<program_step> all;
+  all.reserve(drawn.steps.size() * rounds);
+  for (std::uint32_t round = 0; round < rounds; ++round) {
+    for (program_step step : drawn.steps) {
+      if (step.verb < rules.verbs.size() && rules.verbs[step.verb].name == cancel_verb)
+        step.a = static_cast<std::uint8_t>(round);
+      all.push_back(step);
+    }
+  }
+  return all;
+}
+
+std::vector<program> growth_rounds(const grammar& rules, std::span<const std::uint8_t> verbs) {
+  const auto step_of = [&](std::string_view name) {
+    std::vector<program_step> found;
+    for (const std::uint8_t verb : verbs) {
+      if (rules.verbs[verb].name == name) found.push_back({verb, 0, 0});
+    }
+    return found;
+  };
+  const std::vector<program_step> cancel = step_of(cancel_verb);
+  const std::vector<program_step> settle = step_of(settle_verb);
+  std::vector<program_step> advance = step_of(advance_verb);
+  for (program_step& step : advance)
+    step.a = static_cast<std::uint8_t>(rules.a_values - 1);  // as far as it goes
+  std::vector<program> all;
+  const auto add = [&](std::vector<program_step> round, const std::vector<program_step>& then) {
+    round.insert(round.end(), settle.begin(), settle.end());
+    if (!then.empty()) {  // what is cancelled has begun
+      round.insert(round.end(), then.begin(), then.end());
+      round.insert(round.end(), settle.begin(), settle.end());
+    }
+    all.push_back({.steps = std::move(round)});
+  };
+  for (const std::uint8_t verb : verbs) {
+    const std::string& name = rules.verbs[verb].name;
+    if (name == cancel_verb || name == settle_verb || name == advance_verb) continue;
+    const program_step step{verb, 0, 0};
+    if (!cancel.empty()) add({step}, cancel);
+    if (!advance.empty() || cancel.empty()) add({step}, advance);
+    if (verb != verbs.front()) add({{verbs.front(), 0, 0}, step}, {});
+  }
+  return all;
+}
+
+std::string verbs_of(const program& what, const grammar& rules) {
+  std::string text;
+  for (const program_step& step : what.steps) {
+    const std::string name = step.verb < rules.verbs.size() ? rules.verbs[step.verb].name : "?";
+    if (name == settle_verb) continue;
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
 std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rules,
                                        std::span<const std::uint8_t> verbs) {
   std::vector<std::uint32_t> answers;

@@ -48,6 +48,9 @@ struct grammar {
   /// How many times a program may do all of its steps, one after another: what wears out shows only after some time. The
   /// first one is what first in, first out means.
   std::vector<std::uint32_t> repeats = {1};
+  /// The steps describe one run, its children or resources: more of them make a larger run, not more of the same calls, and
+  /// what a subject holds may grow with it.
+  bool one_run = false;
 };
 
 /// Of a grammar's verbs, by index, those that a subject with these claims has.
@@ -60,6 +63,22 @@ program draw(choice_stream& choices, const grammar& rules, std::span<const std::
 
 /// The steps as they are done, one after another: all of them, as often as the program says.
 std::vector<program_step> unrolled(const program& drawn, const grammar& rules);
+
+/// The verbs that many grammars have, by which a round of the same calls is made up: see growth_rounds.
+inline constexpr std::string_view cancel_verb = "cancel";
+inline constexpr std::string_view settle_verb = "settle";
+inline constexpr std::string_view advance_verb = "advance";
+
+/// The steps, `rounds` times. The steps that cancel take the operations in turn: where each round begins one, its own.
+std::vector<program_step> repeated(const program& drawn, const grammar& rules, std::uint32_t rounds);
+
+/// What may be done again and again without end, in a subject with these verbs: each of them, cancelled once it has settled;
+/// with time to pass; and behind the first verb of the grammar, which puts in what others take out or free. Of cancel,
+/// settle and advance, what the grammar has.
+std::vector<program> growth_rounds(const grammar& rules, std::span<const std::uint8_t> verbs);
+
+/// "push, cancel": the verbs of a program's steps, but for those that settle.
+std::string verbs_of(const program& what, const grammar& rules);
 
 /// The choices that make `draw` return `wanted`; what a property feeds to the stream. Values outside of the grammar
 /// are clipped, and steps whose verbs are not among these are left out.

@@ -37,7 +37,10 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <assay/harness/trial/outcome.hpp>
 
@@ -65,6 +68,28 @@ inline void check_cancelled(const boost::asio::cancellation_state& state) {
 /// Awaited inside a scope: from here to its end a request on record makes no co_await throw. It is for cleanup, and can
 /// be awaited although a request is there already. Outside of a scope it would change the caller for good.
 inline const auto hold_requests = boost::asio::this_coro::throw_if_cancelled(false);
+
+/// Does `work` with hold_requests, also where a request is on record already, and gives the switch back as it was: then
+/// a request that the work did not end by shows at the caller's next suspension.
+template <class T>
+boost::asio::awaitable<T> holding_requests(boost::asio::awaitable<T> work) {
+  const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+  co_await hold_requests;
+  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+    } else {
+      result.emplace(co_await std::move(work));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await boost::asio::this_coro::throw_if_cancelled(throwing);
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
 
 /// What a shield's deadline ends it with, and nothing else does.
 class shield_timed_out : public contract::timed_out_error {};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -85,6 +86,13 @@ void operation_record::finish(std::exception_ptr failure) {
   failure_ = std::move(failure);
   done_ = true;
   owner_.finished(*this);
+}
+
+void operation_record::meet(asio::cancellation_type type) {
+  // Of several requests Asio remembers the latest.
+  const bool terminal = (type & asio::cancellation_type::terminal) != asio::cancellation_type::none;
+  met_request_ = terminal && !owner_.ending_;
+  signal_.emit(type);
 }
 
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
@@ -287,7 +295,12 @@ void trial::sometimes(std::string_view label, bool holds) {
 program trial::draw_program(const grammar& rules, std::span<const std::uint8_t> verbs) {
   const detail::harness_section section;
   program drawn = draw(choices_, rules, verbs);
-  if (trace_) record(event_kind::mark, "program " + to_text(drawn, rules));
+  const std::optional<growth_plan>& growth = settings_.growth;
+  if (trace_)
+    record(event_kind::mark, "program " + to_text(drawn, rules) +
+                                 (growth ? " " + std::to_string(growth->rounds) + " rounds" : std::string()));
+  if (growth) round_ = verbs_of(drawn, rules);
+  drawn.steps = growth ? repeated(drawn, rules, growth->rounds) : unrolled(drawn, rules);
   return drawn;
 }
 
@@ -393,11 +406,11 @@ void trial::request_cancel(operation_record& target, asio::cancellation_type typ
   // request is made as if inside of one: else co_spawn posts it, and looks then for a signal that may be gone.
   if (turning_ && (!engine_->knows_tasks() || engine_->current_task() == target.task())) {
     asio::post(engine_->executor(target.task()), [&target, type] {
-      if (!target.done_) target.signal().emit(type);
+      if (!target.done_) target.meet(type);
     });
     return;
   }
-  engine_->run_inside(target.task(), [&target, type] { target.signal().emit(type); });
+  engine_->run_inside(target.task(), [&target, type] { target.meet(type); });
 }
 
 void trial::finished(operation_record& record) {
@@ -406,8 +419,13 @@ void trial::finished(operation_record& record) {
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
   if (&record != scenario_.get()) require_translated(record.name(), record.failure_);
   if (!record.background()) note_progress();
+  if (!record.background() && &record != scenario_.get()) --pending_;
   if (covered_ != nullptr)
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
+}
+
+void trial::begun(const operation_record& record) noexcept {
+  if (!record.background()) growth_.peak = std::max(growth_.peak, ++pending_);
 }
 
 void trial::observe_operation(operation_record& record) {
@@ -452,6 +470,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
     memory_.failed = allocations_->failed();
     result_.allocations = memory_;
   }
+  if (settings_.growth) result_.growth = growth_;
   result_.choices.assign(choices_.made().begin(), choices_.made().end());
   result_.order_class = engine_->order_class();
   result_.chains = engine_->chains();
@@ -482,6 +501,7 @@ bool trial::guarded(Doing&& doing) {
 }
 
 void trial::cancel_background() {
+  ending_ = true;
   // By index: what a cancelled operation does at once may start another.
   for (std::size_t i = 0; i < operations_.size(); ++i) {
     operation_record& one = *operations_[i];
@@ -810,6 +830,8 @@ void trial::final_checks() {
     if (std::string what = check(); !what.empty()) blame(failure_kind::expectation, std::move(what));
   }
   check_left_over();
+  check_requests();
+  check_growth();
 }
 
 // ---- plug checks
@@ -1034,6 +1056,109 @@ void trial::check_left_over() {
     if (one->done() || result_.kind != failure_kind::none) continue;
     blame(failure_kind::left_over, "'" + one->name() + "', in the background, did not end when cancelled");
   }
+}
+
+namespace {
+
+// What a request met that did not end the call, in words; empty if it ended it.
+std::string_view met_by_request(outcome_kind how) noexcept {
+  switch (how) {
+    case outcome_kind::pending:
+    case outcome_kind::cancelled:
+      return {};
+    case outcome_kind::value:
+      return "value";
+    case outcome_kind::timed_out:
+      return "deadline";
+    default:
+      return "failure";
+  }
+}
+
+std::string request_expected(std::string_view call, std::string_view met) {
+  return std::string(sticky_clause) + ": expected: the request that '" + std::string(call) +
+         "' met with its " + std::string(met) + " shows at its caller's next suspension; observed: ";
+}
+
+}  // namespace
+
+void trial::caller_went_on(std::string_view call, const outcome& how) {
+  const detail::harness_section section;
+  const std::string_view met = met_by_request(how.kind);
+  if (!follows_requests_ || ending_ || met.empty()) return;
+  lost_requests_.push_back(request_expected(call, met) + "the caller goes on as if there had been none");
+}
+
+// A trial that has failed says something else.
+void trial::check_requests() {
+  if (result_.kind != failure_kind::none) return;
+  for (const auto& one : operations_) {
+    if (one->follows_ != what_follows::silence && one->follows_ != what_follows::unthrown) continue;
+    const std::string_view met = met_by_request(describe(one->failure_).kind);
+    if (met.empty()) continue;
+    blame(
+        failure_kind::expectation,
+        request_expected(one->name(), met) +
+            (one->follows_ == what_follows::silence
+                 ? "the caller waits for ever"
+                 : "the caller waits for ever, since the call left throw_if_cancelled switched off (X-10)"));
+    note_origin(one->task());
+    return;
+  }
+  for (std::string& one : lost_requests_) blame(failure_kind::expectation, std::move(one));
+}
+
+// ---- growth
+
+std::string to_string(const growth_plan& plan) {
+  const std::string rounds = std::to_string(plan.rounds);
+  if (plan.rounds_before == 0) return rounds;
+  return rounds + ":" + std::to_string(plan.rounds_before) + ":" + std::to_string(plan.held_before);
+}
+
+std::optional<growth_plan> read_growth_plan(std::string_view text) {
+  constexpr std::uint64_t rounds_max = 1'000'000;
+  std::vector<std::uint64_t> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::uint64_t number = 0;
+    const auto [next, failure] = std::from_chars(at, end, number);
+    if (failure != std::errc()) return std::nullopt;
+    numbers.push_back(number);
+    if (next == end) break;
+    if (*next != ':') return std::nullopt;
+    at = next + 1;
+  }
+  if ((numbers.size() != 1 && numbers.size() != 3) || numbers[0] > rounds_max) return std::nullopt;
+  growth_plan plan{.rounds = static_cast<std::uint32_t>(numbers[0])};
+  if (numbers.size() == 1) return plan;
+  if (numbers[1] == 0 || numbers[1] > rounds_max) return std::nullopt;
+  plan.rounds_before = static_cast<std::uint32_t>(numbers[1]);
+  plan.held_before = numbers[2];
+  return plan;
+}
+
+std::uint64_t trial::blocks() const noexcept { return allocations_ == nullptr ? 0 : allocations_->kept(); }
+
+void trial::subject_went(std::uint64_t blocks) noexcept {
+  growth_.held += blocks;
+  growth_.subject_went = true;
+}
+
+// Where something else is wrong, nothing is said of growth.
+void trial::check_growth() {
+  const std::optional<growth_plan>& plan = settings_.growth;
+  if (!plan || plan->rounds_before == 0 || result_.kind != failure_kind::none || !growth_.subject_went)
+    return;
+  if (growth_.held < plan->held_before + plan->rounds_before) return;
+  blame(failure_kind::expectation, std::string(growth_clause) +
+                                       ": expected: a subject holds as much after many of the same calls as "
+                                       "after a few; observed: after " +
+                                       std::to_string(plan->rounds_before) + " rounds of '" + round_ +
+                                       "' the subject holds " + std::to_string(plan->held_before) +
+                                       " blocks, after " + std::to_string(plan->rounds) + " it holds " +
+                                       std::to_string(growth_.held));
 }
 
 }  // namespace assay

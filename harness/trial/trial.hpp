@@ -45,6 +45,11 @@ namespace assay {
 
 class coverage;
 
+/// The clauses that the harness checks by itself, with every contract: what follows a call (trial::follow_requests), and what
+/// a subject holds after many of the same calls (growth_plan).
+inline constexpr std::string_view sticky_clause = "X-36";
+inline constexpr std::string_view growth_clause = "X-27";
+
 /// What kind of failure a trial ended with; `none` is a pass.
 enum class failure_kind {
   none,
@@ -72,6 +77,27 @@ struct progress_limits {
       100'000;  ///< of the clock; ten times as many while the scenario itself waits for times
 };
 
+/// What a subject holds after many of the same calls. The random program of the trial is done `rounds` times, one after
+/// another, and what goes with the subject is counted: blocks of operator new, as trial_settings::allocation counts them. In a
+/// trial that knows what the subject held after fewer rounds, as many more blocks as those were rounds are a failure.
+struct growth_plan {
+  std::uint32_t rounds = 0;
+  std::uint32_t rounds_before = 0;  ///< 0: the trial only measures
+  std::uint64_t held_before = 0;
+  bool operator==(const growth_plan&) const = default;
+};
+/// "160", or "160:16:40" after 16 rounds that left 40 blocks, as tokens have it.
+std::string to_string(const growth_plan& plan);
+/// Reads that; nothing for any other text.
+std::optional<growth_plan> read_growth_plan(std::string_view text);
+
+/// What such a trial has measured.
+struct growth_report {
+  std::uint64_t held = 0;     ///< blocks that went with the subject
+  std::uint32_t peak = 0;     ///< of operations that were pending side by side
+  bool subject_went = false;  ///< else nothing was measured
+};
+
 /// The settings that a trial was made with; part of its token.
 struct trial_settings {
   tier where = tier::sim;
@@ -87,6 +113,8 @@ struct trial_settings {
   /// follow any more, and nothing of the trial is judged from then on. The scenario's own clause stands for failures that
   /// cite none.
   std::vector<std::string> muted = {};
+  /// For a random program, with `allocation`.
+  std::optional<growth_plan> growth = {};
 };
 
 /// The clause that a failure's message cites: "BQ-4" of "BQ-4: no pop is pending beside an item", and of the same after
@@ -117,6 +145,7 @@ struct trial_result {
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::optional<allocation_report> allocations;
+  std::optional<growth_report> growth;
   int signal = 0;  ///< that ended the trial's process; 0: none did
   std::uint64_t turns = 0;
   std::uint64_t order_class = 0;          ///< see sim_context::order_class; 0 on tier `io_context`
@@ -241,7 +270,8 @@ class trial {
   void premise(bool holds, std::string_view text,
                std::source_location where = std::source_location::current());
 
-  /// Draws this trial's random program, of these verbs; to be called before anything else is chosen.
+  /// Draws this trial's random program, of these verbs, with what is repeated written out; to be called before anything else is
+  /// chosen.
   program draw_program(const grammar& rules, std::span<const std::uint8_t> verbs);
 
   /// Checks something after every turn for as long as the returned guard lives; what the check returns, unless empty,
@@ -330,6 +360,10 @@ class trial {
   /// Who counts the subject's allocations; null if nobody does.
   allocation_counter* allocations() const noexcept { return allocations_.get(); }
   const std::shared_ptr<allocation_counter>& shared_allocations() const noexcept { return allocations_; }
+  /// Counted blocks that are alive; 0 if nobody counts.
+  std::uint64_t blocks() const noexcept;
+  /// A subject has gone, and with it this many of them.
+  void subject_went(std::uint64_t blocks) noexcept;
   void record(event_kind kind, std::string text);
   /// The process that hosts the subject has broken: the trial ends after this turn with an error, whatever else it saw.
   void testee_broke(std::string message);
@@ -337,6 +371,16 @@ class trial {
 
   /// What cites no clause is not judged either: see trial_settings::muted.
   void mute_uncited() noexcept { uncited_muted_ = true; }
+
+  /// From now on the caller of every operation goes on after it: a terminal request that the operation met with a value, a
+  /// deadline or a failure must show at that caller's next suspension, or the trial fails at its end. Whether it does
+  /// is read off the caller's cancellation state, by which Asio decides that: there is no turn more, and no wait. Not looked
+  /// at where allocations are counted, nor is what the trial itself cancels at its end.
+  void follow_requests() noexcept { follows_requests_ = true; }
+  /// Where the caller is out of sight, in a testee: the call with this name met a request and ended so, and the next step of
+  /// its caller went on. Says nothing if the call ended as cancelled.
+  void caller_went_on(std::string_view call, const outcome& how);
+  bool follows_requests() const noexcept { return follows_requests_; }
 
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
@@ -367,6 +411,7 @@ class trial {
   friend struct start_op;
   struct gate;
 
+  void begun(const operation_record& record) noexcept;
   void set_victim(std::shared_ptr<operation_record> victim);
   void request_cancel(operation_record& target, boost::asio::cancellation_type type);
   void finished(operation_record& record);
@@ -404,6 +449,8 @@ class trial {
   void check_operations();
   void check_exceptions();
   void check_left_over();
+  void check_requests();
+  void check_growth();
   void put(event_kind kind, std::string text);
   void note_choice(const choice& made, std::span<const candidate> among);
   void note_origin(task_id task);
@@ -435,7 +482,9 @@ class trial {
   std::vector<std::function<std::string()>> end_checks_;
   watch_list watches_;
   bool plug_checked_ = false;
-  bool labels_planted_ = false;  // all of them, where the plug is checked
+  bool follows_requests_ = false;
+  std::vector<std::string> lost_requests_;  // in testees
+  bool labels_planted_ = false;             // all of them, where the plug is checked
   bool faults_allowed_ = false;
   std::uint32_t faults_shown_ = 0;
   bool late_allowed_ = false;
@@ -445,12 +494,16 @@ class trial {
   bool idle_ = false;               // nothing but the background can go on, and nobody waits for a deadline
   std::uint32_t exceptions_ = 0;
   allocation_report memory_;
+  growth_report growth_;
+  std::string round_;          // what is done again and again, where growth is measured
+  std::uint32_t pending_ = 0;  // operations that are not in the background
   bool uncited_muted_ = false;
   bool spent_ = false;          // a muted failure came: nothing more is judged
   bool unforeseen_ = false;     // an expectation was missed when memory was short
   bool broke_at_rest_ = false;  // when the scenario broke off, nothing else could happen
   trial_result result_;
   bool running_ = false;
+  bool ending_ = false;                  // what is cancelled now is cancelled by the trial itself
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool turning_ = false;                 // a handler is being run
 };
@@ -526,6 +579,31 @@ boost::asio::awaitable<T> counted_body(allocation_counter& counter, boost::asio:
   if constexpr (!std::is_void_v<T>) co_return std::move(*result);
 }
 
+/// The body of an operation whose caller would go on: notes what the caller's next suspension would do.
+template <class T>
+boost::asio::awaitable<T> followed_body(operation_record& record, boost::asio::awaitable<T> work) {
+  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(work);
+    } else {
+      result.emplace(co_await std::move(work));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (record.met_request()) {
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
+    const bool on_record = state.cancelled() != boost::asio::cancellation_type::none;
+    const what_follows waiting = on_record ? what_follows::unthrown : what_follows::silence;
+    record.note_follows(on_record && throwing ? what_follows::request : waiting);
+  }
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+}
+
 }  // namespace detail
 
 /// The first turn of an operation. It is a handler like any other, so that the order of starts is a choice
@@ -554,9 +632,11 @@ struct start_op final : detail::ready_op {
     boost::asio::co_spawn(self->executor, self->body(), completion<T>{{self->state}});
   }
   boost::asio::awaitable<T> body() {
+    if (state->task() == trial::scenario_task) return std::move(work);
     allocation_counter* const counter = state->owner_.allocations();
-    if (counter == nullptr || state->task() == trial::scenario_task) return std::move(work);
-    return detail::counted_body(*counter, std::move(work));
+    if (counter != nullptr) return detail::counted_body(*counter, std::move(work));
+    if (state->owner_.follows_requests()) return detail::followed_body(*state, std::move(work));
+    return std::move(work);
   }
   std::shared_ptr<operation_state<T>> state;
   boost::asio::any_io_executor executor;
@@ -584,6 +664,7 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
   auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
   state->last_turn_ = now();
   operations_.push_back(state);
+  begun(*state);
   if (trace_) record(event_kind::start, state->name());
   engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
   return operation<T>(std::move(state));

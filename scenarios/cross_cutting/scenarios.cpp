@@ -174,3 +174,12 @@ ASSAY_CROSS_CUTTING(
     "due in the meantime due together, equals in any order, and a wait that is due may be impossible to "
     "cancel.",
     "");
+
+ASSAY_CROSS_CUTTING(
+    "X-36", must,
+    "A request that met a delivered value, a deadline or a failure is reported by the same task's next "
+    "suspension: it is not lost with the call that it met (with `sticky_request`, which every subject claims "
+    "that does not decline it). Checked after every call of every scenario; where the caller is in a testee, "
+    "by "
+    "the step that it takes after its call.",
+    "");

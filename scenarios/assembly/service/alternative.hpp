@@ -52,25 +52,7 @@ class list_service : public contract::service {
       : executor_(executor), config_(how), wrong_(wrong), bell_(executor) {}
 
   awaitable<contract::service_report> run() override {
-    begun_ = true;
-    co_await hold_requests;  // a request is a stop
-    co_await open_both();
-    co_await serve_until_asked();
-    if (ready_) {
-      ready_ = is(ready_a_turn_too_long);
-      if (ready_) asio::post(executor_, [this] { ready_ = false; });
-      tell("not ready");
-      tell("stop accepting");
-    }
-    release_submitters();
-    co_await shield(drain());
-    if (running_ > 0) co_await shield(force());
-    serving_ = false;
-    tell("background stopped");
-    co_await shield(close_all());
-    stopped_ = true;
-    tell("stopped");
-    co_return report_;
+    return holding_requests(serve());  // a request is a stop
   }
 
   void request_stop() override {
@@ -121,6 +103,27 @@ class list_service : public contract::service {
   }
 
  private:
+  awaitable<contract::service_report> serve() {
+    begun_ = true;
+    co_await open_both();
+    co_await serve_until_asked();
+    if (ready_) {
+      ready_ = is(ready_a_turn_too_long);
+      if (ready_) asio::post(executor_, [this] { ready_ = false; });
+      tell("not ready");
+      tell("stop accepting");
+    }
+    release_submitters();
+    co_await shield(drain());
+    if (running_ > 0) co_await shield(force());
+    serving_ = false;
+    tell("background stopped");
+    co_await shield(close_all());
+    stopped_ = true;
+    tell("stopped");
+    co_return report_;
+  }
+
   using clock = std::chrono::steady_clock;
   struct submitter {
     explicit submitter(const asio::any_io_executor& executor)

@@ -334,7 +334,11 @@ class least_group final : public task_group {
 
  protected:
   awaitable<void> do_run(std::vector<child> children) override {
-    co_await asio::this_coro::throw_if_cancelled(false);
+    return holding_requests(run_all(std::move(children)));
+  }
+
+ private:
+  awaitable<void> run_all(std::vector<child> children) {
     alive_ = children.size();
     for (child& one : children) start(std::move(one.run));
     bool requested = false;
@@ -350,7 +354,6 @@ class least_group final : public task_group {
     if (requested) contract::throw_cancelled();
   }
 
- private:
   void start(work run) {
     auto ended = [this](std::exception_ptr) {
       --alive_;

@@ -23,6 +23,7 @@ const grammar rules = {
     .a_values = 6,
     .b_values = 4,
     .steps_max = 12,
+    .one_run = true,
 };
 
 namespace asio = boost::asio;

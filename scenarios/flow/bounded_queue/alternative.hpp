@@ -22,6 +22,7 @@
 #include <exception>
 #include <functional>
 #include <iterator>
+#include <list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,7 +49,8 @@ BOOST_DEFINE_ENUM_CLASS(queue_defect, none,
   requeue_counts_again, removed_items_still_count, dropped_items_still_count, join_waits_for_a_first_item,
   forgets_the_peak, looking_resets_the_peak, looking_raises_the_peak, leaks_what_is_left, begins_although_cancelled,
   woken_pusher_goes_to_the_back, wake_up_of_a_cancelled_waiter_is_lost, resumes_inside_the_push,
-  destruction_is_not_checked, drops_what_it_got_late, denies_that_it_was_admitted_late)
+  destruction_is_not_checked, drops_what_it_got_late, denies_that_it_was_admitted_late,
+    forgets_a_request_that_met_an_item, keeps_a_record_of_every_timeout)
 // clang-format on
 
 class alternative_queue final : public contract::bounded_queue {
@@ -204,7 +206,8 @@ class alternative_queue final : public contract::bounded_queue {
   static bool is_cancelled(const asio::cancellation_state& scope) {
     return scope.cancelled() != asio::cancellation_type::none;
   }
-  [[noreturn]] static void end_without_effect(bool cancelled) {
+  [[noreturn]] void end_without_effect(bool cancelled) {
+    if (!cancelled && is(keeps_a_record_of_every_timeout)) expired_.push_back(clock::now());
     if (cancelled) contract::throw_cancelled();
     throw contract::timed_out_error();
   }
@@ -372,6 +375,10 @@ class alternative_queue final : public contract::bounded_queue {
       const bool served = self.decided == fate::served;
       if (served && is(races_the_deadline) && clock::now() >= deadline) end_without_effect(false);
       if (served && is(drops_what_it_got_late) && clock::now() > deadline) end_without_effect(false);
+      if (served && cancelled && is(forgets_a_request_that_met_an_item)) {
+        co_await asio::this_coro::reset_cancellation_state();
+        cancelled = false;
+      }
       if (served && !cancelled) co_return std::move(self.held);
       // The cancellation wins, the item is handed back.
       if (served && !is(drops_what_a_cancelled_pop_holds)) return_to_head(std::move(self.held));
@@ -393,6 +400,7 @@ class alternative_queue final : public contract::bounded_queue {
   waiters pushers_;
   waiters poppers_;
   waiters joiners_;
+  std::list<clock::time_point> expired_;  // of the defect: waits that are over
   std::size_t phantoms_ = 0;
   std::size_t unfinished_ = 0;
   mutable std::size_t peak_ = 0;  // looking must not change it, and does in two mutants

@@ -131,6 +131,11 @@ const mutants<alternative_queue, queue_defect> wrong(
                {"BQ-2", "BQ-3", "BQ-6", "BQ-7", "X-2"}),
      defective(resumes_inside_the_push, "M-X12: the popper's continuation runs inside the push that woke it",
                {{"X-12", "no continuation runs inside the call that woke it"}}, {}),
+     defective(forgets_a_request_that_met_an_item,
+               "a pop that was delivered and cancelled at once returns the value, and the request is gone",
+               {{"X-36", "shows at its caller's next suspension"}}),
+     defective(keeps_a_record_of_every_timeout, "the queue keeps a record of every wait that timed out",
+               {{"X-27", "after 160 it holds"}}),
      defective(destruction_is_not_checked, "a queue with a parked popper is destroyed and nobody notices",
                {{"X-20", ""}}, {}, {"checked_destruction"})},
     true);

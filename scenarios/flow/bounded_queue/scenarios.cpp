@@ -922,6 +922,11 @@ asio::awaitable<void> take_one_within(bounded_queue& queue, nanoseconds patience
   co_await queue.pop_for(patience);
 }
 
+asio::awaitable<void> pop_and_go_on(bounded_queue& queue) {
+  const item got = co_await queue.pop();
+  co_await assay::sleep_for_ever();
+}
+
 }  // namespace
 
 ASSAY_SCENARIO(bounded_queue, "X-31", "pop", .features = {"timed"}, .late = true) {
@@ -948,4 +953,15 @@ ASSAY_SCENARIO(bounded_queue, "X-31", "push", .features = {"timed"}, .late = tru
     t.expect_eq(queue->size(), 1U, "one of the two has put its item");
     (void)co_await pop_what_is_there(t, *queue);
   }
+}
+
+ASSAY_SCENARIO(bounded_queue, "X-36", "", .features = {"sticky_request"}) {
+  auto queue = make({.capacity = 1});
+  auto caller = co_await t.begin("caller", pop_and_go_on(*queue));
+  co_await queue->push(t.item(1));
+  caller.cancel();
+  co_await t.settle();
+  t.expect(caller.cancelled(),
+           "the request that a pop met with its item shows at its caller's next suspension");
+  co_await cancel_all(t, caller);
 }

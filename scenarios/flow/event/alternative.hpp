@@ -17,6 +17,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <utility>
@@ -37,7 +38,8 @@ BOOST_DEFINE_ENUM_CLASS(event_defect, none, works_inverted, set_frees_one, loses
                         cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
                         resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
                         times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
-                        forgets_who_was_counted, takes_lateness_for_a_time_out)
+                        forgets_who_was_counted, takes_lateness_for_a_time_out,
+                        never_forgets_who_was_cancelled)
 
 class alternative_event final : public contract::event {
  public:
@@ -138,6 +140,7 @@ class alternative_event final : public contract::event {
     if (granted || (is(gives_back_a_broadcast) && self.decided == fate::broadcast)) do_set();
     if (cancelled ? is(cancelled_waiter_stays) : is(expired_waiter_stays)) ++phantoms_;
     if (!cancelled) throw contract::timed_out_error();
+    if (is(never_forgets_who_was_cancelled)) cancelled_.push_back(clock::now());
     if (is(cancelling_ends_another) && !parked_.empty()) parked_.front()->timer.cancel();
     if (is(cancelled_wait_clears)) stored_ = 0;
     contract::throw_cancelled();
@@ -196,10 +199,11 @@ class alternative_event final : public contract::event {
   std::deque<waiter*> parked_;
   // What is posted may come when the event is gone.
   const std::shared_ptr<alternative_event*> self_ = std::make_shared<alternative_event*>(this);
-  // Of those that are wrong: entries that stayed, those that were counted, and how who waits is resumed.
+  // Of those that are wrong: entries that stayed, those that were counted, how who waits is resumed, and who was cancelled.
   std::size_t phantoms_ = 0;
   mutable std::size_t counted_ = 0;
   std::map<const waiter*, std::function<void()>> resumptions_;
+  std::list<clock::time_point> cancelled_;
 };
 
 }  // namespace assay

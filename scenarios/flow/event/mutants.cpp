@@ -51,7 +51,8 @@ using enum event_defect;
                {{"X-2", "leaves the event as it is"}}, {"EVT-8"}),
      defective(begins_although_cancelled, "a cancelled scope is entered", {{"X-6", "reports cancelled"}}),
      defective(weak_request_uses_up_the_strong, "M-X7: after a weak request, a strong one goes unheard",
-               {{"X-7", "a stronger request gets through"}}, {"EVT-3", "EVT-8", "EVT-9", "X-2", "X-4"}),
+               {{"X-7", "a stronger request gets through"}},
+               {"EVT-3", "EVT-8", "EVT-9", "X-2", "X-4", "X-36"}),
      defective(resumes_inside_the_set, "M-X12: a waiter continues inside the set that freed it",
                {{"X-12", "inside the call that woke it"}}),
      defective(serves_the_last_parked_first, "the last who came is freed first",
@@ -68,7 +69,9 @@ using enum event_defect;
                {{"X-28", "looking changes nothing"}}),
      defective(takes_lateness_for_a_time_out,
                "M-X31: who runs after his deadline says that it timed out, although he was freed",
-               {{"X-31", "comes to the wait or to the next"}})});
+               {{"X-31", "comes to the wait or to the next"}}),
+     defective(never_forgets_who_was_cancelled, "the event keeps a record of every waiter that was cancelled",
+               {{"X-27", "rounds of 'wait, cancel'"}})});
 
 }  // namespace
 }  // namespace assay

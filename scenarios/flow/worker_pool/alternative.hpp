@@ -62,7 +62,7 @@ BOOST_DEFINE_ENUM_CLASS(
     scaling_down_is_ignored, a_leaving_worker_takes_a_job_along, urgency_is_ignored,
     the_least_urgent_job_is_first, equals_begin_last_come_first)
 
-class pool_in_shifts final : public contract::worker_pool {
+class pool_in_shifts : public contract::worker_pool {
  public:
   using enum pool_defect;
 
@@ -113,6 +113,7 @@ class pool_in_shifts final : public contract::worker_pool {
     pool_waiter self(executor_);
     while (!asked->ended) co_await wait_in(asked->askers, self);
     asked->told = true;
+    jobs_.erase(id);
     if (asked->timed_out && is(a_timeout_is_told_as_cancelled)) contract::throw_cancelled();
     if (asked->failed()) std::rethrow_exception(asked->failure);
     if (asked->failure) throw contract::rejected_error("the job was cancelled, or not executed");
@@ -502,7 +503,7 @@ class pool_in_shifts final : public contract::worker_pool {
   std::size_t called_in_ = 0;  // of these, those that have not taken a job yet
   std::vector<job_ptr> queue_;
   std::vector<job_ptr> running_;
-  std::map<int, job_ptr> jobs_;  // all of them: a request may be under way to one that has ended
+  std::map<int, job_ptr> jobs_;  // until somebody is told how it ended
   const pool_line submitters_ = make_line();
   const pool_line drainers_ = make_line();
   const presence here_ = std::make_shared<bool>(true);

@@ -1,9 +1,38 @@
 // The mutants of worker_pool: the pool in shifts with one thing wrong each.
+#include <boost/describe.hpp>
+#include <list>
+#include <utility>
+
 #include <assay/harness/catalogue/subjects.hpp>
 #include <assay/scenarios/flow/worker_pool/alternative.hpp>
 
 namespace assay {
 namespace {
+
+// The pool with a ledger that nobody reads.
+BOOST_DEFINE_ENUM_CLASS(hoarding_defect, none, keeps_a_record_of_every_submit)
+
+class hoarding_pool final : public pool_in_shifts {
+ public:
+  hoarding_pool(environment& env, const contract::worker_pool_config& config, hoarding_defect wrong)
+      : pool_in_shifts(env, config, pool_habits::first_come, pool_defect::none), wrong_(wrong) {}
+
+ protected:
+  awaitable<void> do_submit(item one, contract::worker_pool_request how) override {
+    if (wrong_ == hoarding_defect::keeps_a_record_of_every_submit) records_.push_back(one.id());
+    return pool_in_shifts::do_submit(std::move(one), how);
+  }
+
+ private:
+  const hoarding_defect wrong_;
+  std::list<int> records_;
+};
+
+const mutants<hoarding_pool, hoarding_defect> hoarding(
+    {"stop_now", "drain_deadline", "handles", "nested_submit", "bounded", "fair", "restartable",
+     "job_timeout", "scaling", "priorities", "lifetime"},
+    {defective(hoarding_defect::keeps_a_record_of_every_submit, "the pool keeps a record of every submit",
+               {{"X-27", "rounds of 'submit, cancel'"}})});
 
 using enum pool_defect;
 

@@ -13,6 +13,7 @@
 
 #include <assay/harness/catalogue/subjects.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/reference/core/deadline.hpp>
 #include <assay/reference/core/errors.hpp>
 #include <assay/scenarios/flow/worker_pool/contract.hpp>
@@ -67,7 +68,10 @@ class reference_pool final : public contract::worker_pool {
 
   awaitable<void> drain() override { return pool_->drain(); }
   awaitable<void> outcome(int id) override {
-    return translated(jobs_.at(std::to_string(id)).handle.value().wait(), rethrow_as_outcome);
+    const std::string name = std::to_string(id);
+    const std::exception_ptr failure = co_await failure_of(jobs_.at(name).handle.value().wait());
+    if (!is_cancellation(failure)) jobs_.erase(name);  // it was told
+    if (failure) rethrow_as_outcome(failure);
   }
   bool drains_nested() const override { return false; }
   void start() override {

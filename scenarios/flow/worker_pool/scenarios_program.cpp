@@ -78,6 +78,11 @@ ASSAY_PROGRAM(worker_pool, "WPL-1", rules,
       t.expect(submits[i].cancelled() || submits[i].closed() || submits[i].rejected(),
                "a submit ends with an outcome of the contract");
   }
+  for (const int id : accepted) {  // what is owed for each is taken
+    if (!make.claims("handles")) break;
+    const auto asked = co_await t.begin("outcome of " + std::to_string(id), pool->outcome(id));
+    t.expect(asked.done() || asked.rejected(), "WPL-3: an accepted job's outcome is told");
+  }
   t.expect_eq(sorted(begun), accepted, "WPL-1: accepted jobs are executed, once, and no others");
   t.expect(t.items().balanced(), "every job is accounted for", t.items().summary());
 }

@@ -39,8 +39,10 @@ class least_shutdown final : public adapters::shutdown_base {
     begin(work_, name, std::move(work));
   }
 
-  awaitable<contract::shutdown_report> do_run() override {
-    co_await asio::this_coro::throw_if_cancelled(false);
+  awaitable<contract::shutdown_report> do_run() override { return holding_requests(run_through()); }
+
+ private:
+  awaitable<contract::shutdown_report> run_through() {
     const auto requests = co_await asio::this_coro::cancellation_state;
     const auto asked = [this, requests] {
       if (requests.cancelled() != asio::cancellation_type::none) requested_ = true;
@@ -69,7 +71,6 @@ class least_shutdown final : public adapters::shutdown_base {
     co_return contract::shutdown_report();
   }
 
- private:
   struct resource {
     std::string name;
     async_function start;

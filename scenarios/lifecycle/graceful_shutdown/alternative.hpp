@@ -268,8 +268,21 @@ class alternative_shutdown : public shutdown_base {
 
  protected:
   // Whoever runs it only waits: what happens belongs to a coroutine of its own, which no cancel reaches.
-  awaitable<contract::shutdown_report> do_run() override {
-    co_await boost::asio::this_coro::throw_if_cancelled(false);
+  awaitable<contract::shutdown_report> do_run() override { return holding_requests(wait_to_be_driven()); }
+
+  void do_admit(std::string name, async_function work) override {
+    if (!accepting_) {
+      if (is(serving::refusal_looks_like_success)) return;
+      throw contract::rejected_error("not accepting work");
+    }
+    if (!is(serving::registers_work_a_turn_late)) return start_work(name, std::move(work));
+    a_turn_later([this, name, work] {
+      if (accepting_) start_work(name, work);
+    });
+  }
+
+ private:
+  awaitable<contract::shutdown_report> wait_to_be_driven() {
     const auto requests = co_await boost::asio::this_coro::cancellation_state;
     if (requests.cancelled() != boost::asio::cancellation_type::none) cancelled();
     boost::asio::co_spawn(executor_, drive(), [this](std::exception_ptr error) {
@@ -286,18 +299,6 @@ class alternative_shutdown : public shutdown_base {
     co_return std::move(report_);
   }
 
-  void do_admit(std::string name, async_function work) override {
-    if (!accepting_) {
-      if (is(serving::refusal_looks_like_success)) return;
-      throw contract::rejected_error("not accepting work");
-    }
-    if (!is(serving::registers_work_a_turn_late)) return start_work(name, std::move(work));
-    a_turn_later([this, name, work] {
-      if (accepting_) start_work(name, work);
-    });
-  }
-
- private:
   using manner = shutdown_manner;
   using reporting = shutdown_manner::reporting;
 

@@ -41,6 +41,7 @@ const grammar rules = {
     .a_values = 6,  // its temper; how far to advance; what kind of stop
     .b_values = 4,  // how long it takes; whether it is registered while the service runs; a few ms more
     .steps_max = 20,
+    .one_run = true,
 };
 
 // ---- What a coordinator is given to run

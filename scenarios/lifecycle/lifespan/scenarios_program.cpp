@@ -20,6 +20,7 @@ const grammar rules = {
     .a_values = 4,  // how a resource starts; or when the cancel comes
     .b_values = 3,  // how it stops
     .steps_max = 8,
+    .one_run = true,
 };
 
 namespace asio = boost::asio;
