@@ -176,7 +176,7 @@ const table<listing_worker, worker_bug> listing(
          {{"RWK-4", "the worker ends as cancelled"}}},
         {worker_bug::counts_off_before_the_letter,
          "an item is counted off when its dead letter is begun: join ends before it is written",
-         {{"RWK-8", ""}}},
+         {{"RWK-8", "whose letter is being written is unfinished"}}},
     },
     {
         {worker_bug::puts_back_in_silence,
