@@ -60,11 +60,22 @@ class managed_lifespan final : public contract::lifespan {
     if (checked_ && running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
   }
 
-  void add(std::string name, step start, step stop) override {
+  std::vector<std::string> stop_timeouts() const override {
+    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
+    if (wrong_ != limit_defect::everything_in_time_is_reported) return timed_out_;
+    std::vector<std::string> all;
+    for (const auto& each : resources_) all.insert(all.begin(), each->name);
+    return all;
+  }
+
+  std::size_t held() const override { return held_.size(); }
+
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     resources_.push_back(std::make_unique<resource>(std::move(name), std::move(start), std::move(stop)));
   }
 
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (std::exchange(entered_, true)) throw contract::rejected_error("a lifespan runs once");
@@ -83,7 +94,7 @@ class managed_lifespan final : public contract::lifespan {
     throw_outcome();
   }
 
-  void start_user(std::string resource_name, std::string name, step work) override {
+  void do_start_user(std::string resource_name, std::string name, step work) override {
     if (!accepting_) throw contract::closed_error();
     for (const auto& each : resources_) {
       if (each->name != resource_name) continue;
@@ -94,17 +105,6 @@ class managed_lifespan final : public contract::lifespan {
     throw contract::rejected_error("no such resource");
   }
 
-  std::vector<std::string> stop_timeouts() const override {
-    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
-    if (wrong_ != limit_defect::everything_in_time_is_reported) return timed_out_;
-    std::vector<std::string> all;
-    for (const auto& each : resources_) all.insert(all.begin(), each->name);
-    return all;
-  }
-
-  std::size_t held() const override { return held_.size(); }
-
- protected:
   std::uint64_t do_hold(std::string name, step remove) override {
     if (!accepting_) throw contract::closed_error();
     held_.emplace(++last_id_, std::make_pair(std::move(name), std::move(remove)));

@@ -74,6 +74,12 @@ struct world {
   nanoseconds begun_at{0};  // when a step last began
 };
 
+// What a scenario presupposes: this has happened, or is what happened last.
+void presuppose(const world& w, const std::string& what) { w.t.premise(w.happened(what), what); }
+void presuppose_last(const world& w, const std::string& what) {
+  w.t.premise(w.last() == what, what + " is the latest");
+}
+
 bool is_user(const std::string& step) { return step.starts_with("user"); }
 
 // Takes one step. It has a thread of awaitables of its own, so that its cleanup can be awaited in whatever
@@ -244,7 +250,7 @@ void expect_order(trial& t, const world& w) {
 ASSAY_CLAUSE(
     lifespan, "LIF-1", must,
     "Resources start in the order in which they were added, one after the other, then the body runs; "
-    "they stop in exact reverse order, one after the other.") {
+    "they stop in exact reverse order, one after the other, and the run ends when the last stop has ended.") {
   for (const std::size_t count : {0U, 1U, 3U}) {
     world w(t);
     const words names = first_of(three(), count);
@@ -288,6 +294,7 @@ ASSAY_CLAUSE(
     w.plans[step].how = conduct::fails;
     auto life = of_three(w, make);
     auto run = co_await run_through(w, *life, 20ms);
+    presuppose(w, step + ": failed");
     t.expect(run.failed(), "a run whose start failed fails");
     const words labels = labels_of(run);
     t.expect(contains(labels, step), "the outcome holds the failure of the start");
@@ -303,6 +310,7 @@ ASSAY_SCENARIO(lifespan, "LIF-2", "stop failures attached", .features = {"attach
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  for (const char* const step : {"start c", "stop b"}) presuppose(w, std::string(step) + ": failed");
   t.expect_eq(labels_of(run), words({"start c", "stop b"}),
               "the failure of the start comes first, that of the stop is attached");
   words tasks;
@@ -335,6 +343,7 @@ ASSAY_CLAUSE(
   w.plans["body"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_through(w, *life, 20ms);
+  presuppose(w, "body: failed");
   expect_stopped(t, w, "everything is stopped if the body fails");
   t.expect_eq(labels_of(run), words({"body"}), "the run ends with the failure of the body");
 }
@@ -344,6 +353,7 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "cancelled") {
   w.plans["body"].how = conduct::waits;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  presuppose(w, "body");
   t.expect(run.pending() && w.those("stop ", "").empty(), "nothing is stopped while the body runs");
   run.cancel();
   co_await ends_within(t, run, 20ms);
@@ -356,6 +366,8 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "shielded", .features = {"shielded_stop"}, .sw
   auto life = of_three(w, make);
   auto run = co_await run_through(w, *life, 50ms, as_victim);
   t.expect(run.done() || run.cancelled(), "the run has ended, well or cancelled");
+  t.sometimes("a request came while things were being stopped",
+              w.happened("body: ended") && run.state()->cancels() > 0);
   t.expect_eq(w.those("stop ", ": cancelled"), words(), "no stop is interrupted");
 }
 
@@ -386,6 +398,7 @@ ASSAY_CLAUSE(lifespan, "LIF-4", must,
     auto life = of_three(w, make);
     auto run = co_await run_through(w, *life, 20ms);
     (void)run.what();
+    presuppose(w, step + ": failed");
     expect_stopped(t, w, "a stop that fails skips no other");
     t.expect_eq(t.times_observed(step), 1U, "the failure of the stop is reported once");
   }
@@ -462,6 +475,7 @@ ASSAY_CLAUSE(
     w.plans["body"].pause = 5ms;
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
     co_await t.advance(4ms);
+    t.premise(w.happened("body") && !w.happened("body: ended"), "the body is at work");
     t.expect(w.happened(first) && w.happened(second), "users run beside the body");
     t.expect(!w.happened(first + ": cancelled"), "a user is not asked to stop while the body runs");
     co_await ends_within(t, run, 200ms);
@@ -480,6 +494,7 @@ ASSAY_SCENARIO(lifespan, "LIF-5", "a user that fails", .features = {"users"}) {
   auto run = t.start("run", life->run(users_then_body(w, *life, users)));
   co_await ends_within(t, run, 50ms);
   (void)run.what();
+  presuppose(w, "user 1: failed");
   t.expect_eq(t.times_observed("user 1"), 1U, "the failure of a user is reported once");
   for (const user_of& user : users) expect_users_gone(t, w, user);
 }
@@ -513,7 +528,7 @@ ASSAY_CLAUSE(
     w.plans[step] = {conduct::waits, 0ms, 5ms};
     auto life = of_three(w, make);
     auto run = co_await run_for(w, *life, 20ms);
-    t.expect(run.pending() && w.happened(step), "a start that waits is waited for");
+    t.premise(run.pending() && w.last() == step, "the start is at work");
     run.cancel();
     co_await ends_within(t, run, 50ms);
     t.expect(run.cancelled(), "a run whose start was cancelled ends cancelled");
@@ -530,9 +545,11 @@ ASSAY_SCENARIO(lifespan, "LIF-6", "started nevertheless") {
   w.plans["start b"] = {conduct::stubborn, 10ms};
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 5ms);
+  presuppose_last(w, "start b");
   co_await t.cancel(run);
   t.expect_eq(w.those("stop ", ""), words(), "nothing is stopped while the start goes on");
   co_await ends_within(t, run, 50ms);
+  presuppose(w, "start b: ended");
   expect_stopped(t, w, "a resource that started nevertheless is stopped");
 }
 
@@ -573,7 +590,7 @@ ASSAY_CLAUSE(
     const assay::contract::lifespan_config limits = {limit, 5ms};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 6ms);
-    t.expect_eq(w.last(), "stop b", "the stop has begun");
+    presuppose_last(w, "stop b");
     const nanoseconds due = w.begun_at + limit - t.elapsed();
     co_await t.advance(due);
     t.expect_eq(w.last(), "stop b", "a stop is not interrupted before its limit");
@@ -595,6 +612,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a stop that ignores the request", .features =
     const assay::contract::lifespan_config limits = {10ms, force};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 6ms);
+    presuppose_last(w, "stop b");
     const nanoseconds due = w.begun_at + limits.stop_limit + force - t.elapsed();
     co_await t.pass(due);
     t.expect(w.happened("stop a"), "the next resource is stopped although a stop ignores its request");
@@ -614,6 +632,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a user that ignores the request", .features =
     const std::vector<user_of> users = {{"c", user}};
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
     co_await t.pass(4ms);
+    presuppose(w, "body: ended");
     const nanoseconds asked = t.elapsed();
     t.expect_eq(w.asked_at, asked, "a user is asked to stop as soon as stopping begins");
     co_await t.advance(limit);
@@ -648,6 +667,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme durations", .features = {"bounded_sto
     const assay::contract::lifespan_config limits = {limit, 5ms};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 20ms);
+    presuppose(w, "stop b");
     t.expect_eq(w.happened("stop b: cancelled"), !endless,
                 "a stop is asked to stop at its limit, and not before: " + time);
     t.expect_eq(w.happened("stop a"), !endless,
@@ -669,6 +689,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme force limits", .features = {"bounded_
     const assay::contract::lifespan_config limits = {10ms, limit};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 30ms);
+    presuppose(w, "stop b");
     t.expect_eq(w.happened("stop a"), !endless,
                 "the next resource waits for the limit, and no longer: " + time);
     co_await ends_within(t, run, assay::long_time);
@@ -697,6 +718,7 @@ ASSAY_CLAUSE(lifespan, "LIF-8", should,
   world w(t);
   auto life = of_three(w, make);
   auto run = co_await t.begin("run", life->run(step_of(w, "body")));
+  presuppose_last(w, "start a");
   auto beside = t.start("run beside it", life->run(step_of(w, "second body")));
   co_await t.advance(50ms);
   t.expect(beside.rejected(), "a second run beside the first is refused");
@@ -781,6 +803,7 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "a removal that fails", .features = {"transien
   lifespan& reached = *life;
   auto run = t.start("run", life->run([&w, &reached] { return release_one_that_fails(w, reached); }));
   co_await t.advance(20ms);
+  presuppose(w, "remove file: failed");
   t.expect(run.done(), "the failure of a removal belongs to who asked for it");
   t.expect_eq(w.those("remove ", ""), words({"file"}), "a removal that fails is not repeated");
 }
@@ -805,8 +828,10 @@ ASSAY_SCENARIO(lifespan, "X-5", "", .features = {"level_triggered"}) {
   w.plans["start b"] = {conduct::stubborn, 10ms};
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 5ms);
+  presuppose_last(w, "start b");
   run.cancel();
   co_await t.advance(50ms);
+  presuppose(w, "start b: ended");
   t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
   t.expect(!w.happened("start c") && !w.happened("body"), "nothing begins after the request");
 }
@@ -836,6 +861,7 @@ ASSAY_SCENARIO(lifespan, "X-7", "", .features = {"shielded_stop"}) {
   w.plans["body"] = {conduct::waits, 0ms, 5ms};
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.request(asio::cancellation_type::partial);
   co_await t.settle();
   for (int i = 0; i < 12; ++i) {  // while the body cleans up, and then while things are being stopped
@@ -851,7 +877,7 @@ ASSAY_SCENARIO(lifespan, "X-9", "", .features = {"shielded_stop"}) {
   auto life = of_three(w, make);
   auto run = t.start("run, then wait", run_then_wait(*life, step_of(w, "body")));
   co_await t.advance(5ms);
-  t.expect(w.happened("body: ended") && run.pending(), "things are being stopped");
+  t.premise(w.happened("body: ended") && !w.happened("stop a"), "things are being stopped");
   run.cancel();
   co_await t.advance(20ms);
   t.expect_eq(sorted(w.those("stop ", ": ended")), three(), "the request interrupts no stop");
@@ -883,6 +909,7 @@ ASSAY_SCENARIO(lifespan, "X-10", "", .features = {"shielded_stop"}) {
     auto life = of_three(w, make);
     auto run = t.start("run, then wait", run_and_compare(t, *life, step_of(w, body), throwing));
     co_await t.advance(20ms);
+    presuppose(w, body + ": failed");
     t.expect(run.pending(), "the caller goes on after the run");
     co_await t.cancel(run);
     t.expect(run.cancelled(), "the caller can be cancelled after the run");
@@ -897,9 +924,11 @@ ASSAY_SCENARIO(lifespan, "X-11", "", .features = {"bounded_stop", "shielded_stop
   const assay::contract::lifespan_config limits = {10ms, 5ms};
   auto life = of_three(w, make, limits);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.cancel();
   co_await ends_within(t, run, 60ms);
   (void)run.what();
+  for (const char* const step : {"stop c", "stop b"}) presuppose(w, step);
 }
 
 ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
@@ -908,6 +937,7 @@ ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  for (const char* const step : {"body", "stop b"}) presuppose(w, std::string(step) + ": failed");
   t.expect_eq(labels_of(run), words({"body", "stop b"}),
               "the failure of a stop does not replace that of the body");
 }
@@ -918,8 +948,10 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.cancel();
   co_await t.advance(20ms);
+  presuppose(w, "stop b: failed");
   t.expect_eq(labels_of(run), words({"stop b"}), "a failure beats the cancellation");
 }
 
@@ -928,6 +960,7 @@ ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expec
   w.plans["body"].how = conduct::waits;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   life.reset();
   t.fail("a lifespan was destroyed before its run had ended, and nobody noticed");
   run.cancel();
