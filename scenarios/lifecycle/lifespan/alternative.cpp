@@ -62,7 +62,7 @@ const implements<nested_lifespan> nested("nested", subject_kind::alternative, {}
 const implements<managed_lifespan> managed(
     "managed", subject_kind::alternative,
     {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
-                  "level_triggered", "strict_entry", "checked_destruction"}});
+                  "level_triggered", "late_refusal", "strict_entry", "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay

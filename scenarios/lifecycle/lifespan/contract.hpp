@@ -29,8 +29,7 @@ struct lifespan_config {
   /// `bounded_stop`: how long one stop may take before it is asked to stop (cancelled). A user has as long to end
   /// once it was asked.
   nanoseconds stop_limit = std::chrono::seconds(10);
-  /// `bounded_stop`: how long it may take after that before the next resource is stopped nevertheless. A
-  /// subject without such a limit goes on sooner.
+  /// `bounded_stop`: how long it may take after that before the next resource is stopped nevertheless.
   nanoseconds force_limit = std::chrono::seconds(5);
 };
 BOOST_DESCRIBE_STRUCT(lifespan_config, (), (stop_limit, force_limit))
@@ -51,8 +50,11 @@ class lifespan : public with_invariant<lifespan_config> {
        "A request interrupts neither what is being stopped nor a removal that `release` has begun."},
       {"attached_failures", "The outcome of `run` holds every failure, the primary one first."},
       {"level_triggered", "A request that a step ignored is not forgotten: nothing begins after it (X-5)."},
+      {"late_refusal",
+       "A user or a transient thing that comes when neither resources nor the body run is refused (LIF-10)."},
       {"strict_entry",
-       "A `run` that is entered in a cancelled scope reports cancelled and starts nothing (X-6)."},
+       "A `run` or a `release` that is entered in a cancelled scope reports cancelled, and starts or removes "
+       "nothing (X-6)."},
       {"checked_destruction", "Destroying a lifespan before its `run` has ended ends the process (X-20)."},
   };
   using contract_type = lifespan;
@@ -82,6 +84,7 @@ class lifespan : public with_invariant<lifespan_config> {
 
   /// `users`: starts a background user of a resource that has been started; called while the body runs. It is
   /// asked to stop by cancellation. Its failure is part of the outcome of run(), or is reported as unhandled.
+  /// `late_refusal`: throws closed_error when nothing runs that may use it.
   void start_user(std::string resource, std::string name, step work) {
     do_start_user(std::move(resource), std::move(name), accounted(std::move(work), &account::users));
   }
@@ -90,7 +93,7 @@ class lifespan : public with_invariant<lifespan_config> {
   virtual std::vector<std::string> stop_timeouts() const { throw unclaimed_feature("bounded_stop"); }
 
   /// `transient`: registers a temporary thing, while the body runs. `remove` is called when it is released,
-  /// or when everything is stopped.
+  /// or when everything is stopped. `late_refusal`: as start_user.
   std::uint64_t hold(std::string name, step remove);
   /// `transient`: removes it now. Outcomes: that of `remove`.
   awaitable<void> release(std::uint64_t id);

@@ -491,9 +491,10 @@ const mutants<plain_lifespan, defect> wrong(
                   {{"LIF-9", "removed once, cancelled or not"}}),
     });
 
-const std::vector<std::string> with_limits = {"users",           "bounded_stop",  "single_use",
-                                              "transient",       "shielded_stop", "attached_failures",
-                                              "level_triggered", "strict_entry",  "checked_destruction"};
+const std::vector<std::string> with_limits = {
+    "users",         "bounded_stop",       "single_use",      "transient",
+    "shielded_stop", "attached_failures",  "level_triggered", "late_refusal",
+    "strict_entry",  "checked_destruction"};
 const mutants<managed_lifespan, limit_defect> wrong_limits(
     with_limits,
     {
@@ -508,6 +509,15 @@ const mutants<managed_lifespan, limit_defect> wrong_limits(
                   {{"LIF-7", "although a stop ignores its request"}}),
         defective(limit_defect::stop_is_not_asked, "a stop that has outlasted its limit is not asked to stop",
                   {{"LIF-7", "is asked to stop at its limit"}}, {"X-11"}),
+        defective(limit_defect::goes_on_at_the_stop_limit,
+                  "the next resource is stopped as soon as a stop was asked to stop",
+                  {{"LIF-7", "the next resource waits"}}, {"LIF-1"}),
+        defective(limit_defect::waits_for_those_left_behind_no_more,
+                  "the run ends although a stop that was left behind goes on",
+                  {{"LIF-1", "under way when the run has ended"}}, {"LIF-5", "LIF-7"}),
+        defective(limit_defect::takes_late_comers,
+                  "what comes before the run or too late is registered, and never stopped",
+                  {{"LIF-10", "are refused"}}),
         defective(limit_defect::timeouts_are_not_reported, "nobody learns what timed out",
                   {{"LIF-7", "the stack reports what timed out"}}),
         defective(limit_defect::everything_in_time_is_reported, "every resource is reported as timed out",

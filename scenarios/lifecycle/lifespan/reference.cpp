@@ -86,7 +86,7 @@ class reference_lifespan final : public contract::lifespan {
 const implements<reference_lifespan> registered(
     "reference", subject_kind::reference,
     {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
-                  "level_triggered", "strict_entry", "checked_destruction"}});
+                  "level_triggered", "late_refusal", "strict_entry", "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay

@@ -6,6 +6,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
@@ -597,6 +600,7 @@ ASSAY_CLAUSE(
     t.expect_eq(life->stop_timeouts(), words(), "nothing has timed out before its limit");
     co_await t.settle();
     t.expect_eq(w.asked_at, t.elapsed(), "a stop is asked to stop at its limit");
+    t.expect(!w.happened("stop a"), "the next resource waits for a stop that was asked, and cleans up");
     co_await t.advance(6ms);
     t.expect(w.happened("stop a"), "the next resource is stopped within the limits");
     co_await ends_within(t, run, 20ms);
@@ -614,7 +618,9 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a stop that ignores the request", .features =
     auto run = co_await run_for(w, *life, 6ms);
     presuppose_last(w, "stop b");
     const nanoseconds due = w.begun_at + limits.stop_limit + force - t.elapsed();
-    co_await t.pass(due);
+    co_await t.advance(due);
+    t.expect(!w.happened("stop a"), "the force limit is not cut short");
+    co_await t.settle();
     t.expect(w.happened("stop a"), "the next resource is stopped although a stop ignores its request");
     t.expect_eq(life->stop_timeouts(), words({"b"}), "the stack reports what timed out");
     co_await ends_within(t, run, 2s);
@@ -808,6 +814,35 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "a removal that fails", .features = {"transien
   t.expect_eq(w.those("remove ", ""), words({"file"}), "a removal that fails is not repeated");
 }
 
+namespace {
+
+asio::awaitable<void> release_again(world& w, lifespan& life, std::uint64_t id) {
+  co_await life.release(id);
+  w.note("released again");
+}
+
+// Once beside the removal, and once after it.
+asio::awaitable<void> release_three_times(world& w, lifespan& life, trial& t) {
+  const auto id = life.hold("file", step_of(w, "remove file"));
+  auto beside = t.start("release", release_again(w, life, id));
+  co_await life.release(id);
+  co_await release_again(w, life, id);
+  (void)beside.what();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(lifespan, "LIF-9", "released more than once", .features = {"transient"}) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  auto run = t.start("run", life->run([&w, &reached, &t] { return release_three_times(w, reached, t); }));
+  co_await ends_within(t, run, 20ms);
+  t.expect(run.done(), "a release of what was removed does nothing");
+  t.expect_eq(w.those("remove ", ""), words({"file"}), "a transient thing is removed once");
+  t.expect_eq(life->held(), 0U, "nothing is registered after the run");
+}
+
 ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_stop"}, .swept = true) {
   world w(t);
   auto life = make();
@@ -821,19 +856,68 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_s
   t.expect_eq(life->held(), 0U, "nothing is registered after the run");
 }
 
+// ---- too early, or too late
+
+namespace {
+
+void expect_refusal(world& w, lifespan& life, const std::string& when) {
+  int refused = 0;
+  try {
+    (void)life.hold("late", step_of(w, "remove late"));
+  } catch (const assay::contract::closed_error&) {
+    ++refused;
+  }
+  try {
+    life.start_user("a", "user late", step_of(w, "user late"));
+  } catch (const assay::contract::closed_error&) {
+    ++refused;
+  }
+  w.t.expect_eq(refused, 2, "a thing and a user that come " + when + " are refused");
+}
+
+asio::awaitable<void> stop_and_try(world& w, lifespan& life) {
+  expect_refusal(w, life, "while things are being stopped");
+  co_await take(w, "stop a", 0);
+}
+
+}  // namespace
+
+ASSAY_CLAUSE(
+    lifespan, "LIF-10", must,
+    "A user or a transient thing that comes when neither resources nor the body run (before the run, "
+    "while things are being stopped, after the run) is refused at once, and nothing of it begins.",
+    .features = {"late_refusal", "users", "transient"}) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  life->add("a", step_of(w, "start a"), [&w, &reached] { return stop_and_try(w, reached); });
+  expect_refusal(w, *life, "before the run");
+  auto run = co_await run_through(w, *life, 20ms);
+  presuppose(w, "stop a: ended");
+  t.expect(run.done(), "the run has ended well");
+  expect_refusal(w, *life, "after the run");
+  co_await t.advance(20ms);
+  t.expect(!w.happened("user late") && !w.happened("remove late"), "nothing of what was refused begins");
+}
+
 // ---- what every pattern promises
 
 ASSAY_SCENARIO(lifespan, "X-5", "", .features = {"level_triggered"}) {
-  world w(t);
-  w.plans["start b"] = {conduct::stubborn, 10ms};
-  auto life = of_three(w, make);
-  auto run = co_await run_for(w, *life, 5ms);
-  presuppose_last(w, "start b");
-  run.cancel();
-  co_await t.advance(50ms);
-  presuppose(w, "start b: ended");
-  t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
-  t.expect(!w.happened("start c") && !w.happened("body"), "nothing begins after the request");
+  for (const std::size_t ignoring : {1U, 2U}) {
+    world w(t);
+    const words names = three();
+    const std::string step = "start " + names[ignoring];
+    w.plans[step] = {conduct::stubborn, 10ms};
+    auto life = of_three(w, make);
+    auto run = co_await run_for(w, *life, 5ms);
+    presuppose_last(w, step);
+    run.cancel();
+    co_await t.advance(50ms);
+    presuppose(w, step + ": ended");
+    t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
+    t.expect_eq(w.those("start ", "").size(), ignoring + 1, "no start begins after the request");
+    t.expect(!w.happened("body"), "the body does not begin after the request");
+  }
 }
 
 namespace {
@@ -854,6 +938,33 @@ ASSAY_SCENARIO(lifespan, "X-6", "", .features = {"strict_entry"}, .sim_only = tr
   co_await t.advance(20ms);
   t.expect(run.cancelled(), "a run that enters a cancelled scope reports cancelled");
   t.expect_eq(w.log, words(), "and starts nothing");
+}
+
+namespace {
+
+asio::awaitable<void> release_when_cancelled(world& w, lifespan& life) {
+  const auto id = life.hold("file", step_of(w, "remove file"));
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await assay::failure_of(assay::sleep_for_ever());
+  const std::exception_ptr failure = co_await assay::failure_of(life.release(id));
+  w.t.expect(failure && assay::is_cancellation(failure), "a release in a cancelled scope reports cancelled");
+  w.t.expect_eq(w.those("remove ", ""), words(), "and removes nothing");
+  w.t.expect_eq(life.held(), 1U, "what was not removed is registered");
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(lifespan, "X-6", "release", .features = {"strict_entry", "transient"}, .sim_only = true) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  auto run =
+      co_await t.begin("run", life->run([&w, &reached] { return release_when_cancelled(w, reached); }));
+  t.premise(life->held() == 1, "the body waits");
+  run.cancel();
+  co_await ends_within(t, run, 20ms);
+  (void)run.what();
+  t.expect_eq(w.those("remove ", ": ended"), words({"file"}), "it is removed when everything is stopped");
 }
 
 ASSAY_SCENARIO(lifespan, "X-7", "", .features = {"shielded_stop"}) {
@@ -940,6 +1051,9 @@ ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
   for (const char* const step : {"body", "stop b"}) presuppose(w, std::string(step) + ": failed");
   t.expect_eq(labels_of(run), words({"body", "stop b"}),
               "the failure of a stop does not replace that of the body");
+  words tasks;
+  for (const auto& member : run.what().members) tasks.push_back(member.task);
+  t.expect_eq(tasks, words({"body", "b"}), "each failure has the name of what failed");
 }
 
 ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
@@ -953,6 +1067,15 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
   co_await t.advance(20ms);
   presuppose(w, "stop b: failed");
   t.expect_eq(labels_of(run), words({"stop b"}), "a failure beats the cancellation");
+}
+
+ASSAY_SCENARIO(lifespan, "X-20", "never run", .features = {"checked_destruction"},
+               .why = "what was never entered may go: the process goes on") {
+  world w(t);
+  auto life = of_three(w, make);
+  life.reset();
+  co_await t.settle();
+  t.expect_eq(w.log, words(), "a lifespan that was never run does nothing");
 }
 
 ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
