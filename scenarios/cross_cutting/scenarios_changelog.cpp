@@ -68,6 +68,10 @@ ASSAY_REVISION("TG-5", 2,
                "With an outside cancellation and a failure the outcome is the failure; whether as an "
                "aggregate is TG-4's question.");
 ASSAY_REVISION("TG-5", 3, "A failure while stopping needs `cleanup`.");
+ASSAY_REVISION("TG-5", 4,
+               "Ending as cancelled although every child ended well needs `cancelled_outcome`: Trio's "
+               "nursery does so only if a child was cancelled, by documented choice. Says that the request "
+               "reaches every child.");
 ASSAY_REVISION("TG-6", 2,
                "Asked only of those who claim `own_cancellation`: Asio's operators take a child's "
                "cancellation for its failure, by design.");
@@ -104,6 +108,7 @@ ASSAY_REVISION(
     "step that is under way is asked to stop at once, and waited for.");
 ASSAY_REVISION("LIF-1", 2,
                "One after the other, in both directions: overlapping starts were not excluded before.");
+ASSAY_REVISION("LIF-1", 3, "Says when the run ends: not before the last stop has.");
 ASSAY_REVISION("LIF-2", 2,
                "Stop failures in the same outcome need `attached_failures`; the core asks that they are "
                "reported.");

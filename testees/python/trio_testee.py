@@ -66,7 +66,9 @@ class Event(Flag):
     contract="task_group",
     features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "always_aggregate"],
     cites=DOCS + "#nurseries-and-spawning: start_soon as long as the nursery is open, also from children; an exception in a "
-    "child or the body cancels everything else; strict_exception_groups=True: always an exception group",
+    "child or the body cancels everything else; strict_exception_groups=True: always an exception group. Not "
+    "cancelled_outcome: history.html, 0.23.0 (#1457): the wait for the children 'cannot be cancelled', and injecting a "
+    "Cancelled when no child was cancelled 'is not really useful'",
 )
 class Nursery(Group):
     def open(self):

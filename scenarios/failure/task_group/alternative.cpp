@@ -130,7 +130,8 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
 
   void start(child one, bool later) {
     const auto self = std::make_shared<member>(std::move(one.name), later);
-    if (!later || !is(forgets_children_that_came_later)) members_.push_back(self);
+    const bool is_forgotten = later && is(forgets_children_that_came_later);
+    if (!is_forgotten && !is(lists_children_after_their_first_turn)) members_.push_back(self);
     if (is(keeps_closures_until_it_goes)) kept_.push_back(one.run);
     auto ended = [all = shared_from_this(), self](std::exception_ptr) {
       self->ended = true;
@@ -139,6 +140,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     };
     asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
                    asio::bind_cancellation_slot(self->signal.slot(), std::move(ended)));
+    if (!self->is_through && is(lists_children_after_their_first_turn)) members_.push_back(self);
     if (self->is_through && is(forgets_children_that_end_within_their_start)) members_.remove(self);
   }
 
@@ -147,6 +149,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
     self->failure = co_await failure_of(begin_later(all->is(group_manner::unhurried) ? 3 : 0, run));
     self->is_through = true;
+    if (all->is(lists_children_after_their_first_turn) && self->failure) all->take_failure_at_once(*self);
     const bool was_dropped = all->is(group_manner::impatient) && all->abandoned_;
     if (was_dropped && self->failure && !is_cancellation(self->failure))
       all->env_.report_unhandled(std::exchange(self->failure, nullptr));
@@ -189,6 +192,10 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     stop();
   }
 
+  void take_failure_at_once(const member& failed) {
+    if (!is_cancellation(failed.failure) && !collect_) stop();
+  }
+
   void take_request(cancellation_type latest) {
     ++requests_;
     if (is(passes_no_request_on)) return;
@@ -211,8 +218,10 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
 
   void stop() {
     if (std::exchange(stopping_, true) && !is(repeats_the_request_at_every_failure)) return;
+    std::size_t asked_so_far = 0;
     for (auto one = members_.rbegin(); one != members_.rend(); ++one) {
       if (!is_asked(**one)) continue;
+      if (is(asks_no_more_than_thirty_two) && ++asked_so_far > 32) break;
       asio::post(executor_, [all = shared_from_this(), asked = *one] {
         if (!asked->ended) asked->signal.emit(all->strength_);
       });
@@ -267,7 +276,9 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
 
   // What the group ends with; null for a value.
   std::exception_ptr outcome() {
-    const bool requested = requests_ > 0 && !is(tells_a_cancellation_as_a_value);
+    const bool is_hidden =
+        is(tells_a_cancellation_as_a_value) || (is(ends_well_if_no_child_was_cancelled) && given_up_.empty());
+    const bool requested = requests_ > 0 && !is_hidden;
     if (requested && is(hides_failures_behind_a_cancellation)) return cancelled();
     bend_failures(requested);
     if (failures_.empty()) return requested ? cancelled() : nullptr;
@@ -386,28 +397,30 @@ class least_group final : public task_group {
 
 const implements<least_group> least("least", subject_kind::alternative, {});
 
-const implements<alternative_group> plain("alternative", subject_kind::alternative,
-                                          {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close",
-                                                        "late_refusal", "body_failure", "own_cancellation",
-                                                        "always_aggregate", "ordered_failures", "fatal_class",
-                                                        "collect", "lifetime"}},
-                                          group_manner::plain);
+const implements<alternative_group> plain(
+    "alternative", subject_kind::alternative,
+    {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
+                  "own_cancellation", "cancelled_outcome", "always_aggregate", "ordered_failures",
+                  "fatal_class", "collect", "lifetime"}},
+    group_manner::plain);
 
 const implements<alternative_group> easy_going("alternative_easy_going", subject_kind::alternative,
                                                {.features = {"cleanup", "dynamic_spawn", "nested_spawn",
-                                                             "body_failure", "own_cancellation", "collect"}},
+                                                             "body_failure", "own_cancellation",
+                                                             "cancelled_outcome", "collect"}},
                                                group_manner::easy_going);
 
 const implements<alternative_group> unhurried(
     "alternative_unhurried", subject_kind::alternative,
     {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                  "own_cancellation", "fatal_class", "collect", "lifetime"}},
+                  "own_cancellation", "cancelled_outcome", "fatal_class", "collect", "lifetime"}},
     group_manner::unhurried);
 
 const implements<alternative_group> impatient(
     "alternative_impatient", subject_kind::alternative,
     {.features = {"dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                  "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class", "collect"}},
+                  "own_cancellation", "cancelled_outcome", "always_aggregate", "ordered_failures",
+                  "fatal_class", "collect"}},
     group_manner::impatient);
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include <assay/harness/trial/feature.hpp>
 #include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -56,6 +57,8 @@ class task_group : public with_invariant<task_group_config> {
       {"body_failure", "`run_with_body` treats a failure of the body like that of a child."},
       {"own_cancellation",
        "A child that ends as cancelled without being asked is no failure, and leaves the others alone."},
+      {"cancelled_outcome",
+       "A group that was cancelled from outside ends as cancelled also if every child ended well."},
       {"always_aggregate", "A single failure comes as an aggregate too, of one member."},
       {"ordered_failures", "The aggregate holds the failures in the order in which they happened."},
       {"fatal_class",
@@ -87,10 +90,11 @@ class task_group : public with_invariant<task_group_config> {
 
   /// Runs the children at the same time, and ends when all have ended. To be called once.
   ///
-  /// Outcomes: value; cancelled, if that was asked for from outside and no child failed; else what the children
-  /// failed with: an aggregate_error whose members carry the children's names, or the failure itself if there
-  /// is only one (unless `always_aggregate`); with `fatal_class` an exit_request comes before both. A failure
-  /// that the outcome has no room for goes to environment::report_unhandled.
+  /// Outcomes: value; cancelled, if that was asked for from outside, no child failed, and a child was cancelled
+  /// (`cancelled_outcome`: in any case); else what the children failed with: an aggregate_error whose members
+  /// carry the children's names, or the failure itself if there is only one (unless `always_aggregate`); with
+  /// `fatal_class` an exit_request comes before both. A failure that the outcome has no room for goes to
+  /// environment::report_unhandled.
   awaitable<void> run(std::vector<child> children);
 
   /// `body_failure`: as run, with one more child, the body, that is started first; its name is body_name.

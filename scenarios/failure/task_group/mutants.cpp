@@ -9,7 +9,7 @@ using enum group_defect;
 
 const mutants<alternative_group, group_defect> wrong(
     {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure", "own_cancellation",
-     "always_aggregate", "ordered_failures", "fatal_class", "collect", "lifetime"},
+     "cancelled_outcome", "always_aggregate", "ordered_failures", "fatal_class", "collect", "lifetime"},
     {
         // the end of the group
         defective(ends_with_the_first_failure,
@@ -47,6 +47,12 @@ const mutants<alternative_group, group_defect> wrong(
                   "the siblings that come after the failed child are not asked",
                   {{"TG-2", "the first failure asks the siblings after it to stop"}},
                   {"TG-3", "TG-5", "TG-7", "TG-12", "TG-13"}),
+        defective(lists_children_after_their_first_turn,
+                  "a child is listed when its first turn is over, so it is not asked when a sibling that it "
+                  "started then has failed already",
+                  {{"TG-2", "a failure asks the child that started the failed one to stop"}}),
+        defective(asks_no_more_than_thirty_two, "of many children only the newest 32 are asked to stop",
+                  {{"TG-2", "the first failure asks every child at work to stop"}}, {"TG-5"}),
         defective(leaves_the_body_alone, "a failure asks the children to stop and not the body",
                   {{"TG-2", "a child's failure asks the body to stop"}}),
         defective(takes_children_while_stopping_and_lets_them_run,
@@ -99,6 +105,9 @@ const mutants<alternative_group, group_defect> wrong(
                   {{"TG-5", "without a failure ends as cancelled"},
                    {"X-8", "cancellation is neither a value nor a failure"},
                    {"X-18", "cancellation without a failure is reported as such"}}),
+        defective(ends_well_if_no_child_was_cancelled,
+                  "a group that was cancelled ends as if nothing had been if every child ended well",
+                  {{"TG-5", "although every child ended well"}}),
         defective(hides_failures_behind_a_cancellation,
                   "TG-m8: a cancellation leaks out although there are real failures",
                   {{"TG-5", "a failure while stopping is told"},

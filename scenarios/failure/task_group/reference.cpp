@@ -94,8 +94,8 @@ class reference_group final : public contract::task_group {
 const implements<reference_group> registered(
     "reference", subject_kind::reference,
     {.features = {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure",
-                  "own_cancellation", "always_aggregate", "ordered_failures", "fatal_class", "collect",
-                  "lifetime"}});
+                  "own_cancellation", "cancelled_outcome", "always_aggregate", "ordered_failures",
+                  "fatal_class", "collect", "lifetime"}});
 
 }  // namespace
 }  // namespace assay

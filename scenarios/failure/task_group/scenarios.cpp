@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <set>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -116,6 +117,21 @@ awaitable<void> spawn_and_give_up(trial& t, group_contract& group, std::string n
   assay::contract::throw_cancelled();
 }
 
+// Starts a sibling in its first turn, and goes on.
+awaitable<void> spawn_and_work(trial& t, group_contract& group, std::string name, child next) {
+  const presence here(t, name);
+  t.expect(group.spawn(std::move(next)), "a group with a child at work takes another child");
+  std::exception_ptr request;
+  try {
+    co_await sleep_for(1h);
+  } catch (const boost::system::system_error&) {
+    request = std::current_exception();
+  }
+  if (!request) co_return;
+  t.mark(name + " is asked to stop");
+  std::rethrow_exception(request);
+}
+
 awaitable<void> hold(std::shared_ptr<int> held, nanoseconds delay) {
   if (delay > 0s) co_await sleep_for(delay);
   ++*held;
@@ -172,6 +188,9 @@ child spawns(trial& t, group_contract& group, const std::string& name, nanosecon
 child lingers(trial& t, const std::string& name, nanoseconds delay, nanoseconds cleanup) {
   return lives(t, name, {delay, [] {}, cleanup, assay::contract::throw_cancelled});
 }
+child ends_well_when_asked(trial& t, const std::string& name, nanoseconds cleanup) {
+  return lives(t, name, {1h, [] {}, cleanup, [] {}});
+}
 child counts_requests(trial& t, std::string name, nanoseconds cleanup) {
   return child(name, [&t, name, cleanup] { return count_requests(t, name, cleanup); });
 }
@@ -197,17 +216,25 @@ std::vector<child> all(Child... one) {
 
 // ---- What these scenarios look at.
 
-// The children that have begun and not ended.
+// The children that have begun and not ended, by name.
 std::string at_work(const trial& t) {
   constexpr std::string_view begins = " begins";
-  std::string names;
+  std::set<std::string> names;
   for (const std::string& label : t.marks()) {
     if (!label.ends_with(begins)) continue;
-    const std::string name = label.substr(0, label.size() - begins.size());
-    if (!marked(t, name + " ends")) names += (names.empty() ? "" : ", ") + name;
+    std::string name = label.substr(0, label.size() - begins.size());
+    if (!marked(t, name + " ends")) names.insert(std::move(name));
   }
-  return names;
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
 }
+
+// What a scenario presupposes: these are at work, and nobody else.
+void presuppose_at_work(trial& t, std::string_view names) {
+  t.premise(at_work(t) == names, "at work: " + std::string(names));
+}
+void presuppose(trial& t, const std::string& mark) { t.premise(marked(t, mark), mark); }
 
 // Runs the group and looks, in the very turn in which its caller goes on, whether a child is still alive.
 awaitable<void> look_at_end(trial& t, awaitable<void> run) {
@@ -320,6 +347,7 @@ ASSAY_CLAUSE(task_group, "TG-1", must,
              "`wait` returns only when every child, including children started by children, has ended.") {
   auto run = co_await begin(t, make(), all(works(t, "a", 1s), works(t, "b", 3s), works(t, "c", 0s)),
                             look::at_the_end);
+  presuppose_at_work(t, "a, b");
   t.expect(run.pending(), "the group waits for children that are at work");
   co_await t.pass(1s);
   t.expect(marked(t, "a is through"), "the children are at work at the same time");
@@ -335,6 +363,7 @@ ASSAY_SCENARIO(task_group, "TG-1", "after a failure", .features = {"cleanup"},
   auto run = co_await begin(
       t, make(), all(lingers(t, "a", 1h, 2s), breaks(t, "b", 1s), lingers(t, "c", 1h, 5s)), look::at_the_end);
   co_await t.advance(6s);
+  presuppose_at_work(t, "c");
   t.expect(run.pending(), "the group waits for children that clean up after a failure");
   co_await t.advance(2h);
   t.expect(has_ended(run), "the group ends once the last child has cleaned up");
@@ -344,6 +373,7 @@ ASSAY_SCENARIO(task_group, "TG-1", "swept", .features = {"cleanup"}, .swept = tr
   auto run = co_await sweep(
       t, make(), all(works(t, "a", 1s), lingers(t, "b", 2s, 2s), works(t, "c", 0s), works(t, "d", 3s)),
       look::at_the_end);
+  t.sometimes("the group was cancelled while children were at work", marked(t, "b is asked to stop"));
   t.expect(has_ended(run), "the group ends once its children have ended");
 }
 
@@ -363,6 +393,7 @@ ASSAY_SCENARIO(task_group, "TG-1", "children of children", .features = {"nested_
 ASSAY_SCENARIO(task_group, "TG-1", "spawned from outside", .features = {"dynamic_spawn"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 2s)), look::at_the_end);
   co_await t.advance(1s);
+  presuppose_at_work(t, "a");
   const bool taken = run.group->spawn(works(t, "b", 3s));
   t.expect(taken, "a group with a child at work takes another child");
   co_await t.advance(3s);
@@ -377,8 +408,10 @@ ASSAY_CLAUSE(task_group, "TG-2", must,
   auto run = co_await begin(t, make(),
                             all(works(t, "a", 1h), works(t, "b", 1s), breaks(t, "c", 2s), works(t, "d", 1h)));
   co_await t.advance(2s);
+  presuppose_at_work(t, "a, c, d");
   t.expect(!marked(t, "a is asked to stop"), "without a failure nobody is asked to stop");
   co_await t.settle();
+  presuppose(t, "c raises");
   t.expect(marked(t, "a is asked to stop"), "the first failure asks the siblings before it to stop");
   t.expect(marked(t, "d is asked to stop"), "the first failure asks the siblings after it to stop");
   t.expect(has_ended(run), "the group ends at once when all its children heed the request");
@@ -387,6 +420,7 @@ ASSAY_CLAUSE(task_group, "TG-2", must,
 ASSAY_SCENARIO(task_group, "TG-2", "before they begin",
                .why = "siblings that have not begun are stopped as well") {
   auto run = co_await begin(t, make(), all(works(t, "a", 1h), breaks(t, "b", 0s), works(t, "c", 1h)));
+  presuppose(t, "b raises");
   t.expect(has_ended(run), "a failure in a child's first turn stops all siblings, begun or not");
 }
 
@@ -396,6 +430,7 @@ ASSAY_SCENARIO(task_group, "TG-2", "beside slow cleanup",
                             all(lingers(t, "a", 1h, 5s), works(t, "b", 1h), breaks(t, "c", 1s),
                                 lingers(t, "d", 1h, 3s), works(t, "e", 1h)));
   co_await t.pass(1s);
+  presuppose(t, "c raises");
   t.expect(marked(t, "b is asked to stop"), "the first failure asks the siblings before it to stop at once");
   t.expect(marked(t, "e is asked to stop"), "the first failure asks the siblings after it to stop at once");
   co_await t.advance(1min);
@@ -406,6 +441,7 @@ ASSAY_SCENARIO(task_group, "TG-2", "once") {
   auto run = co_await begin(t, make(),
                             all(counts_requests(t, "a", 5s), breaks(t, "b", 1s),
                                 breaks_when_asked(t, "c", 2s), breaks_when_asked(t, "d", 3s)));
+  presuppose_at_work(t, "a, b, c, d");
   co_await t.advance(1h);
   t.expect(times_marked(t, "a is asked to stop") < 2, "further failures repeat the request to stop");
   t.expect(has_ended(run), "the group ends with the failures");
@@ -416,7 +452,9 @@ ASSAY_SCENARIO(task_group, "TG-2", "body", .features = {"body_failure"}) {
   auto body = works(t, "body", 1h);
   auto run = co_await t.begin(
       "run", group->run_with_body(all(works(t, "a", 1h), breaks(t, "b", 1s)), std::move(body.run)));
+  presuppose_at_work(t, "a, b, body");
   co_await t.pass(1s);
+  presuppose(t, "b raises");
   t.expect(marked(t, "body is asked to stop"), "a child's failure asks the body to stop");
   t.expect(has_ended(run), "the group ends at once when all heed the request");
 }
@@ -425,10 +463,24 @@ ASSAY_SCENARIO(task_group, "TG-2", "spawned while ending", .features = {"dynamic
                .why = "a group may take a child while it ends; then it asks this one to stop as well") {
   auto run = co_await begin(t, make(), all(breaks(t, "a", 1s), lingers(t, "b", 1h, 3s)));
   co_await t.pass(1s);
+  presuppose(t, "a raises");
+  if (make.claims("cleanup")) t.premise(run.pending(), "the group is ending");
   (void)run.group->spawn(works(t, "late", 1h));
   co_await t.settle();
   co_await t.pass(3s);
   t.expect(has_ended(run), "a child that came while the group was ending is not left at work");
+}
+
+ASSAY_SCENARIO(task_group, "TG-2", "started in a first turn", .features = {"nested_spawn"},
+               .why = "a sibling fails before the first turn of the child that started it has ended") {
+  auto group = make();
+  group_contract& started = *group;
+  auto next = breaks(t, "b", 0s);
+  child first("a", [&t, &started, next] { return spawn_and_work(t, started, "a", next); });
+  auto run = co_await t.begin("run", group->run(all(std::move(first), works(t, "c", 1h))));
+  presuppose(t, "b raises");
+  t.expect(marked(t, "a is asked to stop"), "a failure asks the child that started the failed one to stop");
+  t.expect(has_ended(run), "the group ends at once when all its children heed the request");
 }
 
 ASSAY_CLAUSE(
@@ -440,6 +492,7 @@ ASSAY_CLAUSE(
       t, make(),
       all(fails_when_asked(t, "a", 2s), works(t, "b", 1h), fails(t, "c", 1s), fails_when_asked(t, "d", 0s)));
   co_await t.advance(2h);
+  for (const char* const name : {"a", "c", "d"}) presuppose(t, std::string(name) + " raises");
   t.expect(run.failed(), "a group with failures fails");
   expect_told(t, run, {"a", "c", "d"});
   expect_named(t, run.what());
@@ -450,6 +503,7 @@ ASSAY_SCENARIO(task_group, "TG-3", "at one instant",
   auto run = co_await begin(t, make(),
                             all(fails(t, "a", 1s), fails(t, "b", 0s), fails(t, "c", 1s), fails(t, "d", 0s)));
   co_await t.advance(2h);
+  t.premise(marked(t, "b raises") || marked(t, "d raises"), "b or d raises");
   t.expect(run.failed(), "a group with failures fails");
   expect_told(t, run, {"a", "b", "c", "d"});
   expect_named(t, run.what());
@@ -466,6 +520,7 @@ ASSAY_SCENARIO(task_group, "TG-3", "order", .features = {"ordered_failures", "cl
                             all(breaks_when_asked(t, "a", 2s), breaks(t, "b", 1s),
                                 breaks_when_asked(t, "c", 1s), breaks_when_asked(t, "d", 3s)));
   co_await t.advance(1min);
+  for (const char* const name : {"a", "b", "c", "d"}) presuppose(t, std::string(name) + " raises");
   const std::vector<std::string> expected{"b", "c", "a", "d"};
   t.expect_eq(names_in(run.what()), expected, "the failures stand in the order in which they happened");
 }
@@ -476,16 +531,20 @@ ASSAY_CLAUSE(task_group, "TG-4", must,
              .features = {"always_aggregate"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 1h), breaks(t, "b", 1s), works(t, "c", 500ms)));
   co_await t.advance(2h);
+  presuppose(t, "b raises");
   const outcome what = run.what();
   t.expect(what.kind == outcome_kind::aggregate, "a single failure is told as an aggregate, too");
   t.expect_eq(what.members.size(), 1U, "the aggregate holds the one failure");
 }
 
-ASSAY_CLAUSE(task_group, "TG-5", must,
-             "Outside cancellation with no failure ends as cancelled, not as an aggregate; outside "
-             "cancellation plus a failure ends as the failure (X-18).") {
+ASSAY_CLAUSE(
+    task_group, "TG-5", must,
+    "Outside cancellation asks every child to stop. With no failure the group ends as cancelled, not "
+    "as an aggregate, if a child did; with `cancelled_outcome` also if every child ended well. Outside "
+    "cancellation plus a failure ends as the failure (X-18).") {
   auto run = co_await begin(t, make(), all(works(t, "a", 1h), lingers(t, "b", 1h, 2s), works(t, "c", 1s)));
   co_await t.advance(2s);
+  presuppose_at_work(t, "a, b");
   co_await t.cancel(run);
   t.expect(marked(t, "a is asked to stop"), "a request from outside reaches the children");
   co_await t.pass(2s);
@@ -496,19 +555,37 @@ ASSAY_CLAUSE(task_group, "TG-5", must,
 
 ASSAY_SCENARIO(task_group, "TG-5", "failure while stopping", .features = {"cleanup"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 1h), breaks_when_asked(t, "b", 2s)));
+  presuppose_at_work(t, "a, b");
   co_await t.cancel(run);
   co_await t.pass(2s);
   t.expect(run.ended(), "the group ends when its children have heeded the request");
+  presuppose(t, "b raises");
   t.expect(run.failed(), "a failure while stopping is told, although the group was cancelled");
 }
 
 ASSAY_SCENARIO(task_group, "TG-5", "after a failure") {
   auto run = co_await begin(t, make(), all(breaks(t, "a", 1s), lingers(t, "b", 1h, 3s)));
   co_await t.advance(2s);
+  presuppose(t, "a raises");
+  if (make.claims("cleanup")) presuppose_at_work(t, "b");
   co_await t.cancel(run);
   co_await t.advance(1min);
   t.expect(run.ended(), "the group ends when its children have heeded the request");
   t.expect(run.failed(), "a failure is told, although the group was cancelled later");
+}
+
+ASSAY_SCENARIO(task_group, "TG-5", "every child ended well", .features = {"cleanup"},
+               .asks = {"cancelled_outcome"}) {
+  auto run = co_await begin(t, make(), all(ends_well_when_asked(t, "a", 2s), works(t, "b", 1s)));
+  co_await t.pass(1s);
+  presuppose_at_work(t, "a");
+  co_await t.cancel(run);
+  t.expect(marked(t, "a is asked to stop"), "a request from outside reaches the children");
+  co_await t.pass(2s);
+  t.expect(run.ended(), "the group ends when its children have ended");
+  t.expect(run.cancelled() || (run.done() && !make.claims("cancelled_outcome")),
+           "a group that was cancelled ends as cancelled, although every child ended well",
+           to_string(run.what()));
 }
 
 ASSAY_CLAUSE(task_group, "TG-6", must,
@@ -517,6 +594,7 @@ ASSAY_CLAUSE(task_group, "TG-6", must,
              .features = {"own_cancellation"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 2s), gives_up(t, "b", 1s), works(t, "c", 3s)));
   co_await t.pass(1s);
+  presuppose(t, "b ends");
   t.expect(!marked(t, "a is asked to stop"), "a child that gives up by itself leaves its siblings alone");
   t.expect(run.pending(), "the group goes on without a child that gave up");
   co_await t.pass(2s);
@@ -530,6 +608,7 @@ ASSAY_SCENARIO(task_group, "TG-6", "spawner", .features = {"own_cancellation", "
   auto next = works(t, "b", 3s);
   child first("a", [&t, &started, next] { return spawn_and_give_up(t, started, "a", next); });
   auto run = co_await t.begin("run", group->run(all(std::move(first), works(t, "c", 2s))));
+  presuppose_at_work(t, "a, b, c");
   co_await t.advance(1min);
   t.expect(marked(t, "b is through"), "the end of the child that started it leaves a child alone");
   t.expect(marked(t, "c is through"), "a child that gives up by itself leaves its siblings alone");
@@ -542,7 +621,7 @@ ASSAY_CLAUSE(task_group, "TG-7", must,
              .features = {"dynamic_spawn", "late_refusal"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 1s)));
   co_await t.pass(1s);
-  t.expect(run.done(), "the group ends with its last child");
+  t.premise(run.done(), "the group has ended");
   auto held = std::make_shared<int>(0);
   const std::weak_ptr<int> watched = held;
   const bool taken = run.group->spawn(holds(std::move(held), "held", 1s));
@@ -554,6 +633,8 @@ ASSAY_CLAUSE(task_group, "TG-7", must,
 ASSAY_SCENARIO(task_group, "TG-7", "after a failure", .features = {"dynamic_spawn", "late_refusal"}) {
   auto run = co_await begin(t, make(), all(breaks(t, "a", 1s), lingers(t, "b", 1h, 2s)));
   co_await t.pass(1s);
+  presuppose(t, "a raises");
+  t.premise(run.pending(), "the group is ending");
   co_await expect_refusal(t, *run.group, "a group that is ending after a failure takes no child");
   co_await t.pass(2s);
   t.expect(has_ended(run), "the group ends when its children have heeded the request");
@@ -561,7 +642,9 @@ ASSAY_SCENARIO(task_group, "TG-7", "after a failure", .features = {"dynamic_spaw
 
 ASSAY_SCENARIO(task_group, "TG-7", "after a request", .features = {"dynamic_spawn", "late_refusal"}) {
   auto run = co_await begin(t, make(), all(lingers(t, "a", 1h, 2s)));
+  presuppose_at_work(t, "a");
   co_await t.cancel(run);
+  t.premise(run.pending(), "the group is ending");
   co_await expect_refusal(t, *run.group, "a group that was cancelled takes no child");
   co_await t.pass(2s);
   t.expect(has_ended(run), "the group ends when its children have heeded the request");
@@ -569,6 +652,7 @@ ASSAY_SCENARIO(task_group, "TG-7", "after a request", .features = {"dynamic_spaw
 
 ASSAY_SCENARIO(task_group, "TG-7", "closed", .features = {"dynamic_spawn", "late_refusal", "close"}) {
   auto run = co_await begin(t, make(), all(works(t, "a", 1s)));
+  presuppose_at_work(t, "a");
   run.group->close();
   co_await expect_refusal(t, *run.group, "a group that is closed takes no child");
   t.expect(!marked(t, "a is asked to stop"), "closing a group leaves its children alone");
@@ -584,7 +668,9 @@ ASSAY_CLAUSE(task_group, "TG-8", must,
   auto other = make.claims("cleanup") ? fails_when_asked(t, "b", 1s) : works(t, "b", 1h);
   auto run = co_await t.begin(
       "run", group->run_with_body(all(works(t, "a", 1h), std::move(other)), std::move(body.run)));
+  presuppose_at_work(t, "a, b, body");
   co_await t.pass(1s);
+  presuppose(t, "body raises");
   t.expect(marked(t, "a is asked to stop"), "a failure of the body asks the children to stop");
   if (make.claims("cleanup"))
     t.expect(run.pending(), "the group waits for its children when the body has failed");
@@ -599,12 +685,14 @@ ASSAY_CLAUSE(
     .features = {"cleanup"}) {
   auto run =
       co_await begin(t, make(), all(lingers(t, "a", 1h, 3s), lingers(t, "b", 1h, 5s)), look::at_the_end);
+  presuppose_at_work(t, "a, b");
   for (int i = 0; i < 3; ++i) {
     co_await t.cancel(run);
     t.expect(run.pending(), "the group waits for its children, however often it is cancelled");
     co_await t.advance(1s);
   }
   co_await t.advance(2s);
+  presuppose_at_work(t, "b");
   t.expect(run.pending(), "the group waits for its last child");
   co_await t.settle();
   t.expect(has_ended(run), "the group ends as soon as its children have ended");
@@ -646,6 +734,7 @@ ASSAY_CLAUSE(task_group, "TG-11", must,
   held.reset();
   auto run = co_await t.begin("run", look_at_state(t, group->run(std::move(children)), watched));
   co_await t.advance(2s);
+  t.premise(run.pending(), "b is at work");
   t.expect(!watched.expired(), "a child keeps its state while it is at work");
   co_await t.settle();
   t.expect(run.done(), "the group ends with its last child");
@@ -659,6 +748,7 @@ ASSAY_SCENARIO(task_group, "TG-11", "after a failure", .features = {"lifetime"})
   held.reset();
   auto run = co_await t.begin("run", look_at_state(t, group->run(std::move(children)), watched));
   co_await t.advance(2h);
+  presuppose(t, "b raises");
   (void)run.what();
 }
 
@@ -673,6 +763,7 @@ ASSAY_CLAUSE(task_group, "TG-12", must,
     auto run = co_await begin(t, make(), all(exits(t, "a" + suffix, 1s, status), std::move(other)),
                               look::at_the_end);
     co_await t.pass(1s);
+    presuppose(t, "a" + suffix + " raises");
     t.expect(marked(t, "b" + suffix + " is asked to stop"), "an exit request asks the others to stop");
     if (cleans) t.expect(run.pending(), "an exit request waits until all children have ended");
     co_await t.pass(2s);
@@ -704,6 +795,7 @@ ASSAY_CLAUSE(task_group, "TG-13", should,
                             all(works(t, "a", 3s), fails(t, "b", 1s), fails(t, "c", 2s), works(t, "d", 4s)),
                             look::at_the_end);
   co_await t.pass(2s);
+  for (const char* const name : {"b", "c"}) presuppose(t, std::string(name) + " raises");
   t.expect(!marked(t, "a is asked to stop"), "in collect mode a failure leaves the siblings alone");
   t.expect(run.pending(), "in collect mode the group waits for all children");
   co_await t.pass(2s);
@@ -717,6 +809,7 @@ ASSAY_SCENARIO(task_group, "TG-13", "cancelled", .features = {"collect"}) {
   auto run = co_await begin(t, make({.collect = true}),
                             all(works(t, "a", 1h), fails(t, "b", 1s), std::move(other)), look::at_the_end);
   co_await t.advance(2s);
+  presuppose_at_work(t, "a, c");
   co_await t.cancel(run);
   t.expect(marked(t, "a is asked to stop"), "in collect mode a request from outside reaches the children");
   co_await t.pass(2s);
@@ -734,6 +827,7 @@ ASSAY_SCENARIO(task_group, "X-1", "", .swept = true) {
 
 ASSAY_SCENARIO(task_group, "X-5", "") {
   auto run = co_await begin(t, make(), all(waits_on(t, "a"), works(t, "b", 1h)));
+  presuppose_at_work(t, "a, b");
   co_await t.cancel(run);
   t.expect_eq(times_marked(t, "a is asked to stop"), 3,
               "in a group that was cancelled every later suspension reports so at once");
@@ -742,7 +836,9 @@ ASSAY_SCENARIO(task_group, "X-5", "") {
 
 ASSAY_SCENARIO(task_group, "X-5", "after a failure") {
   auto run = co_await begin(t, make(), all(waits_on(t, "a"), breaks(t, "b", 1s)));
+  presuppose_at_work(t, "a, b");
   co_await t.pass(1s);
+  presuppose(t, "b raises");
   t.expect_eq(times_marked(t, "a is asked to stop"), 3,
               "in a group that is ending every later suspension reports so at once");
   t.expect(has_ended(run), "the group ends when its children have heeded the request");
@@ -752,6 +848,7 @@ ASSAY_SCENARIO(task_group, "X-7", "", .why = "a weak request first, which need n
   auto group = make();
   auto run =
       co_await t.begin("run", heed_all_requests(group->run(all(works(t, "a", 1h), works(t, "b", 1h)))));
+  presuppose_at_work(t, "a, b");
   run.request(asio::cancellation_type::total);
   co_await t.settle();
   run.request(asio::cancellation_type::terminal);
@@ -763,6 +860,7 @@ ASSAY_SCENARIO(task_group, "X-8", "", .why = "a group in a group: neither makes 
   auto inner = make();
   auto nested = runs_group(*inner, all(works(t, "a", 1h), works(t, "b", 1h)));
   auto run = co_await begin(t, make(), all(std::move(nested), works(t, "c", 1h)));
+  presuppose_at_work(t, "a, b, c");
   co_await t.cancel(run);
   t.expect(run.ended(), "both groups end when the children have heeded the request");
   expect_outcome(t, run, outcome_kind::cancelled, "cancellation is neither a value nor a failure to a group");
@@ -772,7 +870,9 @@ ASSAY_SCENARIO(task_group, "X-8", "after a failure") {
   auto inner = make();
   auto nested = runs_group(*inner, all(works(t, "a", 1h), works(t, "b", 1h)));
   auto run = co_await begin(t, make(), all(std::move(nested), breaks(t, "c", 1s)));
+  presuppose_at_work(t, "a, b, c");
   co_await t.advance(2h);
+  presuppose(t, "c raises");
   t.expect(run.failed(), "the failure ends both groups");
   const outcome what = run.what();
   t.expect(!tells_cancellation(what), "an inner group that was asked to stop is no failure of the outer one",
@@ -790,7 +890,9 @@ ASSAY_SCENARIO(task_group, "X-15", "groups in groups", .features = {"cleanup"}) 
   auto inner = make();
   auto nested = runs_group(*inner, all(fails(t, "a", 1s), fails_when_asked(t, "b", 1s)));
   auto run = co_await begin(t, make(), all(std::move(nested), fails_when_asked(t, "c", 1s)));
+  presuppose_at_work(t, "a, b, c");
   co_await t.advance(2h);
+  for (const char* const name : {"a", "b", "c"}) presuppose(t, std::string(name) + " raises");
   t.expect(run.failed(), "a failure ends both groups");
   expect_told(t, run, {"a", "b", "c"});
 }
@@ -808,7 +910,9 @@ ASSAY_SCENARIO(task_group, "X-16", "", .features = {"cleanup"}) {
   auto run = co_await begin(t, make(),
                             all(works(t, "a", 1h), fails(t, "b", 1s), lingers(t, "c", 1h, 1s),
                                 fails_when_asked(t, "d", 2s), works(t, "e", 1h)));
+  presuppose_at_work(t, "a, b, c, d, e");
   co_await t.advance(2h);
+  for (const char* const name : {"b", "d"}) presuppose(t, std::string(name) + " raises");
   t.expect(run.failed(), "a group with failures fails");
   const outcome what = run.what();
   t.expect(!tells_cancellation(what), "what the group ends with tells cancellations that it caused itself",

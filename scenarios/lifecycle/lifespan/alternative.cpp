@@ -21,12 +21,13 @@ class nested_lifespan final : public contract::lifespan {
  public:
   nested_lifespan(environment& surroundings, const contract::lifespan_config&) : environment_(surroundings) {}
 
-  void add(std::string name, step start, step stop) override {
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     (void)name;  // only one failure is ever told, so nobody asks whose it is
     levels_.emplace_back(std::move(start), std::move(stop));
   }
 
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     const std::exception_ptr failure = co_await failure_of(enter(0, std::move(body)));
@@ -61,7 +62,7 @@ const implements<nested_lifespan> nested("nested", subject_kind::alternative, {}
 const implements<managed_lifespan> managed(
     "managed", subject_kind::alternative,
     {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
-                  "level_triggered", "strict_entry", "checked_destruction"}});
+                  "level_triggered", "late_refusal", "strict_entry", "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay

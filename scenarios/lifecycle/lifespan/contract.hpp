@@ -19,6 +19,7 @@
 
 #include <assay/harness/trial/feature.hpp>
 #include <assay/harness/trial/invariant.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
@@ -28,8 +29,7 @@ struct lifespan_config {
   /// `bounded_stop`: how long one stop may take before it is asked to stop (cancelled). A user has as long to end
   /// once it was asked.
   nanoseconds stop_limit = std::chrono::seconds(10);
-  /// `bounded_stop`: how long it may take after that before the next resource is stopped nevertheless. A
-  /// subject without such a limit goes on sooner.
+  /// `bounded_stop`: how long it may take after that before the next resource is stopped nevertheless.
   nanoseconds force_limit = std::chrono::seconds(5);
 };
 BOOST_DESCRIBE_STRUCT(lifespan_config, (), (stop_limit, force_limit))
@@ -50,8 +50,11 @@ class lifespan : public with_invariant<lifespan_config> {
        "A request interrupts neither what is being stopped nor a removal that `release` has begun."},
       {"attached_failures", "The outcome of `run` holds every failure, the primary one first."},
       {"level_triggered", "A request that a step ignored is not forgotten: nothing begins after it (X-5)."},
+      {"late_refusal",
+       "A user or a transient thing that comes when neither resources nor the body run is refused (LIF-10)."},
       {"strict_entry",
-       "A `run` that is entered in a cancelled scope reports cancelled and starts nothing (X-6)."},
+       "A `run` or a `release` that is entered in a cancelled scope reports cancelled, and starts or removes "
+       "nothing (X-6)."},
       {"checked_destruction", "Destroying a lifespan before its `run` has ended ends the process (X-20)."},
   };
   using contract_type = lifespan;
@@ -67,32 +70,38 @@ class lifespan : public with_invariant<lifespan_config> {
   virtual ~lifespan() = default;
 
   /// Adds a resource, before run(). A step that is called is not called again by the same run.
-  virtual void add(std::string name, step start, step stop) = 0;
+  void add(std::string name, step start, step stop) {
+    do_add(std::move(name), accounted(std::move(start), &account::steps),
+           accounted(std::move(stop), &account::steps));
+  }
 
-  /// Starts the resources in the order in which they were added, then the body, then stops what was started.
+  /// Starts the resources in the order in which they were added, then the body, then stops what was started,
+  /// and ends when the last stop has ended.
   /// Outcomes: value; the failure, or an aggregate of several with the names of resources, users, or "body";
   /// cancelled. A failure of a stop that the outcome does not hold goes to environment::report_unhandled.
   /// Called a second time, it throws rejected_error (`single_use`).
-  virtual awaitable<void> run(step body) = 0;
+  awaitable<void> run(step body);
 
   /// `users`: starts a background user of a resource that has been started; called while the body runs. It is
   /// asked to stop by cancellation. Its failure is part of the outcome of run(), or is reported as unhandled.
-  virtual void start_user(std::string /*resource*/, std::string /*name*/, step /*work*/) {
-    throw unclaimed_feature("users");
+  /// `late_refusal`: throws closed_error when nothing runs that may use it.
+  void start_user(std::string resource, std::string name, step work) {
+    do_start_user(std::move(resource), std::move(name), accounted(std::move(work), &account::users));
   }
 
   /// `bounded_stop`: the names of what outlasted its limit while it was being stopped, in that order.
   virtual std::vector<std::string> stop_timeouts() const { throw unclaimed_feature("bounded_stop"); }
 
   /// `transient`: registers a temporary thing, while the body runs. `remove` is called when it is released,
-  /// or when everything is stopped.
+  /// or when everything is stopped. `late_refusal`: as start_user.
   std::uint64_t hold(std::string name, step remove);
   /// `transient`: removes it now. Outcomes: that of `remove`.
   awaitable<void> release(std::uint64_t id);
   /// `transient`: how many are registered. Right after every turn.
   virtual std::size_t held() const { throw unclaimed_feature("transient"); }
 
-  /// LIF-9: no more things are registered than were and have not been released.
+  /// LIF-1, LIF-5: nothing is under way when the run has ended. LIF-9: no more things are registered than were and
+  /// have not been released.
   std::string invariant() const;
   void know(const made_as<config>& how) {
     with_invariant::know(how);
@@ -101,6 +110,11 @@ class lifespan : public with_invariant<lifespan_config> {
 
  protected:
   // What a subject implements.
+  virtual void do_add(std::string name, step start, step stop) = 0;
+  virtual awaitable<void> do_run(step body) = 0;
+  virtual void do_start_user(std::string /*resource*/, std::string /*name*/, step /*work*/) {
+    throw unclaimed_feature("users");
+  }
   virtual std::uint64_t do_hold(std::string /*name*/, step /*remove*/) {
     throw unclaimed_feature("transient");
   }
@@ -110,10 +124,41 @@ class lifespan : public with_invariant<lifespan_config> {
   struct account {
     // Those that may be registered.
     std::set<std::uint64_t, std::less<>, detail::harness_allocator<std::uint64_t>> held;
+    // Under way.
+    std::size_t runs = 0;
+    std::size_t steps = 0;
+    std::size_t users = 0;
+    bool has_run = false;
   };
+  static awaitable<void> walk(std::shared_ptr<account> known, std::size_t account::* which,
+                              std::shared_ptr<const step> work);
+  step accounted(step work, std::size_t account::* which) const;
+  std::string what_is_left() const;
+
   const std::shared_ptr<account> account_ = make_account<account>();
   bool has_transients_ = false;
 };
+
+inline boost::asio::awaitable<void> lifespan::walk(std::shared_ptr<account> known,
+                                                   std::size_t account::* which,
+                                                   std::shared_ptr<const step> work) {
+  const counted here(known, which);
+  co_await (*work)();
+}
+
+inline lifespan::step lifespan::accounted(step work, std::size_t account::* which) const {
+  const detail::harness_section section;
+  auto kept = std::make_shared<const step>(std::move(work));
+  return [known = account_, which, kept = std::move(kept)] { return walk(known, which, kept); };
+}
+
+inline boost::asio::awaitable<void> lifespan::run(step body) {
+  const std::shared_ptr<account> known = account_;
+  const counted under_way(known, &account::runs);
+  known->has_run = true;
+  step work = accounted(std::move(body), &account::steps);
+  co_await do_run(std::move(work));
+}
 
 inline std::uint64_t lifespan::hold(std::string name, step remove) {
   const std::uint64_t id = do_hold(std::move(name), std::move(remove));
@@ -127,8 +172,18 @@ inline boost::asio::awaitable<void> lifespan::release(std::uint64_t id) {
   known->held.erase(id);
 }
 
+inline std::string lifespan::what_is_left() const {
+  if (!in_process() || !account_->has_run || account_->runs > 0) return {};
+  if (account_->steps > 0)
+    return exceeded("LIF-1: steps are under way when the run has ended", 0, account_->steps);
+  if (account_->users > 0)
+    return exceeded("LIF-5: users are at work when the run has ended", 0, account_->users);
+  return {};
+}
+
 inline std::string lifespan::invariant() const {
-  if (!has_transients_) return {};
+  std::string left = what_is_left();
+  if (!left.empty() || !has_transients_) return left;
   const look now(*this);
   if (!now) return {};
   const std::size_t registered = held();

@@ -43,7 +43,8 @@ namespace assay {
 /// How its limits can be wrong.
 BOOST_DEFINE_ENUM_CLASS(limit_defect, none, stop_is_not_bounded, limit_is_a_constant, limits_overflow,
                         waits_for_whoever_ignores_it, stop_is_not_asked, timeouts_are_not_reported,
-                        everything_in_time_is_reported)
+                        everything_in_time_is_reported, goes_on_at_the_stop_limit, takes_late_comers,
+                        waits_for_those_left_behind_no_more)
 
 class managed_lifespan final : public contract::lifespan {
  public:
@@ -60,11 +61,22 @@ class managed_lifespan final : public contract::lifespan {
     if (checked_ && running_ && !watch_.ending()) std::abort();  // destroyed before its run has ended
   }
 
-  void add(std::string name, step start, step stop) override {
+  std::vector<std::string> stop_timeouts() const override {
+    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
+    if (wrong_ != limit_defect::everything_in_time_is_reported) return timed_out_;
+    std::vector<std::string> all;
+    for (const auto& each : resources_) all.insert(all.begin(), each->name);
+    return all;
+  }
+
+  std::size_t held() const override { return held_.size(); }
+
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     resources_.push_back(std::make_unique<resource>(std::move(name), std::move(start), std::move(stop)));
   }
 
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (std::exchange(entered_, true)) throw contract::rejected_error("a lifespan runs once");
@@ -83,8 +95,8 @@ class managed_lifespan final : public contract::lifespan {
     throw_outcome();
   }
 
-  void start_user(std::string resource_name, std::string name, step work) override {
-    if (!accepting_) throw contract::closed_error();
+  void do_start_user(std::string resource_name, std::string name, step work) override {
+    refuse_late_comers();
     for (const auto& each : resources_) {
       if (each->name != resource_name) continue;
       each->users.remove_if([](const task_ptr& one) { return one->over; });
@@ -94,19 +106,8 @@ class managed_lifespan final : public contract::lifespan {
     throw contract::rejected_error("no such resource");
   }
 
-  std::vector<std::string> stop_timeouts() const override {
-    if (wrong_ == limit_defect::timeouts_are_not_reported) return {};
-    if (wrong_ != limit_defect::everything_in_time_is_reported) return timed_out_;
-    std::vector<std::string> all;
-    for (const auto& each : resources_) all.insert(all.begin(), each->name);
-    return all;
-  }
-
-  std::size_t held() const override { return held_.size(); }
-
- protected:
   std::uint64_t do_hold(std::string name, step remove) override {
-    if (!accepting_) throw contract::closed_error();
+    refuse_late_comers();
     held_.emplace(++last_id_, std::make_pair(std::move(name), std::move(remove)));
     return last_id_;
   }
@@ -181,6 +182,9 @@ class managed_lifespan final : public contract::lifespan {
     if (wrong == limit_defect::waits_for_whoever_ignores_it) limits.force_limit = endless;
     if (wrong != limit_defect::limits_overflow) return limits;
     return {overflowing_limit(limits.stop_limit), overflowing_limit(limits.force_limit)};
+  }
+  void refuse_late_comers() const {
+    if (!accepting_ && wrong_ != limit_defect::takes_late_comers) throw contract::closed_error();
   }
   static time_point after(time_point when, std::chrono::nanoseconds limit) {
     return deadline_after(when, limit);
@@ -289,6 +293,7 @@ class managed_lifespan final : public contract::lifespan {
       step stop = last.stop;
       co_await stop_one(std::move(name), std::move(stop));
     }
+    if (wrong_ == limit_defect::waits_for_those_left_behind_no_more) co_return;
     for (const task_ptr& one : left_) co_await wait_for(one, never);
   }
   awaitable<void> stop_one(std::string name, step stop) {
@@ -300,7 +305,9 @@ class managed_lifespan final : public contract::lifespan {
     // A stop that has no time begins all the same.
     while (!stopping->at_work && !stopping->over) co_await boost::asio::post(boost::asio::use_awaitable);
     if (wrong_ != limit_defect::stop_is_not_asked) ask(stopping);
-    const bool obeyed = co_await wait_for(stopping, after(limit, limits_.force_limit));
+    const time_point force_limit =
+        wrong_ == limit_defect::goes_on_at_the_stop_limit ? limit : after(limit, limits_.force_limit);
+    const bool obeyed = co_await wait_for(stopping, force_limit);
     if (!obeyed) left_.push_back(stopping);
   }
 

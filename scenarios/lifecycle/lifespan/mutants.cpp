@@ -37,7 +37,7 @@ BOOST_DEFINE_ENUM_CLASS(defect, none, error_skips_all_closing, partial_start_lea
                         cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked,
                         runs_twice, user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped,
                         released_stays_registered, counts_what_it_removes_twice, transient_outlives_the_run,
-                        cancelled_release_leaks)
+                        cancelled_release_leaks, last_stop_is_not_awaited)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
@@ -116,11 +116,14 @@ class plain_lifespan final : public contract::lifespan {
   plain_lifespan(asio::any_io_executor executor, const contract::lifespan_config&, defect wrong)
       : executor_(std::move(executor)), wrong_(wrong) {}
 
-  void add(std::string name, step start, step stop) override {
+  std::size_t held() const override { return transients_.size() + removing_; }
+
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     resources_.push_back(std::make_unique<resource>(std::move(name), std::move(start), std::move(stop)));
   }
 
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     if (entered_ && !is(defect::runs_twice)) throw contract::rejected_error("entered twice");
     if (is(defect::entry_is_not_checked)) {
       co_await asio::this_coro::reset_cancellation_state();
@@ -135,7 +138,7 @@ class plain_lifespan final : public contract::lifespan {
     throw_outcome();
   }
 
-  void start_user(std::string resource_name, std::string name, step work) override {
+  void do_start_user(std::string resource_name, std::string name, step work) override {
     for (auto& each : resources_) {
       if (each->name != resource_name) continue;
       each->users->spawn(std::move(name), call(std::move(work)));
@@ -143,9 +146,6 @@ class plain_lifespan final : public contract::lifespan {
     }
   }
 
-  std::size_t held() const override { return transients_.size() + removing_; }
-
- protected:
   std::uint64_t do_hold(std::string name, step remove) override {
     (void)name;
     transients_.emplace_back(++last_id_, std::move(remove));
@@ -334,6 +334,10 @@ class plain_lifespan final : public contract::lifespan {
     for (resource* const each : order) {
       if (!is(defect::user_is_stopped_last)) co_await shield(stop_users(*each));
       const std::size_t before = failures_.size();
+      if (is(defect::last_stop_is_not_awaited) && each == order.back()) {
+        asio::co_spawn(executor_, call(each->stop), [](const std::exception_ptr&) {});
+        co_return;
+      }
       if (!skip) co_await stop_one(each->name, each->stop);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
     }
@@ -414,6 +418,8 @@ const mutants<plain_lifespan, defect> wrong(
                    {"LIF-6", "what was started before the cancellation is stopped"}}),
         defective(defect::closes_in_start_order, "LIF-m2: closes in the order of starting",
                   {{"LIF-1", "stop in reverse order"}}),
+        defective(defect::last_stop_is_not_awaited, "the run ends while the last stop goes on",
+                  {{"LIF-1", "steps are under way when the run has ended"}}, {"LIF-2", "LIF-4"}),
         defective(defect::starts_all_at_once, "starts the resources concurrently",
                   {{"LIF-1", "resources start in order"}}, {"LIF-2", "LIF-6", "X-5"}),
         defective(defect::stops_all_at_once, "stops the resources concurrently",
@@ -485,9 +491,10 @@ const mutants<plain_lifespan, defect> wrong(
                   {{"LIF-9", "removed once, cancelled or not"}}),
     });
 
-const std::vector<std::string> with_limits = {"users",           "bounded_stop",  "single_use",
-                                              "transient",       "shielded_stop", "attached_failures",
-                                              "level_triggered", "strict_entry",  "checked_destruction"};
+const std::vector<std::string> with_limits = {
+    "users",         "bounded_stop",       "single_use",      "transient",
+    "shielded_stop", "attached_failures",  "level_triggered", "late_refusal",
+    "strict_entry",  "checked_destruction"};
 const mutants<managed_lifespan, limit_defect> wrong_limits(
     with_limits,
     {
@@ -502,6 +509,15 @@ const mutants<managed_lifespan, limit_defect> wrong_limits(
                   {{"LIF-7", "although a stop ignores its request"}}),
         defective(limit_defect::stop_is_not_asked, "a stop that has outlasted its limit is not asked to stop",
                   {{"LIF-7", "is asked to stop at its limit"}}, {"X-11"}),
+        defective(limit_defect::goes_on_at_the_stop_limit,
+                  "the next resource is stopped as soon as a stop was asked to stop",
+                  {{"LIF-7", "the next resource waits"}}, {"LIF-1"}),
+        defective(limit_defect::waits_for_those_left_behind_no_more,
+                  "the run ends although a stop that was left behind goes on",
+                  {{"LIF-1", "under way when the run has ended"}}, {"LIF-5", "LIF-7"}),
+        defective(limit_defect::takes_late_comers,
+                  "what comes before the run or too late is registered, and never stopped",
+                  {{"LIF-10", "are refused"}}),
         defective(limit_defect::timeouts_are_not_reported, "nobody learns what timed out",
                   {{"LIF-7", "the stack reports what timed out"}}),
         defective(limit_defect::everything_in_time_is_reported, "every resource is reported as timed out",
@@ -516,10 +532,11 @@ class unchecked_lifespan final : public contract::lifespan {
     env.owner().keep(life_);
   }
 
-  void add(std::string name, step start, step stop) override {
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     life_->add(std::move(name), std::move(start), std::move(stop));
   }
-  awaitable<void> run(step body) override { return life_->run(std::move(body)); }
+  awaitable<void> do_run(step body) override { return life_->run(std::move(body)); }
 
  private:
   std::shared_ptr<managed_lifespan> life_;

@@ -49,23 +49,23 @@ class reference_lifespan final : public contract::lifespan {
   reference_lifespan(const boost::asio::any_io_executor& executor, const contract::lifespan_config& limits)
       : life_(executor, {.stop_limit = limits.stop_limit, .force_limit = limits.force_limit}) {}
 
-  void add(std::string name, step start, step stop) override {
+  std::vector<std::string> stop_timeouts() const override { return life_.stop_timeouts(); }
+  std::size_t held() const override { return life_.held(); }
+
+ protected:
+  void do_add(std::string name, step start, step stop) override {
     life_.add(std::move(name), std::move(start), std::move(stop));
   }
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     return translated(life_.run(std::move(body)), rethrow_as_contract);
   }
-  void start_user(std::string, std::string name, step work) override {
+  void do_start_user(std::string, std::string name, step work) override {
     try {
       life_.spawn(std::move(name), call(std::move(work)));
     } catch (const reference::closed&) {
       throw contract::closed_error();
     }
   }
-  std::vector<std::string> stop_timeouts() const override { return life_.stop_timeouts(); }
-  std::size_t held() const override { return life_.held(); }
-
- protected:
   std::uint64_t do_hold(std::string name, step remove) override {
     try {
       return life_.hold(std::move(name), std::move(remove));
@@ -86,7 +86,7 @@ class reference_lifespan final : public contract::lifespan {
 const implements<reference_lifespan> registered(
     "reference", subject_kind::reference,
     {.features = {"users", "bounded_stop", "single_use", "transient", "shielded_stop", "attached_failures",
-                  "level_triggered", "strict_entry", "checked_destruction"}});
+                  "level_triggered", "late_refusal", "strict_entry", "checked_destruction"}});
 
 }  // namespace
 }  // namespace assay

@@ -6,6 +6,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/lifecycle/lifespan/contract.hpp>
 
@@ -73,6 +76,12 @@ struct world {
   nanoseconds asked_at{0};  // when a step was last asked to stop
   nanoseconds begun_at{0};  // when a step last began
 };
+
+// What a scenario presupposes: this has happened, or is what happened last.
+void presuppose(const world& w, const std::string& what) { w.t.premise(w.happened(what), what); }
+void presuppose_last(const world& w, const std::string& what) {
+  w.t.premise(w.last() == what, what + " is the latest");
+}
 
 bool is_user(const std::string& step) { return step.starts_with("user"); }
 
@@ -244,7 +253,7 @@ void expect_order(trial& t, const world& w) {
 ASSAY_CLAUSE(
     lifespan, "LIF-1", must,
     "Resources start in the order in which they were added, one after the other, then the body runs; "
-    "they stop in exact reverse order, one after the other.") {
+    "they stop in exact reverse order, one after the other, and the run ends when the last stop has ended.") {
   for (const std::size_t count : {0U, 1U, 3U}) {
     world w(t);
     const words names = first_of(three(), count);
@@ -288,6 +297,7 @@ ASSAY_CLAUSE(
     w.plans[step].how = conduct::fails;
     auto life = of_three(w, make);
     auto run = co_await run_through(w, *life, 20ms);
+    presuppose(w, step + ": failed");
     t.expect(run.failed(), "a run whose start failed fails");
     const words labels = labels_of(run);
     t.expect(contains(labels, step), "the outcome holds the failure of the start");
@@ -303,6 +313,7 @@ ASSAY_SCENARIO(lifespan, "LIF-2", "stop failures attached", .features = {"attach
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  for (const char* const step : {"start c", "stop b"}) presuppose(w, std::string(step) + ": failed");
   t.expect_eq(labels_of(run), words({"start c", "stop b"}),
               "the failure of the start comes first, that of the stop is attached");
   words tasks;
@@ -335,6 +346,7 @@ ASSAY_CLAUSE(
   w.plans["body"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_through(w, *life, 20ms);
+  presuppose(w, "body: failed");
   expect_stopped(t, w, "everything is stopped if the body fails");
   t.expect_eq(labels_of(run), words({"body"}), "the run ends with the failure of the body");
 }
@@ -344,6 +356,7 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "cancelled") {
   w.plans["body"].how = conduct::waits;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  presuppose(w, "body");
   t.expect(run.pending() && w.those("stop ", "").empty(), "nothing is stopped while the body runs");
   run.cancel();
   co_await ends_within(t, run, 20ms);
@@ -356,6 +369,8 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "shielded", .features = {"shielded_stop"}, .sw
   auto life = of_three(w, make);
   auto run = co_await run_through(w, *life, 50ms, as_victim);
   t.expect(run.done() || run.cancelled(), "the run has ended, well or cancelled");
+  t.sometimes("a request came while things were being stopped",
+              w.happened("body: ended") && run.state()->cancels() > 0);
   t.expect_eq(w.those("stop ", ": cancelled"), words(), "no stop is interrupted");
 }
 
@@ -386,6 +401,7 @@ ASSAY_CLAUSE(lifespan, "LIF-4", must,
     auto life = of_three(w, make);
     auto run = co_await run_through(w, *life, 20ms);
     (void)run.what();
+    presuppose(w, step + ": failed");
     expect_stopped(t, w, "a stop that fails skips no other");
     t.expect_eq(t.times_observed(step), 1U, "the failure of the stop is reported once");
   }
@@ -462,6 +478,7 @@ ASSAY_CLAUSE(
     w.plans["body"].pause = 5ms;
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
     co_await t.advance(4ms);
+    t.premise(w.happened("body") && !w.happened("body: ended"), "the body is at work");
     t.expect(w.happened(first) && w.happened(second), "users run beside the body");
     t.expect(!w.happened(first + ": cancelled"), "a user is not asked to stop while the body runs");
     co_await ends_within(t, run, 200ms);
@@ -480,6 +497,7 @@ ASSAY_SCENARIO(lifespan, "LIF-5", "a user that fails", .features = {"users"}) {
   auto run = t.start("run", life->run(users_then_body(w, *life, users)));
   co_await ends_within(t, run, 50ms);
   (void)run.what();
+  presuppose(w, "user 1: failed");
   t.expect_eq(t.times_observed("user 1"), 1U, "the failure of a user is reported once");
   for (const user_of& user : users) expect_users_gone(t, w, user);
 }
@@ -513,7 +531,7 @@ ASSAY_CLAUSE(
     w.plans[step] = {conduct::waits, 0ms, 5ms};
     auto life = of_three(w, make);
     auto run = co_await run_for(w, *life, 20ms);
-    t.expect(run.pending() && w.happened(step), "a start that waits is waited for");
+    t.premise(run.pending() && w.last() == step, "the start is at work");
     run.cancel();
     co_await ends_within(t, run, 50ms);
     t.expect(run.cancelled(), "a run whose start was cancelled ends cancelled");
@@ -530,9 +548,11 @@ ASSAY_SCENARIO(lifespan, "LIF-6", "started nevertheless") {
   w.plans["start b"] = {conduct::stubborn, 10ms};
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 5ms);
+  presuppose_last(w, "start b");
   co_await t.cancel(run);
   t.expect_eq(w.those("stop ", ""), words(), "nothing is stopped while the start goes on");
   co_await ends_within(t, run, 50ms);
+  presuppose(w, "start b: ended");
   expect_stopped(t, w, "a resource that started nevertheless is stopped");
 }
 
@@ -573,13 +593,14 @@ ASSAY_CLAUSE(
     const assay::contract::lifespan_config limits = {limit, 5ms};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 6ms);
-    t.expect_eq(w.last(), "stop b", "the stop has begun");
+    presuppose_last(w, "stop b");
     const nanoseconds due = w.begun_at + limit - t.elapsed();
     co_await t.advance(due);
     t.expect_eq(w.last(), "stop b", "a stop is not interrupted before its limit");
     t.expect_eq(life->stop_timeouts(), words(), "nothing has timed out before its limit");
     co_await t.settle();
     t.expect_eq(w.asked_at, t.elapsed(), "a stop is asked to stop at its limit");
+    t.expect(!w.happened("stop a"), "the next resource waits for a stop that was asked, and cleans up");
     co_await t.advance(6ms);
     t.expect(w.happened("stop a"), "the next resource is stopped within the limits");
     co_await ends_within(t, run, 20ms);
@@ -595,8 +616,11 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a stop that ignores the request", .features =
     const assay::contract::lifespan_config limits = {10ms, force};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 6ms);
+    presuppose_last(w, "stop b");
     const nanoseconds due = w.begun_at + limits.stop_limit + force - t.elapsed();
-    co_await t.pass(due);
+    co_await t.advance(due);
+    t.expect(!w.happened("stop a"), "the force limit is not cut short");
+    co_await t.settle();
     t.expect(w.happened("stop a"), "the next resource is stopped although a stop ignores its request");
     t.expect_eq(life->stop_timeouts(), words({"b"}), "the stack reports what timed out");
     co_await ends_within(t, run, 2s);
@@ -614,6 +638,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "a user that ignores the request", .features =
     const std::vector<user_of> users = {{"c", user}};
     auto run = t.start("run", life->run(users_then_body(w, *life, users)));
     co_await t.pass(4ms);
+    presuppose(w, "body: ended");
     const nanoseconds asked = t.elapsed();
     t.expect_eq(w.asked_at, asked, "a user is asked to stop as soon as stopping begins");
     co_await t.advance(limit);
@@ -648,6 +673,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme durations", .features = {"bounded_sto
     const assay::contract::lifespan_config limits = {limit, 5ms};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 20ms);
+    presuppose(w, "stop b");
     t.expect_eq(w.happened("stop b: cancelled"), !endless,
                 "a stop is asked to stop at its limit, and not before: " + time);
     t.expect_eq(w.happened("stop a"), !endless,
@@ -669,6 +695,7 @@ ASSAY_SCENARIO(lifespan, "LIF-7", "extreme force limits", .features = {"bounded_
     const assay::contract::lifespan_config limits = {10ms, limit};
     auto life = of_three(w, make, limits);
     auto run = co_await run_for(w, *life, 30ms);
+    presuppose(w, "stop b");
     t.expect_eq(w.happened("stop a"), !endless,
                 "the next resource waits for the limit, and no longer: " + time);
     co_await ends_within(t, run, assay::long_time);
@@ -697,6 +724,7 @@ ASSAY_CLAUSE(lifespan, "LIF-8", should,
   world w(t);
   auto life = of_three(w, make);
   auto run = co_await t.begin("run", life->run(step_of(w, "body")));
+  presuppose_last(w, "start a");
   auto beside = t.start("run beside it", life->run(step_of(w, "second body")));
   co_await t.advance(50ms);
   t.expect(beside.rejected(), "a second run beside the first is refused");
@@ -781,8 +809,38 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "a removal that fails", .features = {"transien
   lifespan& reached = *life;
   auto run = t.start("run", life->run([&w, &reached] { return release_one_that_fails(w, reached); }));
   co_await t.advance(20ms);
+  presuppose(w, "remove file: failed");
   t.expect(run.done(), "the failure of a removal belongs to who asked for it");
   t.expect_eq(w.those("remove ", ""), words({"file"}), "a removal that fails is not repeated");
+}
+
+namespace {
+
+asio::awaitable<void> release_again(world& w, lifespan& life, std::uint64_t id) {
+  co_await life.release(id);
+  w.note("released again");
+}
+
+// Once beside the removal, and once after it.
+asio::awaitable<void> release_three_times(world& w, lifespan& life, trial& t) {
+  const auto id = life.hold("file", step_of(w, "remove file"));
+  auto beside = t.start("release", release_again(w, life, id));
+  co_await life.release(id);
+  co_await release_again(w, life, id);
+  (void)beside.what();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(lifespan, "LIF-9", "released more than once", .features = {"transient"}) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  auto run = t.start("run", life->run([&w, &reached, &t] { return release_three_times(w, reached, t); }));
+  co_await ends_within(t, run, 20ms);
+  t.expect(run.done(), "a release of what was removed does nothing");
+  t.expect_eq(w.those("remove ", ""), words({"file"}), "a transient thing is removed once");
+  t.expect_eq(life->held(), 0U, "nothing is registered after the run");
 }
 
 ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_stop"}, .swept = true) {
@@ -798,17 +856,68 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "swept", .features = {"transient", "shielded_s
   t.expect_eq(life->held(), 0U, "nothing is registered after the run");
 }
 
+// ---- too early, or too late
+
+namespace {
+
+void expect_refusal(world& w, lifespan& life, const std::string& when) {
+  int refused = 0;
+  try {
+    (void)life.hold("late", step_of(w, "remove late"));
+  } catch (const assay::contract::closed_error&) {
+    ++refused;
+  }
+  try {
+    life.start_user("a", "user late", step_of(w, "user late"));
+  } catch (const assay::contract::closed_error&) {
+    ++refused;
+  }
+  w.t.expect_eq(refused, 2, "a thing and a user that come " + when + " are refused");
+}
+
+asio::awaitable<void> stop_and_try(world& w, lifespan& life) {
+  expect_refusal(w, life, "while things are being stopped");
+  co_await take(w, "stop a", 0);
+}
+
+}  // namespace
+
+ASSAY_CLAUSE(
+    lifespan, "LIF-10", must,
+    "A user or a transient thing that comes when neither resources nor the body run (before the run, "
+    "while things are being stopped, after the run) is refused at once, and nothing of it begins.",
+    .features = {"late_refusal", "users", "transient"}) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  life->add("a", step_of(w, "start a"), [&w, &reached] { return stop_and_try(w, reached); });
+  expect_refusal(w, *life, "before the run");
+  auto run = co_await run_through(w, *life, 20ms);
+  presuppose(w, "stop a: ended");
+  t.expect(run.done(), "the run has ended well");
+  expect_refusal(w, *life, "after the run");
+  co_await t.advance(20ms);
+  t.expect(!w.happened("user late") && !w.happened("remove late"), "nothing of what was refused begins");
+}
+
 // ---- what every pattern promises
 
 ASSAY_SCENARIO(lifespan, "X-5", "", .features = {"level_triggered"}) {
-  world w(t);
-  w.plans["start b"] = {conduct::stubborn, 10ms};
-  auto life = of_three(w, make);
-  auto run = co_await run_for(w, *life, 5ms);
-  run.cancel();
-  co_await t.advance(50ms);
-  t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
-  t.expect(!w.happened("start c") && !w.happened("body"), "nothing begins after the request");
+  for (const std::size_t ignoring : {1U, 2U}) {
+    world w(t);
+    const words names = three();
+    const std::string step = "start " + names[ignoring];
+    w.plans[step] = {conduct::stubborn, 10ms};
+    auto life = of_three(w, make);
+    auto run = co_await run_for(w, *life, 5ms);
+    presuppose_last(w, step);
+    run.cancel();
+    co_await t.advance(50ms);
+    presuppose(w, step + ": ended");
+    t.expect(run.cancelled(), "a request that a step ignored is not forgotten");
+    t.expect_eq(w.those("start ", "").size(), ignoring + 1, "no start begins after the request");
+    t.expect(!w.happened("body"), "the body does not begin after the request");
+  }
 }
 
 namespace {
@@ -831,11 +940,39 @@ ASSAY_SCENARIO(lifespan, "X-6", "", .features = {"strict_entry"}, .sim_only = tr
   t.expect_eq(w.log, words(), "and starts nothing");
 }
 
+namespace {
+
+asio::awaitable<void> release_when_cancelled(world& w, lifespan& life) {
+  const auto id = life.hold("file", step_of(w, "remove file"));
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await assay::failure_of(assay::sleep_for_ever());
+  const std::exception_ptr failure = co_await assay::failure_of(life.release(id));
+  w.t.expect(failure && assay::is_cancellation(failure), "a release in a cancelled scope reports cancelled");
+  w.t.expect_eq(w.those("remove ", ""), words(), "and removes nothing");
+  w.t.expect_eq(life.held(), 1U, "what was not removed is registered");
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(lifespan, "X-6", "release", .features = {"strict_entry", "transient"}, .sim_only = true) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  auto run =
+      co_await t.begin("run", life->run([&w, &reached] { return release_when_cancelled(w, reached); }));
+  t.premise(life->held() == 1, "the body waits");
+  run.cancel();
+  co_await ends_within(t, run, 20ms);
+  (void)run.what();
+  t.expect_eq(w.those("remove ", ": ended"), words({"file"}), "it is removed when everything is stopped");
+}
+
 ASSAY_SCENARIO(lifespan, "X-7", "", .features = {"shielded_stop"}) {
   world w(t);
   w.plans["body"] = {conduct::waits, 0ms, 5ms};
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.request(asio::cancellation_type::partial);
   co_await t.settle();
   for (int i = 0; i < 12; ++i) {  // while the body cleans up, and then while things are being stopped
@@ -851,7 +988,7 @@ ASSAY_SCENARIO(lifespan, "X-9", "", .features = {"shielded_stop"}) {
   auto life = of_three(w, make);
   auto run = t.start("run, then wait", run_then_wait(*life, step_of(w, "body")));
   co_await t.advance(5ms);
-  t.expect(w.happened("body: ended") && run.pending(), "things are being stopped");
+  t.premise(w.happened("body: ended") && !w.happened("stop a"), "things are being stopped");
   run.cancel();
   co_await t.advance(20ms);
   t.expect_eq(sorted(w.those("stop ", ": ended")), three(), "the request interrupts no stop");
@@ -883,6 +1020,7 @@ ASSAY_SCENARIO(lifespan, "X-10", "", .features = {"shielded_stop"}) {
     auto life = of_three(w, make);
     auto run = t.start("run, then wait", run_and_compare(t, *life, step_of(w, body), throwing));
     co_await t.advance(20ms);
+    presuppose(w, body + ": failed");
     t.expect(run.pending(), "the caller goes on after the run");
     co_await t.cancel(run);
     t.expect(run.cancelled(), "the caller can be cancelled after the run");
@@ -897,9 +1035,11 @@ ASSAY_SCENARIO(lifespan, "X-11", "", .features = {"bounded_stop", "shielded_stop
   const assay::contract::lifespan_config limits = {10ms, 5ms};
   auto life = of_three(w, make, limits);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.cancel();
   co_await ends_within(t, run, 60ms);
   (void)run.what();
+  for (const char* const step : {"stop c", "stop b"}) presuppose(w, step);
 }
 
 ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
@@ -908,8 +1048,12 @@ ASSAY_SCENARIO(lifespan, "X-17", "", .features = {"attached_failures"}) {
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 20ms);
+  for (const char* const step : {"body", "stop b"}) presuppose(w, std::string(step) + ": failed");
   t.expect_eq(labels_of(run), words({"body", "stop b"}),
               "the failure of a stop does not replace that of the body");
+  words tasks;
+  for (const auto& member : run.what().members) tasks.push_back(member.task);
+  t.expect_eq(tasks, words({"body", "b"}), "each failure has the name of what failed");
 }
 
 ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
@@ -918,9 +1062,20 @@ ASSAY_SCENARIO(lifespan, "X-18", "", .features = {"attached_failures"}) {
   w.plans["stop b"].how = conduct::fails;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   run.cancel();
   co_await t.advance(20ms);
+  presuppose(w, "stop b: failed");
   t.expect_eq(labels_of(run), words({"stop b"}), "a failure beats the cancellation");
+}
+
+ASSAY_SCENARIO(lifespan, "X-20", "never run", .features = {"checked_destruction"},
+               .why = "what was never entered may go: the process goes on") {
+  world w(t);
+  auto life = of_three(w, make);
+  life.reset();
+  co_await t.settle();
+  t.expect_eq(w.log, words(), "a lifespan that was never run does nothing");
 }
 
 ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
@@ -928,6 +1083,7 @@ ASSAY_SCENARIO(lifespan, "X-20", "", .features = {"checked_destruction"}, .expec
   w.plans["body"].how = conduct::waits;
   auto life = of_three(w, make);
   auto run = co_await run_for(w, *life, 10ms);
+  presuppose_last(w, "body");
   life.reset();
   t.fail("a lifespan was destroyed before its run had ended, and nobody noticed");
   run.cancel();

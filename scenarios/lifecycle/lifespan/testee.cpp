@@ -9,19 +9,19 @@ class lifespan_in_testee final : public testee::proxy_of<contract::lifespan> {
  public:
   using proxy_of::proxy_of;
 
-  void add(std::string name, step start, step stop) override {
-    call_now("add", args("name", name, "start", std::move(start), "stop", std::move(stop)));
-  }
-  awaitable<void> run(step body) override { return call("run", args("body", std::move(body))); }
-  void start_user(std::string resource, std::string name, step work) override {
-    call_now("start_user", args("resource", resource, "name", name, "work", std::move(work)));
-  }
   std::vector<std::string> stop_timeouts() const override {
     return ask<std::vector<std::string>>("stop_timeouts");
   }
   std::size_t held() const override { return ask<std::size_t>("held"); }
 
  protected:
+  void do_add(std::string name, step start, step stop) override {
+    call_now("add", args("name", name, "start", std::move(start), "stop", std::move(stop)));
+  }
+  awaitable<void> do_run(step body) override { return call("run", args("body", std::move(body))); }
+  void do_start_user(std::string resource, std::string name, step work) override {
+    call_now("start_user", args("resource", resource, "name", name, "work", std::move(work)));
+  }
   std::uint64_t do_hold(std::string name, step remove) override {
     return call_now<std::uint64_t>("hold", args("name", name, "remove", std::move(remove)));
   }
