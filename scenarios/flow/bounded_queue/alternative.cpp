@@ -26,6 +26,15 @@ const implements<alternative_queue> last_come("hand_back_queue", subject_kind::a
                                               {.features = all_features()}, false);
 const implements<alternative_queue> first_come("fair_hand_back_queue", subject_kind::alternative,
                                                {.features = all_features("fair")}, true);
+// Capacity 0 is a rendezvous, in which delivery wins.
+std::vector<std::string> meeting_features() {
+  std::vector<std::string> all = all_features("rendezvous");
+  std::erase(all, "reject_zero");
+  return all;
+}
+const implements<alternative_queue> meeting("meeting_queue", subject_kind::alternative,
+                                            {.features = meeting_features()}, false, queue_defect::none,
+                                            true);
 // Kotlin's rule, a defect in whoever does not claim it: pushers that are parked when the queue is closed stay, and commit
 // as there is room.
 const implements<alternative_queue> late_close("late_closing_queue", subject_kind::alternative,

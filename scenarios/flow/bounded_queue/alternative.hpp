@@ -50,7 +50,10 @@ BOOST_DEFINE_ENUM_CLASS(queue_defect, none,
   forgets_the_peak, looking_resets_the_peak, looking_raises_the_peak, leaks_what_is_left, begins_although_cancelled,
   woken_pusher_goes_to_the_back, wake_up_of_a_cancelled_waiter_is_lost, resumes_inside_the_push,
   destruction_is_not_checked, drops_what_it_got_late, denies_that_it_was_admitted_late,
-    forgets_a_request_that_met_an_item, keeps_a_record_of_every_timeout)
+  forgets_a_request_that_met_an_item, keeps_a_record_of_every_timeout,
+  close_takes_back_what_was_served, meets_who_is_cancelled,
+  last_done_frees_one_joiner, second_push_of_a_turn_wakes_nobody, close_wakes_one_of_each,
+  timed_waiters_outlive_close, dropping_admits_nobody, places_wear_out)
 // clang-format on
 
 class alternative_queue final : public contract::bounded_queue {
@@ -64,11 +67,13 @@ class alternative_queue final : public contract::bounded_queue {
             "statistics", "lifetime", "strict_entry", "posted_wakeups"};
   }
 
-  /// `fair`: first come, first served.
-  alternative_queue(asio::any_io_executor executor, const config& how, bool fair, queue_defect wrong = none)
+  /// `fair`: first come, first served. `meets`: capacity 0 is a rendezvous. There a pop that was served and cancelled keeps
+  /// its item: the push has ended, and there is no place to hand the item back to.
+  alternative_queue(asio::any_io_executor executor, const config& how, bool fair, queue_defect wrong = none,
+                    bool meets = false)
       : executor_(std::move(executor)),
         watch_(executor_),
-        capacity_(checked_capacity(how, wrong)),
+        capacity_(checked_capacity(how, wrong, meets || wrong == meets_who_is_cancelled)),
         fair_(fair && wrong != serves_the_last_parked_first),
         wrong_(wrong) {}
 
@@ -84,6 +89,7 @@ class alternative_queue final : public contract::bounded_queue {
   void close() override {
     const bool again = std::exchange(closed_, true);
     if (is(close_discards) || (again && is(second_close_discards))) buffer_.clear();
+    if (is(timed_waiters_outlive_close) || is(close_wakes_one_of_each)) return wake_some();
     if (!is(close_leaves_pushers)) wake_all(pushers_);
     if (!is(close_leaves_poppers)) wake_all(poppers_);
   }
@@ -142,6 +148,7 @@ class alternative_queue final : public contract::bounded_queue {
   }
 
   item do_try_pop() override {
+    if (buffer_.empty() && capacity_ == 0 && !pushers_.empty()) admit_one();
     if (!buffer_.empty()) return take_buffered();
     if (closed_) throw contract::closed_error();
     return {};
@@ -174,7 +181,9 @@ class alternative_queue final : public contract::bounded_queue {
 
   item do_drop_oldest() override {
     if (buffer_.empty()) return {};
+    dropping_ = true;
     item dropped = take_buffered();
+    dropping_ = false;
     if (!is(dropped_items_still_count)) --unfinished_;
     check_joiners();
     return dropped;
@@ -194,8 +203,8 @@ class alternative_queue final : public contract::bounded_queue {
 
   bool is(queue_defect what) const noexcept { return wrong_ == what; }
 
-  static std::size_t checked_capacity(const config& how, queue_defect wrong) {
-    if (how.capacity > 0) return static_cast<std::size_t>(how.capacity);
+  static std::size_t checked_capacity(const config& how, queue_defect wrong, bool meets) {
+    if (how.capacity > 0 || (how.capacity == 0 && meets)) return static_cast<std::size_t>(how.capacity);
     const bool tolerated = wrong == (how.capacity == 0 ? treats_zero_as_one : accepts_negative);
     if (!tolerated) throw contract::rejected_error("the capacity must be at least 1");
     return 1;
@@ -269,9 +278,23 @@ class alternative_queue final : public contract::bounded_queue {
   void wake_all(waiters& parked) {
     while (!parked.empty()) serve(parked, *parked.front(), fate::closed);
   }
+  // The defects: of those who are parked when the queue is closed, not all are woken.
+  void wake_some() {
+    for (waiters* const parked : {&pushers_, &poppers_}) {
+      const waiters all = *parked;
+      for (waiter* const one : all) {
+        const bool stays = is(close_wakes_one_of_each) ? one != all.front()
+                                                       : one->timer.expiry() != clock::time_point::max();
+        if (!stays) serve(*parked, *one, fate::closed);
+      }
+    }
+  }
 
   void check_joiners() {
-    while (is_finished() && !joiners_.empty()) serve(joiners_, *joiners_.front(), fate::served);
+    while (is_finished() && !joiners_.empty()) {
+      serve(joiners_, *joiners_.front(), fate::served);
+      if (is(last_done_frees_one_joiner)) return;
+    }
   }
   bool is_finished() const noexcept {
     return is(join_ignores_what_is_in_hand) ? buffer_.empty() : unfinished_ == 0;
@@ -292,14 +315,23 @@ class alternative_queue final : public contract::bounded_queue {
 
   void put(item one) {
     const bool looks = !is(buffers_beside_a_parked_popper) && !only_wakes();
-    if (looks && !poppers_.empty()) return serve_popper(std::move(one));
+    if (looks && !poppers_.empty() && !has_served_in_this_turn()) return serve_popper(std::move(one));
     if (is(drops_what_fills_it) && capacity_ > 1 && buffer_.size() + 1 == capacity_) return;
     buffer_.push_back(std::move(one));
     note_peak();
     if (only_wakes()) wake_next(poppers_);
   }
 
+  // The defect: one flag says that somebody was woken, and is lowered in a later turn.
+  bool has_served_in_this_turn() {
+    if (!is(second_push_of_a_turn_wakes_nobody)) return false;
+    if (std::exchange(*has_served_, true)) return true;
+    asio::post(executor_, [flag = has_served_] { *flag = false; });
+    return false;
+  }
+
   item take_buffered() {
+    if (is(places_wear_out) && ++taken_ % 40 == 0) ++phantoms_;
     const auto taken = is(takes_the_newest_first) ? buffer_.end() - 1 : buffer_.begin();
     item one = std::move(*taken);
     buffer_.erase(taken);
@@ -310,6 +342,7 @@ class alternative_queue final : public contract::bounded_queue {
   // Lets parked pushers in while there is room.
   void refill() {
     if (only_wakes()) return wake_next(pushers_);
+    if (is(dropping_admits_nobody) && dropping_) return;
     while (!pushers_.empty() && (has_room() || is(admits_every_parked_pusher))) admit_one();
   }
 
@@ -379,7 +412,12 @@ class alternative_queue final : public contract::bounded_queue {
         co_await asio::this_coro::reset_cancellation_state();
         cancelled = false;
       }
-      if (served && !cancelled) co_return std::move(self.held);
+      if (served && closed_ && is(close_takes_back_what_was_served)) {
+        return_to_head(std::move(self.held));
+        throw contract::closed_error();
+      }
+      const bool keeps = !cancelled || (capacity_ == 0 && !is(meets_who_is_cancelled));
+      if (served && keeps) co_return std::move(self.held);
       // The cancellation wins, the item is handed back.
       if (served && !is(drops_what_a_cancelled_pop_holds)) return_to_head(std::move(self.held));
       if (self.decided == fate::closed) throw contract::closed_error();
@@ -406,6 +444,10 @@ class alternative_queue final : public contract::bounded_queue {
   mutable std::size_t peak_ = 0;  // looking must not change it, and does in two mutants
   bool used_ = false;
   bool closed_ = false;
+  // Of those that are wrong.
+  bool dropping_ = false;
+  std::size_t taken_ = 0;
+  const std::shared_ptr<bool> has_served_ = std::make_shared<bool>(false);
 };
 
 }  // namespace assay

@@ -137,7 +137,27 @@ const mutants<alternative_queue, queue_defect> wrong(
      defective(keeps_a_record_of_every_timeout, "the queue keeps a record of every wait that timed out",
                {{"X-27", "after 160 it holds"}}),
      defective(destruction_is_not_checked, "a queue with a parked popper is destroyed and nobody notices",
-               {{"X-20", ""}}, {}, {"checked_destruction"})},
+               {{"X-20", ""}}, {}, {"checked_destruction"}),
+     defective(
+         close_takes_back_what_was_served,
+         "a popper that was served, and closed upon before it had a turn, is told closed; its item stays",
+         {{"BQ-11", "gets what was pushed before the close"}}),
+     defective(
+         meets_who_is_cancelled,
+         "a rendezvous push has ended although the pop that it met was cancelled before it took the item",
+         {{"BQ-5", "ends when its item is taken"}}, {}, {"rendezvous"}),
+     defective(last_done_frees_one_joiner, "of several who join, the last `done` frees the first alone",
+               {{"BQ-14", ""}}, {"BQ-15", "BQ-16"}),
+     defective(second_push_of_a_turn_wakes_nobody,
+               "of two items that are pushed in one turn, the second wakes nobody who waits",
+               {{"BQ-4", "no pop is pending beside an item"}}),
+     defective(close_wakes_one_of_each, "close wakes the first who is parked, and leaves the others",
+               {{"BQ-10", "woken with closed"}, {"BQ-11", "woken with closed"}}),
+     defective(timed_waiters_outlive_close, "a timed call that is parked at close waits for its deadline",
+               {{"BQ-11", "a timed pop that is parked is woken with closed"}}, {"BQ-10"}),
+     defective(dropping_admits_nobody, "the place of an item that was dropped goes to nobody who is parked",
+               {{"BQ-4", "no push is pending beside a free place"}}),
+     defective(places_wear_out, "every fortieth item that leaves takes its place along", {{"BQ-4", ""}})},
     true);
 
 }  // namespace

@@ -43,6 +43,11 @@ std::size_t count_done(const std::vector<operation<void>>& pushes) {
   return static_cast<std::size_t>(std::count_if(pushes.begin(), pushes.end(), is_done));
 }
 
+std::size_t count_pending(const std::vector<operation<void>>& pushes) {
+  const auto is_pending = [](const operation<void>& push) { return push.pending(); };
+  return static_cast<std::size_t>(std::count_if(pushes.begin(), pushes.end(), is_pending));
+}
+
 template <class Outcome, class Call>
 bool throws(const Call& call) {
   try {
@@ -61,7 +66,9 @@ asio::awaitable<assay::made_subject<bounded_queue>> full_queue(trial& t,
                                                                const assay::maker<bounded_queue>& make,
                                                                std::vector<int> all) {
   auto queue = make({.capacity = std::ssize(all)});
+  const std::size_t capacity = all.size();
   co_await push_all(t, *queue, std::move(all));
+  t.premise(queue->size() == capacity, "the queue is full");
   co_return queue;
 }
 
@@ -159,6 +166,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-2", "parked pushers", .features = {"fair"}) {
     pushes.push_back(t.start("push " + std::to_string(id), queue->push(t.item(id))));
     co_await t.settle();
   }
+  t.premise(count_pending(pushes) == 3, "three pushers are parked");
   std::vector<int> got;
   while (got.size() < 4) {
     const item one = co_await queue->pop();
@@ -174,6 +182,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-2", "pushers that race", .features = {"fair", 
   auto queue = co_await full_queue(t, make, ids(1));
   auto second = co_await t.begin("push 2", queue->push(t.item(2)));
   auto third = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(second.pending() && third.pending(), "two pushers are parked");
   const item first = queue->try_pop();
   t.expect_eq(first.id(), 1, "the first item comes out");
   item late = t.item(4);
@@ -189,6 +198,7 @@ ASSAY_CLAUSE(
   auto queue = make({.capacity = 2});
   auto first = co_await t.begin("pop a", queue->pop());
   auto second = co_await t.begin("pop b", queue->pop());
+  t.premise(first.pending() && second.pending(), "two poppers are parked");
   co_await push_all(t, *queue, ids(1, 2));
   co_await t.settle();
   t.expect_eq(first.value().id(), 1, "who parked first is served first");
@@ -198,6 +208,7 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(bounded_queue, "BQ-3", "try_pop", .features = {"fair", "try"}) {
   auto queue = make({.capacity = 1});
   auto parked = co_await t.begin("pop", queue->pop());
+  t.premise(parked.pending(), "a popper is parked");
   item one = t.item(1);
   t.expect(queue->try_push(one), "an empty queue takes an item");
   const item stolen = queue->try_pop();
@@ -209,6 +220,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-3", "try_pop", .features = {"fair", "try"}) {
 ASSAY_SCENARIO(bounded_queue, "BQ-3", "newcomer", .features = {"fair"}) {
   auto queue = make({.capacity = 1});
   auto parked = co_await t.begin("parked pop", queue->pop());
+  t.premise(parked.pending(), "a popper is parked");
   const auto push_and_pop = [](trial& tt, bounded_queue& q) -> asio::awaitable<int> {
     co_await q.push(tt.item(1));
     const item got = co_await q.pop();
@@ -227,6 +239,7 @@ ASSAY_CLAUSE(
   auto queue = make({.capacity = 2});
   auto first = t.start("pop a", queue->pop());
   auto second = co_await t.begin("pop b", queue->pop());
+  t.premise(first.pending() && second.pending(), "two poppers are parked");
   auto one = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(one.done(), "a push is not pending beside a free place");
   t.expect(first.done() != second.done(), "one of the parked pops has the item");
@@ -247,6 +260,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled popper", .swept = true) {
   auto queue = make({.capacity = 1});
   auto victim = co_await begin_victim(t, "pop a", queue->pop());
   auto other = co_await t.begin("pop b", queue->pop());
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two poppers are parked");
   auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(push.done(), "the push goes through");
   t.expect(victim.done() || other.done(), "a pop is not pending beside an item");
@@ -259,6 +273,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-4", "a cancelled pusher", .swept = true) {
   auto queue = co_await full_queue(t, make, ids(1));
   auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
   auto other = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two pushers are parked");
   const item first = co_await queue->pop();
   t.expect_eq(first.id(), 1);
   co_await t.settle();
@@ -280,6 +295,7 @@ ASSAY_CLAUSE(bounded_queue, "BQ-5", must,
   t.expect(push.done(), "the push completes when its item is taken");
   t.expect_eq(pop.value().id(), 1);
   auto waiting = co_await t.begin("pop again", queue->pop());
+  t.premise(waiting.pending(), "a popper is parked");
   auto second = co_await t.begin("push 2", queue->push(t.item(2)));
   t.expect(second.done(), "a push that meets a parked pop completes");
   t.expect_eq(waiting.value().id(), 2);
@@ -308,7 +324,7 @@ ASSAY_CLAUSE(
   auto queue = co_await full_queue(t, make, ids(1));
   auto second = co_await t.begin("push 2", queue->push(t.item(2)));
   auto third = co_await t.begin("push 3", queue->push(t.item(3)));
-  t.expect(second.pending(), "a push into a full queue waits");
+  t.premise(second.pending() && third.pending(), "two pushers are parked");
   co_await t.cancel(second);
   t.expect(second.cancelled(), "the cancelled push ends as cancelled");
   const item first = co_await queue->pop();
@@ -336,6 +352,7 @@ asio::awaitable<void> cancel_among_others(trial& t, bounded_queue& queue, int ca
     parked.push_back(t.start("push " + std::to_string(id), queue.push(t.item(id))));
     co_await t.settle();
   }
+  t.premise(count_pending(parked) == 3, "three pushers are parked");
   std::erase(expected, base + 10 + static_cast<int>(victim));
   co_await t.cancel(parked[victim]);
   t.expect(parked[victim].cancelled(), "the cancelled push ends as cancelled");
@@ -368,6 +385,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-6", "swept", .swept = true) {
   auto queue = co_await full_queue(t, make, ids(1));
   auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
   auto third = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(t.disturbed() || (victim.pending() && third.pending()), "two pushers are parked");
   const std::vector<int> got = co_await pop_what_is_there(t, *queue);
   const std::vector<int> expected = victim.cancelled() ? ids(1, 3) : ids(1, 2, 3);
   t.expect(victim.done() || victim.cancelled(), "the push ended with a value or cancelled");
@@ -386,6 +404,7 @@ ASSAY_CLAUSE(
     .swept = true) {
   auto queue = make({.capacity = 1});
   auto victim = co_await begin_victim(t, "pop", queue->pop());
+  t.premise(t.disturbed() || victim.pending(), "the popper is parked");
   auto seventh = co_await t.begin("push 7", queue->push(t.item(7)));
   auto eighth = co_await t.begin("push 8", queue->push(t.item(8)));
   auto ninth = co_await t.begin("push 9", queue->push(t.item(9)));
@@ -407,6 +426,7 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(bounded_queue, "BQ-7", "alone") {
   auto queue = make({.capacity = 1});
   auto pop = co_await t.begin("pop", queue->pop());
+  t.premise(pop.pending(), "the popper is parked");
   co_await t.cancel(pop);
   t.expect(pop.cancelled(), "the cancelled pop ends as cancelled");
   auto push = co_await t.begin("push 1", queue->push(t.item(1)));
@@ -419,6 +439,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-7", "alone") {
 ASSAY_SCENARIO(bounded_queue, "BQ-7", "pushed in one turn", .features = {"try"}, .swept = true) {
   auto queue = make({.capacity = 1});
   auto victim = co_await begin_victim(t, "pop", queue->pop());
+  t.premise(t.disturbed() || victim.pending(), "the popper is parked");
   std::vector<int> expected;
   for (const int id : {7, 8}) {
     item one = t.item(id);
@@ -453,9 +474,8 @@ ASSAY_CLAUSE(
 
 ASSAY_SCENARIO(bounded_queue, "BQ-8", "push", .features = {"timed"}) {
   for (const auto patience : {10ms, 25ms}) {
-    auto queue = make({.capacity = 1});
     const int base = 10 * static_cast<int>(patience.count());
-    co_await queue->push(t.item(base + 1));
+    auto queue = co_await full_queue(t, make, ids(base + 1));
     const std::string name = "push for " + format_duration(patience);
     auto push = t.start(name, queue->push_for(t.item(base + 2), patience));
     auto pop = t.start("pop exactly then", pop_after(*queue, patience));
@@ -489,7 +509,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-8", "cancelled", .features = {"timed"}, .swept
   auto victim = t.start("pop for 10ms", queue->pop_for(10ms));
   t.victim(victim);
   auto push = t.start("push exactly then", push_after(t, *queue, 10ms, 1));
-  co_await t.advance(20ms);
+  co_await t.pass(10ms);
   t.expect(victim.done() || victim.cancelled() || victim.timed_out(),
            "it ended with a value, cancelled or timed out");
   const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
@@ -504,6 +524,7 @@ ASSAY_CLAUSE(bounded_queue, "BQ-9", must,
   item first = co_await queue->pop();
   co_await queue->push(t.item(2));
   auto third = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(queue->size() == 1 && third.pending(), "the queue is full, and a pusher is parked");
   queue->hand_back(std::move(first));
   t.expect_eq(queue->size(), 2U, "an item is handed back although the queue is full");
   co_await expect_rest(t, *queue, ids(1, 2, 3), "the item that was handed back is the first again");
@@ -514,6 +535,7 @@ ASSAY_SCENARIO(bounded_queue, "BQ-9", "to a parked popper", .features = {"hand_b
   auto queue = co_await full_queue(t, make, ids(1));
   item first = co_await queue->pop();
   auto parked = co_await t.begin("pop", queue->pop());
+  t.premise(parked.pending(), "a popper is parked");
   queue->hand_back(std::move(first));
   co_await t.settle();
   t.expect_eq(parked.value().id(), 1, "a parked popper gets what is handed back");
@@ -530,6 +552,7 @@ ASSAY_CLAUSE(
   auto queue = co_await full_queue(t, make, ids(1));
   auto second = t.start("push 2", queue->push(t.item(2)));
   auto third = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(second.pending() && third.pending(), "two pushers are parked");
   queue->close();
   co_await t.settle();
   const bool completes = make.claims("close_completes_parked");
@@ -556,6 +579,35 @@ ASSAY_SCENARIO(bounded_queue, "BQ-10", "try_push", .features = {"close", "try"})
   co_return;
 }
 
+ASSAY_SCENARIO(bounded_queue, "BQ-10", "timed, parked", .features = {"close", "timed"},
+               .asks = {"close_completes_parked"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    const int base = 10 * static_cast<int>(patience.count());
+    auto queue = co_await full_queue(t, make, ids(base + 1));
+    const std::string name = "push for " + format_duration(patience);
+    auto parked = co_await t.begin(name, queue->push_for(t.item(base + 2), patience));
+    t.premise(parked.pending(), "a timed pusher is parked");
+    queue->close();
+    co_await t.settle();
+    if (!make.claims("close_completes_parked"))
+      t.expect(parked.closed(), "a timed push that is parked is woken with closed, at once");
+    (void)co_await pop_what_is_there(t, *queue);
+    co_await t.cancel(parked);
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-10", "timed, after close", .features = {"close", "timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    queue->close();
+    const std::string name = "push for " + format_duration(patience);
+    const int id = static_cast<int>(patience.count());
+    auto late = co_await t.begin(name, queue->push_for(t.item(id), patience));
+    t.expect(late.closed(), "a timed push after close fails as closed, at once");
+    co_await t.cancel(late);
+  }
+}
+
 ASSAY_CLAUSE(
     bounded_queue, "BQ-11", must,
     "Pops after close return buffered items first, then \"closed\"; poppers parked at close are woken with "
@@ -576,14 +628,58 @@ ASSAY_SCENARIO(bounded_queue, "BQ-11", "parked poppers", .features = {"close"}) 
   auto queue = make({.capacity = 1});
   auto first = t.start("pop a", queue->pop());
   auto second = co_await t.begin("pop b", queue->pop());
+  t.premise(first.pending() && second.pending(), "two poppers are parked");
   queue->close();
   co_await t.settle();
   t.expect(first.closed() && second.closed(), "poppers parked at close are woken with closed");
 }
 
+ASSAY_SCENARIO(bounded_queue, "BQ-11", "timed, parked", .features = {"close", "timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    auto parked = co_await t.begin("pop for " + format_duration(patience), queue->pop_for(patience));
+    t.premise(parked.pending(), "a timed popper is parked");
+    queue->close();
+    co_await t.settle();
+    t.expect(parked.closed(), "a timed pop that is parked is woken with closed, at once");
+    co_await t.cancel(parked);
+  }
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-11", "timed, after close", .features = {"close", "timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto queue = make({.capacity = 1});
+    queue->close();
+    auto late = co_await t.begin("pop for " + format_duration(patience), queue->pop_for(patience));
+    t.expect(late.closed(), "a timed pop on a closed queue says closed, at once");
+    co_await t.cancel(late);
+  }
+}
+
+namespace {
+
+asio::awaitable<void> push_and_close(trial& t, bounded_queue& queue) {
+  co_await queue.push(t.item(1));
+  queue.close();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(bounded_queue, "BQ-11", "pushed and closed in one turn", .features = {"close"}) {
+  auto queue = make({.capacity = 1});
+  auto first = t.start("pop a", queue->pop());
+  auto second = co_await t.begin("pop b", queue->pop());
+  t.premise(first.pending() && second.pending(), "two poppers are parked");
+  auto push = co_await t.begin("push 1, then close", push_and_close(t, *queue));
+  t.expect(push.done(), "the push goes through");
+  t.expect(first.done() != second.done(), "one who waits gets what was pushed before the close");
+  t.expect(first.ended() && second.ended(), "nobody is left parked");
+}
+
 ASSAY_SCENARIO(bounded_queue, "BQ-11", "swept", .features = {"close"}, .swept = true) {
   auto queue = make({.capacity = 1});
   auto victim = co_await begin_victim(t, "pop", queue->pop());
+  t.premise(t.disturbed() || victim.pending(), "the popper is parked");
   auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   queue->close();
   co_await t.settle();
@@ -602,6 +698,7 @@ ASSAY_CLAUSE(
     .features = {"close_now"}) {
   auto queue = co_await full_queue(t, make, ids(1, 2));
   auto parked = co_await t.begin("push 3", queue->push(t.item(3)));
+  t.premise(parked.pending(), "a pusher is parked");
   const std::vector<item> removed = queue->close_now();
   t.expect_eq(assay::ids_of(removed), ids(1, 2), "the removed items are returned, in order");
   co_await t.settle();
@@ -614,6 +711,7 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(bounded_queue, "BQ-12", "parked poppers", .features = {"close_now"}) {
   auto queue = make({.capacity = 1});
   auto parked = co_await t.begin("pop", queue->pop());
+  t.premise(parked.pending(), "a popper is parked");
   const std::vector<item> removed = queue->close_now();
   t.expect(removed.empty(), "there was nothing to remove");
   co_await t.settle();
@@ -662,12 +760,29 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(bounded_queue, "BQ-14", "swept", .features = {"join"}, .swept = true) {
   auto queue = co_await full_queue(t, make, ids(1));
   auto victim = co_await begin_victim(t, "join", queue->join());
-  auto other = t.start("another join", queue->join());
+  auto other = co_await t.begin("another join", queue->join());
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two joiners are parked");
   const item first = co_await queue->pop();
   queue->done();
   co_await t.settle();
   t.expect(victim.done() || victim.cancelled(), "a join ends done or cancelled");
   t.expect(other.done(), "cancelling one join leaves the other alone");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-14", "several joiners", .features = {"join"}) {
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto first = co_await t.begin("join a", queue->join());
+  auto second = co_await t.begin("join b", queue->join());
+  auto third = co_await t.begin("join c", queue->join());
+  t.premise(first.pending() && second.pending() && third.pending(), "three joiners are parked");
+  co_await t.cancel(second);
+  t.expect(second.cancelled(), "a cancelled join ends as cancelled");
+  t.expect(first.pending() && third.pending(), "and leaves the others alone");
+  const item only = co_await queue->pop();
+  t.expect_eq(only.id(), 1);
+  queue->done();
+  co_await t.settle();
+  t.expect(first.done() && third.done(), "every join completes when every item is done");
 }
 
 ASSAY_CLAUSE(
@@ -701,6 +816,7 @@ ASSAY_CLAUSE(bounded_queue, "BQ-16", must,
   auto queue = co_await full_queue(t, make, ids(1, 2, 3));
   const item first = co_await queue->pop();
   auto join = co_await t.begin("join", queue->join());
+  t.premise(join.pending(), "a joiner is parked");
   const std::vector<item> removed = queue->close_now();
   t.expect_eq(removed.size(), 2U, "two items were buffered");
   co_await t.settle();
@@ -713,6 +829,7 @@ ASSAY_CLAUSE(bounded_queue, "BQ-16", must,
 ASSAY_SCENARIO(bounded_queue, "BQ-16", "dropped", .features = {"join", "removal"}) {
   auto queue = co_await full_queue(t, make, ids(1, 2));
   auto join = co_await t.begin("join", queue->join());
+  t.premise(join.pending(), "a joiner is parked");
   t.expect(queue->drop_oldest(), "the oldest item is dropped");
   const item left = co_await queue->pop();
   t.expect_eq(left.id(), 2, "the item after it is the oldest now");
@@ -741,6 +858,7 @@ ASSAY_CLAUSE(bounded_queue, "BQ-18", must,
   {
     auto queue = co_await full_queue(t, make, ids(1, 2));
     auto third = co_await t.begin("push 3", queue->push(t.item(3)));
+    t.premise(third.pending(), "a pusher is parked");
     {
       const item first = co_await queue->pop();
     }
@@ -756,9 +874,11 @@ ASSAY_CLAUSE(bounded_queue, "BQ-19", should, "Size/peak/parked counts available 
              .features = {"statistics"}) {
   auto queue = make({.capacity = 2});
   auto pop = co_await t.begin("pop", queue->pop());
+  t.premise(pop.pending(), "a popper is parked");
   t.expect_eq(queue->statistics().parked_poppers, 1U, "parked poppers are counted");
   co_await push_all(t, *queue, ids(1, 2, 3));
   auto push = co_await t.begin("push 4", queue->push(t.item(4)));
+  t.premise(push.pending(), "a pusher is parked");
   const auto full = queue->statistics();
   t.expect_eq(full.size, 2U, "buffered items are counted");
   t.expect_eq(full.parked_pushers, 1U, "parked pushers are counted");
@@ -783,6 +903,7 @@ asio::awaitable<void> pop_one(bounded_queue& queue) { const item got = co_await 
 ASSAY_SCENARIO(bounded_queue, "X-2", "push", .swept = true) {
   auto queue = co_await full_queue(t, make, ids(1));
   auto victim = co_await begin_victim(t, "push 2", queue->push(t.item(2)));
+  t.premise(t.disturbed() || victim.pending(), "the pusher is parked");
   const item first = co_await queue->pop();
   t.expect_eq(first.id(), 1);
   co_await t.settle();
@@ -810,6 +931,7 @@ ASSAY_SCENARIO(bounded_queue, "X-4", "", .swept = true) {
   auto queue = make({.capacity = 1});
   auto victim = co_await begin_victim(t, "pop a", queue->pop());
   auto other = co_await t.begin("pop b", queue->pop());
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two poppers are parked");
   auto push = co_await t.begin("push 1", queue->push(t.item(1)));
   t.expect(!victim.cancelled() || other.done(), "the next one in line gets what it held");
   t.expect(push.done(), "the push went through");
@@ -833,6 +955,7 @@ ASSAY_SCENARIO(bounded_queue, "X-6", "", .features = {"strict_entry"}, .sim_only
 ASSAY_SCENARIO(bounded_queue, "X-7", "") {
   auto queue = make({.capacity = 1});
   auto pop = co_await t.begin("pop", queue->pop());
+  t.premise(pop.pending(), "the popper is parked");
   pop.request(asio::cancellation_type::partial);
   co_await t.settle();
   pop.request(asio::cancellation_type::terminal);
@@ -845,6 +968,7 @@ ASSAY_SCENARIO(bounded_queue, "X-7", "") {
 ASSAY_SCENARIO(bounded_queue, "X-12", "", .features = {"posted_wakeups", "try"}, .sim_only = true) {
   auto queue = make({.capacity = 1});
   auto pop = co_await t.begin("pop", queue->pop());
+  t.premise(pop.pending(), "a popper is parked");
   item one = t.item(1);
   t.expect(queue->try_push(one), "an empty queue takes an item");
   t.expect(pop.pending(), "no continuation runs inside the call that woke it");
@@ -855,6 +979,7 @@ ASSAY_SCENARIO(bounded_queue, "X-12", "", .features = {"posted_wakeups", "try"},
 ASSAY_SCENARIO(bounded_queue, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
   auto queue = make({.capacity = 1});
   auto pop = co_await t.begin("pop", queue->pop());
+  t.premise(pop.pending(), "a popper is parked");
   queue.reset();
   t.fail("a queue with a parked popper was destroyed and nobody noticed");
 }
@@ -895,6 +1020,7 @@ ASSAY_SCENARIO(bounded_queue, "X-23", "extreme durations", .features = {"timed"}
 ASSAY_SCENARIO(bounded_queue, "X-28", "", .features = {"statistics"}) {
   auto queue = co_await full_queue(t, make, ids(1));
   auto push = co_await t.begin("push 2", queue->push(t.item(2)));
+  t.premise(push.pending(), "a pusher is parked");
   const auto before = queue->statistics();
   const auto after = queue->statistics();
   t.expect(before.size == after.size && before.parked_pushers == after.parked_pushers &&

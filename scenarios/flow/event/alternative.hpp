@@ -39,7 +39,8 @@ BOOST_DEFINE_ENUM_CLASS(event_defect, none, works_inverted, set_frees_one, loses
                         resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
                         times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
                         forgets_who_was_counted, takes_lateness_for_a_time_out,
-                        never_forgets_who_was_cancelled)
+                        never_forgets_who_was_cancelled, second_set_of_a_turn_is_lost, outside_sets_merge,
+                        frees_two_at_most, sets_wear_out)
 
 class alternative_event final : public contract::event {
  public:
@@ -67,6 +68,11 @@ class alternative_event final : public contract::event {
     return wait_until(is(deadlines_overflow) ? overflowing_deadline(patience) : deadline_after(patience));
   }
   void do_set() override {
+    if (is(sets_wear_out) && ++sets_ % 25 == 0) return;
+    if (is(second_set_of_a_turn_is_lost) && automatic() && !parked_.empty()) {
+      if (std::exchange(*busy_, true)) return;
+      boost::asio::post(executor_, [busy = busy_] { *busy = false; });
+    }
     if (automatic() && phantoms_ > 0) {
       --phantoms_;
     } else if (automatic() && !parked_.empty()) {
@@ -91,7 +97,9 @@ class alternative_event final : public contract::event {
       stored_ = 1;
       return;
     }
-    boost::asio::post(executor_, [self = self_] {
+    if (is(outside_sets_merge) && std::exchange(*busy_, true)) return;
+    boost::asio::post(executor_, [self = self_, busy = busy_] {
+      *busy = false;
       if (*self) (*self)->do_set();
     });
   }
@@ -107,8 +115,9 @@ class alternative_event final : public contract::event {
   bool automatic() const noexcept { return form_ == contract::event_form::auto_reset; }
 
   void free(fate how, bool all) {
+    std::size_t freed = 0;
     do {
-      if (parked_.empty()) return;
+      if (parked_.empty() || (is(frees_two_at_most) && freed++ == 2)) return;
       waiter& chosen = is(serves_the_last_parked_first) ? *parked_.back() : *parked_.front();
       std::erase(parked_, &chosen);
       chosen.decided = how;
@@ -199,8 +208,11 @@ class alternative_event final : public contract::event {
   std::deque<waiter*> parked_;
   // What is posted may come when the event is gone.
   const std::shared_ptr<alternative_event*> self_ = std::make_shared<alternative_event*>(this);
-  // Of those that are wrong: entries that stayed, those that were counted, how who waits is resumed, and who was cancelled.
+  // Of those that are wrong: entries that stayed, sets and those that were counted, how who waits is resumed, and who was
+  // cancelled.
   std::size_t phantoms_ = 0;
+  std::size_t sets_ = 0;
+  const std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);  // until a later turn
   mutable std::size_t counted_ = 0;
   std::map<const waiter*, std::function<void()>> resumptions_;
   std::list<clock::time_point> cancelled_;

@@ -66,12 +66,19 @@ using enum event_defect;
      defective(deadlines_overflow, "a far deadline lies in the past",
                {{"X-23", "never fires before its deadline"}}),
      defective(forgets_who_was_counted, "looking at the statistics changes them",
-               {{"X-28", "looking changes nothing"}}),
+               {{"X-28", "looking changes nothing"}}, {"EVT-3"}),
      defective(takes_lateness_for_a_time_out,
                "M-X31: who runs after his deadline says that it timed out, although he was freed",
                {{"X-31", "comes to the wait or to the next"}}),
      defective(never_forgets_who_was_cancelled, "the event keeps a record of every waiter that was cancelled",
-               {{"X-27", "rounds of 'wait, cancel'"}})});
+               {{"X-27", "rounds of 'wait, cancel'"}}),
+     defective(second_set_of_a_turn_is_lost, "of two sets in one turn, an auto-reset event sees one",
+               {{"EVT-8", "each set frees exactly one"}}),
+     defective(outside_sets_merge, "of two sets from outside before the loop runs, one is seen",
+               {{"EVT-8", "each set frees exactly one"}}),
+     defective(frees_two_at_most, "no more than two waiters are freed at once",
+               {{"EVT-1", ""}, {"EVT-9", ""}}, {"EVT-3"}),
+     defective(sets_wear_out, "every 25th set is lost", {{"EVT-1", ""}, {"EVT-2", ""}, {"EVT-8", ""}})});
 
 }  // namespace
 }  // namespace assay

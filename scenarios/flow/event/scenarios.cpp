@@ -20,7 +20,7 @@ ASSAY_CLAUSE(event, "EVT-1", must,
   auto event = make();
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());
-  t.expect(first.pending() && second.pending(), "a wait waits for the event to be set");
+  t.premise(first.pending() && second.pending(), "two waiters are parked");
   event->set();
   auto late = co_await t.begin("wait 3", event->wait());
   t.expect(first.done() && second.done(), "set releases every waiter");
@@ -31,6 +31,7 @@ ASSAY_SCENARIO(event, "EVT-1", "cleared at once", .features = {"clear"}) {
   auto event = make();
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());
+  t.premise(first.pending() && second.pending(), "two waiters are parked");
   event->set();
   event->clear();
   co_await t.settle();
@@ -58,6 +59,7 @@ ASSAY_CLAUSE(event, "EVT-3", must, "A cancelled wait leaves no entry, and the ot
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());
   auto third = co_await t.begin("wait 3", event->wait());
+  t.premise(first.pending() && second.pending() && third.pending(), "three waiters are parked");
   co_await t.cancel(second);
   t.expect(second.cancelled(), "the cancelled wait ends as cancelled");
   t.expect(first.pending() && third.pending(), "cancelling one wait affects no other");
@@ -72,6 +74,7 @@ ASSAY_SCENARIO(event, "EVT-3", "swept", .swept = true) {
   auto victim = t.start("wait 1", event->wait());
   t.victim(victim);
   auto other = co_await t.begin("wait 2", event->wait());
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two waiters are parked");
   t.expect(other.pending(), "cancelling one wait affects no other");
   event->set();
   co_await t.settle();
@@ -103,6 +106,7 @@ ASSAY_CLAUSE(
   auto event = make();
   auto wait = co_await t.begin("wait 1", event->wait());
   co_await t.pass(10ms);
+  t.premise(wait.pending(), "a waiter is parked, and the loop is idle");
   event->set_from_outside();
   t.expect(wait.pending(), "no continuation runs on the thread that sets");
   co_await t.settle();
@@ -134,6 +138,7 @@ ASSAY_CLAUSE(event, "EVT-7", must,
     if (make.claims("statistics")) t.expect_eq(event->waiting(), 0U, "a wait that timed out leaves no entry");
     auto met = co_await t.begin("wait 2", event->wait_for(patience));
     co_await t.advance(patience);
+    t.premise(met.pending(), "a waiter is parked when its deadline comes");
     event->set();
     auto late = co_await t.begin("wait 3", event->wait_for(patience));
     t.expect(met.done(), "a set that comes first is reported, at the deadline as well");
@@ -169,6 +174,7 @@ ASSAY_SCENARIO(event, "EVT-8", "swept", .features = {"auto_reset"}, .swept = tru
   auto victim = t.start("wait 1", event->wait());
   t.victim(victim);
   co_await t.settle();
+  t.premise(t.disturbed() || victim.pending(), "the waiter is parked");
   event->set();
   co_await t.settle();
   auto next = co_await t.begin("wait 2", event->wait());
@@ -182,6 +188,7 @@ ASSAY_SCENARIO(event, "EVT-8", "timed out", .features = {"auto_reset", "timed"})
   auto event = make({.form = event_form::auto_reset});
   auto timed = co_await t.begin("wait 1", event->wait_for(10ms));
   co_await t.advance(10ms);
+  t.premise(timed.pending(), "a waiter is parked when its deadline comes");
   event->set();
   co_await t.settle();
   auto next = co_await t.begin("wait 2", event->wait());
@@ -196,6 +203,7 @@ ASSAY_CLAUSE(
   auto event = make({.form = event_form::auto_reset});
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());
+  t.premise(first.pending() && second.pending(), "two waiters are parked");
   event->broadcast();
   co_await t.settle();
   t.expect(first.done() && second.done(), "a broadcast frees every waiter");
@@ -210,6 +218,7 @@ ASSAY_SCENARIO(event, "EVT-9", "swept", .features = {"auto_reset"}, .swept = tru
   auto victim = t.start("wait 1", event->wait());
   t.victim(victim);
   co_await t.settle();
+  t.premise(t.disturbed() || victim.pending(), "the waiter is parked");
   event->broadcast();
   co_await t.settle();
   auto next = co_await t.begin("wait 2", event->wait());
@@ -224,6 +233,7 @@ ASSAY_SCENARIO(event, "X-2", "", .swept = true) {
   auto victim = t.start("wait 1", event->wait());
   t.victim(victim);
   co_await t.settle();
+  t.premise(t.disturbed() || victim.pending(), "the waiter is parked");
   event->set();
   co_await t.settle();
   t.expect(event->is_set() && victim.ended(), "a cancelled wait leaves the event as it is");
@@ -235,6 +245,7 @@ ASSAY_SCENARIO(event, "X-4", "", .features = {"auto_reset"}, .swept = true) {
   t.victim(victim);
   co_await t.settle();
   auto other = co_await t.begin("wait 2", event->wait());
+  t.premise(t.disturbed() || (victim.pending() && other.pending()), "two waiters are parked");
   event->set();
   co_await t.settle();
   t.expect(victim.done() != other.done(), "the next in line gets what a cancelled waiter held");
@@ -253,6 +264,7 @@ ASSAY_SCENARIO(event, "X-6", "", .features = {"strict_entry"}, .sim_only = true)
 ASSAY_SCENARIO(event, "X-7", "") {
   auto event = make();
   auto wait = co_await t.begin("wait 1", event->wait());
+  t.premise(wait.pending(), "the waiter is parked");
   wait.request(asio::cancellation_type::partial);
   co_await t.settle();
   co_await t.cancel(wait);
@@ -264,6 +276,7 @@ ASSAY_SCENARIO(event, "X-7", "") {
 ASSAY_SCENARIO(event, "X-12", "", .features = {"posted_wakeups"}, .sim_only = true) {
   auto event = make();
   auto wait = co_await t.begin("wait 1", event->wait());
+  t.premise(wait.pending(), "a waiter is parked");
   event->set();
   t.expect(wait.pending(), "no continuation runs inside the call that woke it");
   co_await t.settle();
@@ -273,6 +286,7 @@ ASSAY_SCENARIO(event, "X-13", "", .features = {"auto_reset", "fair"}) {
   auto event = make({.form = event_form::auto_reset});
   auto first = co_await t.begin("wait 1", event->wait());
   auto second = co_await t.begin("wait 2", event->wait());
+  t.premise(first.pending() && second.pending(), "two waiters are parked");
   event->set();
   co_await t.settle();
   t.expect(first.done() && second.pending(), "who has waited longest is freed first");
@@ -282,6 +296,7 @@ ASSAY_SCENARIO(event, "X-13", "", .features = {"auto_reset", "fair"}) {
 ASSAY_SCENARIO(event, "X-20", "", .features = {"checked_destruction"}, .expects_termination = true) {
   auto event = make();
   auto wait = co_await t.begin("wait 1", event->wait());
+  t.premise(wait.pending(), "a waiter is parked");
   event.reset();
   t.fail("an event with a parked waiter was destroyed and nobody noticed");
 }
