@@ -2,7 +2,7 @@
 //
 //   const implements<direct_pool> direct("direct_pool", subject_kind::alternative, {.features = {"close"}});
 //
-//   BOOST_DEFINE_ENUM_CLASS(queue_defect, none, hands_back_to_the_tail, forgets_the_peak)
+//   ASSAY_DEFECTS(queue_defect, none, hands_back_to_the_tail, forgets_the_peak)
 //   const mutants<alternative_queue, queue_defect> wrong(
 //       {"try", "close"},  // what every one of them claims
 //       {defective(queue_defect::hands_back_to_the_tail, "BQ-m5: what is handed back goes to the tail",
@@ -13,8 +13,6 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/describe.hpp>
-#include <boost/mp11/algorithm.hpp>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -22,6 +20,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/defects.hpp>
 
 namespace assay {
 
@@ -77,21 +76,22 @@ struct mutants {
   mutants(const std::vector<std::string>& features, const std::vector<mutation<Defect>>& table,
           Args... args) {
     catalogue& all = catalogue::instance();
+    const std::vector<std::string> names = names_of_defects<Defect>();
     for (const mutation<Defect>& one : table) {
       subject_traits traits{
           .features = features, .defect = one.defect, .must_fail = one.must_fail, .may_fail = one.may_fail};
       traits.features.insert(traits.features.end(), one.claims.begin(), one.claims.end());
-      all.offer(subject_made_of<Implementation>(boost::describe::enum_to_string(one.wrong, "?"),
+      all.offer(subject_made_of<Implementation>(names.at(static_cast<std::size_t>(one.wrong)),
                                                 subject_kind::mutant, std::move(traits), args..., one.wrong));
     }
-    boost::mp11::mp_for_each<boost::describe::describe_enumerators<Defect>>([&](auto each) {
-      const bool listed = std::any_of(table.begin(), table.end(), [&each](const mutation<Defect>& one) {
-        return one.wrong == each.value;
+    for (std::size_t value = 1; value < names.size(); ++value) {
+      const bool listed = std::any_of(table.begin(), table.end(), [value](const mutation<Defect>& one) {
+        return static_cast<std::size_t>(one.wrong) == value;
       });
-      if (!listed && std::string_view(each.name) != "none")
-        all.complain("the defect '" + std::string(each.name) + "' of " +
+      if (!listed)
+        all.complain("the defect '" + names[value] + "' of " +
                      std::string(Implementation::contract_type::name) + " is in no table of mutants");
-    });
+    }
   }
 };
 

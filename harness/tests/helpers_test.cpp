@@ -33,7 +33,7 @@ class tally {
 namespace assay {
 namespace {
 
-BOOST_DEFINE_ENUM_CLASS(tally_defect, none, skips_one, repeats_itself)
+ASSAY_DEFECTS(tally_defect, none, skips_one, repeats_itself)
 
 class bent_tally final : public contract::tally {
  public:

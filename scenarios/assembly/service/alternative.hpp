@@ -14,7 +14,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -26,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/scope.hpp>
@@ -37,7 +37,7 @@ namespace assay {
 namespace asio = boost::asio;
 
 // clang-format off
-BOOST_DEFINE_ENUM_CLASS(service_defect, none,
+ASSAY_DEFECTS(service_defect, none,
   drops_what_a_stopped_worker_holds, forgets_what_is_queued, accepts_while_it_drains, closes_in_order_of_opening,
   abandons_at_once, has_no_bound, reports_the_first_failure_only, waits_for_the_deaf, drain_overflows,
   does_not_name_the_deaf, says_yes_to_a_cancelled_submit, ignores_an_early_stop, stays_ready, ready_a_turn_too_long,

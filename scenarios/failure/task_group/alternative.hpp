@@ -6,10 +6,10 @@
 // reverse order, each in its own turn; the end of the group is the runner's decision.
 #pragma once
 
-#include <boost/describe.hpp>
 #include <memory>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/scenarios/failure/task_group/contract.hpp>
 
@@ -30,25 +30,25 @@ enum class group_manner {
 };
 
 /// The one thing that is wrong with a mutant.
-BOOST_DEFINE_ENUM_CLASS(
-    group_defect, none, ends_with_the_first_failure, forgets_children_that_came_later,
-    waits_for_an_end_even_if_empty, forgets_children_that_end_within_their_start,
-    abandons_children_when_cancelled, abandons_children_when_cancelled_twice, wakes_nobody_while_stopping,
-    leaves_siblings_of_a_failure_alone, repeats_the_request_at_every_failure,
-    asks_only_children_before_the_failed_one, leaves_the_body_alone,
-    takes_children_while_stopping_and_lets_them_run, passes_no_request_on,
-    passes_only_the_first_request_on_as_it_is, makes_a_request_an_event, stops_when_a_child_gives_up,
-    stops_when_a_child_that_started_another_gives_up, counts_giving_up_as_a_failure,
-    stops_siblings_in_collect_mode, drops_failures_while_stopping, keeps_only_the_first_failure,
-    tells_failures_without_names, tells_failures_in_order_of_names, tells_the_hook_as_well,
-    unwraps_a_single_failure, lists_the_children_it_cancelled, tells_a_cancellation_as_an_aggregate,
-    tells_a_cancellation_as_a_value, hides_failures_behind_a_cancellation, does_not_list_the_body,
-    goes_on_without_its_body, takes_children_after_its_end, takes_children_while_stopping,
-    takes_children_when_closed, stops_its_children_when_closed, begins_work_that_it_refuses,
-    keeps_work_that_it_refuses, lets_go_of_late_children_late, keeps_closures_until_it_goes,
-    wraps_an_exit_request, lets_an_exit_request_wait_for_nobody, prefers_failures_to_an_exit_request,
-    drops_failures_beside_an_exit_request, lists_children_after_their_first_turn,
-    asks_no_more_than_thirty_two, ends_well_if_no_child_was_cancelled)
+ASSAY_DEFECTS(group_defect, none, ends_with_the_first_failure, forgets_children_that_came_later,
+              waits_for_an_end_even_if_empty, forgets_children_that_end_within_their_start,
+              abandons_children_when_cancelled, abandons_children_when_cancelled_twice,
+              wakes_nobody_while_stopping, leaves_siblings_of_a_failure_alone,
+              repeats_the_request_at_every_failure, asks_only_children_before_the_failed_one,
+              leaves_the_body_alone, takes_children_while_stopping_and_lets_them_run, passes_no_request_on,
+              passes_only_the_first_request_on_as_it_is, makes_a_request_an_event,
+              stops_when_a_child_gives_up, stops_when_a_child_that_started_another_gives_up,
+              counts_giving_up_as_a_failure, stops_siblings_in_collect_mode, drops_failures_while_stopping,
+              keeps_only_the_first_failure, tells_failures_without_names, tells_failures_in_order_of_names,
+              tells_the_hook_as_well, unwraps_a_single_failure, lists_the_children_it_cancelled,
+              tells_a_cancellation_as_an_aggregate, tells_a_cancellation_as_a_value,
+              hides_failures_behind_a_cancellation, does_not_list_the_body, goes_on_without_its_body,
+              takes_children_after_its_end, takes_children_while_stopping, takes_children_when_closed,
+              stops_its_children_when_closed, begins_work_that_it_refuses, keeps_work_that_it_refuses,
+              lets_go_of_late_children_late, keeps_closures_until_it_goes, wraps_an_exit_request,
+              lets_an_exit_request_wait_for_nobody, prefers_failures_to_an_exit_request,
+              drops_failures_beside_an_exit_request, lists_children_after_their_first_turn,
+              asks_no_more_than_thirty_two, ends_well_if_no_child_was_cancelled)
 
 class alternative_group final : public contract::task_group {
  public:

@@ -14,7 +14,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -28,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/context_watch.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
@@ -38,7 +38,7 @@ namespace assay {
 namespace asio = boost::asio;
 
 // clang-format off
-BOOST_DEFINE_ENUM_CLASS(queue_defect, none,
+ASSAY_DEFECTS(queue_defect, none,
   drops_what_a_cancelled_pop_holds, hands_back_to_the_tail, hand_back_needs_room, keeps_the_item_of_a_cancelled_push,
   counts_a_cancelled_popper, counts_a_cancelled_pusher, drops_what_fills_it, grants_die_with_the_cancelled,
   buffers_beside_a_parked_popper, lets_try_pop_overtake, serves_the_last_parked_first, takes_the_newest_first,

@@ -11,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
@@ -22,6 +21,7 @@
 #include <memory>
 #include <utility>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/context_watch.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
@@ -29,18 +29,16 @@
 
 namespace assay {
 
-BOOST_DEFINE_ENUM_CLASS(event_defect, none, works_inverted, set_frees_one, loses_waiters_when_cleared_at_once,
-                        forgets_a_set_without_waiters, second_set_clears, one_wait_uses_it_up,
-                        cancelled_waiter_stays, cancelling_ends_another, clear_is_ignored,
-                        frees_in_a_later_turn, outside_set_wakes_nobody, latch_can_be_cleared,
-                        deadline_beats_the_set, expired_waiter_stays, stores_every_set, set_frees_all,
-                        gives_nothing_back, broadcast_uses_up_a_set, gives_back_a_broadcast,
-                        cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
-                        resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
-                        times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
-                        forgets_who_was_counted, takes_lateness_for_a_time_out,
-                        never_forgets_who_was_cancelled, second_set_of_a_turn_is_lost, outside_sets_merge,
-                        frees_two_at_most, sets_wear_out)
+ASSAY_DEFECTS(event_defect, none, works_inverted, set_frees_one, loses_waiters_when_cleared_at_once,
+              forgets_a_set_without_waiters, second_set_clears, one_wait_uses_it_up, cancelled_waiter_stays,
+              cancelling_ends_another, clear_is_ignored, frees_in_a_later_turn, outside_set_wakes_nobody,
+              latch_can_be_cleared, deadline_beats_the_set, expired_waiter_stays, stores_every_set,
+              set_frees_all, gives_nothing_back, broadcast_uses_up_a_set, gives_back_a_broadcast,
+              cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
+              resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
+              times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
+              forgets_who_was_counted, takes_lateness_for_a_time_out, never_forgets_who_was_cancelled,
+              second_set_of_a_turn_is_lost, outside_sets_merge, frees_two_at_most, sets_wear_out)
 
 class alternative_event final : public contract::event {
  public:

@@ -12,7 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/helpers.hpp>
@@ -41,15 +41,14 @@ enum class worker_manner {
 };
 
 /// The one thing that is wrong with a mutant.
-BOOST_DEFINE_ENUM_CLASS(worker_defect, none, requeues_by_a_waiting_push, requeues_to_the_tail,
-                        unshielded_write_loses, pushes_or_loses_then_counts_off,
-                        loses_what_it_was_cancelled_at, hand_gap, leaves_its_processing_behind,
-                        requeues_after_a_pause, dies_of_a_failure, retries_once_too_often, attempts_not_told,
-                        unshielded_write_gives_up, dies_of_a_failing_sink, drops_what_the_sink_refuses,
-                        patience_without_end, patience_overflows, patience_of_twenty_ms,
-                        cause_replaced_by_the_sinks_failure, settles_before_processing, processes_again,
-                        counts_off_twice, counts_off_nothing_that_is_buried, attempts_not_capped,
-                        attempt_capped_at_two, buries_what_was_cancelled, ends_normally_when_cancelled)
+ASSAY_DEFECTS(worker_defect, none, requeues_by_a_waiting_push, requeues_to_the_tail, unshielded_write_loses,
+              pushes_or_loses_then_counts_off, loses_what_it_was_cancelled_at, hand_gap,
+              leaves_its_processing_behind, requeues_after_a_pause, dies_of_a_failure, retries_once_too_often,
+              attempts_not_told, unshielded_write_gives_up, dies_of_a_failing_sink,
+              drops_what_the_sink_refuses, patience_without_end, patience_overflows, patience_of_twenty_ms,
+              cause_replaced_by_the_sinks_failure, settles_before_processing, processes_again,
+              counts_off_twice, counts_off_nothing_that_is_buried, attempts_not_capped, attempt_capped_at_two,
+              buries_what_was_cancelled, ends_normally_when_cancelled)
 
 class alternative_worker final : public contract::resilient_worker {
  public:

@@ -13,7 +13,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/helpers.hpp>
@@ -43,24 +43,25 @@ enum class pool_habits {
   contrary,
 };
 
-BOOST_DEFINE_ENUM_CLASS(
-    pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_runs, drain_forgets_the_queue,
-    a_cancelled_submit_runs_all_the_same, one_worker_too_many, one_worker_too_few, a_bad_job_kills_its_worker,
-    crashed_workers_are_not_replaced, job_errors_are_swallowed, errors_reach_the_handle_and_the_hook,
-    drain_raises_on_the_first_failure, drain_waits_for_the_queue_only, drain_waits_for_one_idle_worker,
-    an_idle_worker_outlives_the_drain, running_jobs_hear_of_no_stop, stop_loses_an_unstarted_job,
-    stop_abandons_running_jobs, drain_ignores_its_deadline, drain_gives_up_early, drain_gives_up_late,
-    drain_deadline_overflows, drain_abandons_jobs_at_its_deadline, drain_report_is_mixed_up,
-    drain_deadline_loses_the_queue, nested_jobs_slip_into_the_drain, a_nested_submit_blocks_the_drain,
-    the_queue_is_unbounded, the_queue_takes_one_too_many, the_queue_takes_one_too_few, room_is_told_to_nobody,
-    newcomers_overtake_parked_submits, a_cancelled_submit_keeps_its_place, a_second_start_doubles_the_workers,
-    a_second_drain_hangs, a_drained_pool_stays_closed, a_drain_before_the_start_hangs,
-    a_cancelled_drain_abandons_the_queue, a_cancelled_drain_cannot_be_repeated, jobs_time_out_early,
-    jobs_time_out_late, job_timeouts_overflow, a_timeout_that_has_passed_is_none,
-    a_timed_out_job_keeps_its_worker, a_timeout_frees_the_worker_too_early, a_timeout_is_told_as_cancelled,
-    a_timeout_stops_the_pool, a_late_timeout_hits_the_next_job, scaling_up_waits_for_a_job_to_end,
-    scaling_down_is_ignored, a_leaving_worker_takes_a_job_along, urgency_is_ignored,
-    the_least_urgent_job_is_first, equals_begin_last_come_first)
+ASSAY_DEFECTS(pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_runs, drain_forgets_the_queue,
+              a_cancelled_submit_runs_all_the_same, one_worker_too_many, one_worker_too_few,
+              a_bad_job_kills_its_worker, crashed_workers_are_not_replaced, job_errors_are_swallowed,
+              errors_reach_the_handle_and_the_hook, drain_raises_on_the_first_failure,
+              drain_waits_for_the_queue_only, drain_waits_for_one_idle_worker,
+              an_idle_worker_outlives_the_drain, running_jobs_hear_of_no_stop, stop_loses_an_unstarted_job,
+              stop_abandons_running_jobs, drain_ignores_its_deadline, drain_gives_up_early,
+              drain_gives_up_late, drain_deadline_overflows, drain_abandons_jobs_at_its_deadline,
+              drain_report_is_mixed_up, drain_deadline_loses_the_queue, nested_jobs_slip_into_the_drain,
+              a_nested_submit_blocks_the_drain, the_queue_is_unbounded, the_queue_takes_one_too_many,
+              the_queue_takes_one_too_few, room_is_told_to_nobody, newcomers_overtake_parked_submits,
+              a_cancelled_submit_keeps_its_place, a_second_start_doubles_the_workers, a_second_drain_hangs,
+              a_drained_pool_stays_closed, a_drain_before_the_start_hangs,
+              a_cancelled_drain_abandons_the_queue, a_cancelled_drain_cannot_be_repeated, jobs_time_out_early,
+              jobs_time_out_late, job_timeouts_overflow, a_timeout_that_has_passed_is_none,
+              a_timed_out_job_keeps_its_worker, a_timeout_frees_the_worker_too_early,
+              a_timeout_is_told_as_cancelled, a_timeout_stops_the_pool, a_late_timeout_hits_the_next_job,
+              scaling_up_waits_for_a_job_to_end, scaling_down_is_ignored, a_leaving_worker_takes_a_job_along,
+              urgency_is_ignored, the_least_urgent_job_is_first, equals_begin_last_come_first)
 
 class pool_in_shifts : public contract::worker_pool {
  public:

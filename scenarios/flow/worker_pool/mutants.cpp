@@ -1,5 +1,4 @@
 // The mutants of worker_pool: the pool in shifts with one thing wrong each.
-#include <boost/describe.hpp>
 #include <list>
 #include <utility>
 
@@ -10,7 +9,7 @@ namespace assay {
 namespace {
 
 // The pool with a ledger that nobody reads.
-BOOST_DEFINE_ENUM_CLASS(hoarding_defect, none, keeps_a_record_of_every_submit)
+ASSAY_DEFECTS(hoarding_defect, none, keeps_a_record_of_every_submit)
 
 class hoarding_pool final : public pool_in_shifts {
  public:

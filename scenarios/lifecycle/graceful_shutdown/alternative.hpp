@@ -15,7 +15,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe/enum.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -24,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/helpers.hpp>
@@ -48,31 +48,28 @@ struct shutdown_manner {
 };
 
 // What is wrong before the stop and beside it: requests, the start, admission, supervision, the report.
-BOOST_DEFINE_ENUM_CLASS(serving_defect, none, request_wakes_nobody, request_cancels_background,
-                        request_begins_the_stop_again, request_escalates, signals_only_request,
-                        ready_a_turn_too_long, ready_during_grace, work_is_not_registered,
-                        registers_work_a_turn_late, refusal_looks_like_success, late_callback_escapes,
-                        late_task_escapes, crash_is_forgotten, crash_is_told_at_the_stop,
-                        ended_worker_breaks_the_stop, never_restarts, restarts_at_once,
-                        restarts_after_the_stop, goes_on_after_failure, start_goes_on,
-                        forgets_a_start_that_committed, failed_start_is_cleaned, cleans_what_was_not_opened,
-                        budgets_are_not_added_up, pre_stop_is_not_counted, report_is_lost_on_cancel,
-                        cancelled_work_is_not_reported, cancellation_is_told_as_failure,
-                        forced_failures_are_dropped, failing_when_cancelled_is_silent,
-                        forced_actions_are_silent, cleanup_failure_is_the_primary)
+ASSAY_DEFECTS(serving_defect, none, request_wakes_nobody, request_cancels_background,
+              request_begins_the_stop_again, request_escalates, signals_only_request, ready_a_turn_too_long,
+              ready_during_grace, work_is_not_registered, registers_work_a_turn_late,
+              refusal_looks_like_success, late_callback_escapes, late_task_escapes, crash_is_forgotten,
+              crash_is_told_at_the_stop, ended_worker_breaks_the_stop, never_restarts, restarts_at_once,
+              restarts_after_the_stop, goes_on_after_failure, start_goes_on, forgets_a_start_that_committed,
+              failed_start_is_cleaned, cleans_what_was_not_opened, budgets_are_not_added_up,
+              pre_stop_is_not_counted, report_is_lost_on_cancel, cancelled_work_is_not_reported,
+              cancellation_is_told_as_failure, forced_failures_are_dropped, failing_when_cancelled_is_silent,
+              forced_actions_are_silent, cleanup_failure_is_the_primary)
 
 // What is wrong with the phases of the stop.
-BOOST_DEFINE_ENUM_CLASS(stopping_defect, none, stops_accepting_before_not_ready, stops_accepting_before_grace,
-                        skips_grace, cancels_at_once, waits_for_ever, drains_for_the_whole_budget,
-                        cuts_the_drain, drain_overflows, wall_clock_drain, connections_are_not_told,
-                        busy_connections_are_cut, survivors_are_not_named, abandons_without_waiting,
-                        stops_background_before_drain, background_polls_a_flag, closes_beside_background,
-                        callbacks_in_registration_order, async_callback_is_dropped,
-                        failing_callback_ends_the_cleanup, callback_has_no_bound,
-                        callbacks_share_one_deadline, callback_failures_are_dropped, cut_callbacks_are_silent,
-                        awaits_nothing, ignores_escalation, escalation_ends_grace, escalation_cleans_again,
-                        escalation_cuts_the_cleanup, escalation_skips_force_wait, no_watchdog,
-                        watchdog_overflows, tells_again_who_ended_late)
+ASSAY_DEFECTS(stopping_defect, none, stops_accepting_before_not_ready, stops_accepting_before_grace,
+              skips_grace, cancels_at_once, waits_for_ever, drains_for_the_whole_budget, cuts_the_drain,
+              drain_overflows, wall_clock_drain, connections_are_not_told, busy_connections_are_cut,
+              survivors_are_not_named, abandons_without_waiting, stops_background_before_drain,
+              background_polls_a_flag, closes_beside_background, callbacks_in_registration_order,
+              async_callback_is_dropped, failing_callback_ends_the_cleanup, callback_has_no_bound,
+              callbacks_share_one_deadline, callback_failures_are_dropped, cut_callbacks_are_silent,
+              awaits_nothing, ignores_escalation, escalation_ends_grace, escalation_cleans_again,
+              escalation_cuts_the_cleanup, escalation_skips_force_wait, no_watchdog, watchdog_overflows,
+              tells_again_who_ended_late)
 
 /// Something that a coordinator runs and can ask to stop.
 struct shutdown_task {

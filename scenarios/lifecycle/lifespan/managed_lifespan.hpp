@@ -17,7 +17,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/context_watch.hpp>
 #include <assay/harness/trial/environment.hpp>
@@ -41,10 +41,10 @@
 namespace assay {
 
 /// How its limits can be wrong.
-BOOST_DEFINE_ENUM_CLASS(limit_defect, none, stop_is_not_bounded, limit_is_a_constant, limits_overflow,
-                        waits_for_whoever_ignores_it, stop_is_not_asked, timeouts_are_not_reported,
-                        everything_in_time_is_reported, goes_on_at_the_stop_limit, takes_late_comers,
-                        waits_for_those_left_behind_no_more)
+ASSAY_DEFECTS(limit_defect, none, stop_is_not_bounded, limit_is_a_constant, limits_overflow,
+              waits_for_whoever_ignores_it, stop_is_not_asked, timeouts_are_not_reported,
+              everything_in_time_is_reported, goes_on_at_the_stop_limit, takes_late_comers,
+              waits_for_those_left_behind_no_more)
 
 class managed_lifespan final : public contract::lifespan {
  public:

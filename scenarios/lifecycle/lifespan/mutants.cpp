@@ -27,17 +27,16 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using contract::aggregate_error;
 
-BOOST_DEFINE_ENUM_CLASS(defect, none, error_skips_all_closing, partial_start_leaks, closes_in_start_order,
-                        starts_all_at_once, stops_all_at_once, stops_what_never_started,
-                        stops_the_step_that_failed, stops_the_step_that_was_cancelled,
-                        cancelled_start_is_abandoned, body_runs_after_a_failed_start,
-                        cancellation_is_swallowed, first_close_error_skips_the_rest, close_errors_are_dropped,
-                        close_error_replaces_the_first, close_errors_come_first, cancellation_beats_failure,
-                        cleanup_throws_at_once, request_interrupts_the_stop, deferred_request_is_forgotten,
-                        cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked,
-                        runs_twice, user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped,
-                        released_stays_registered, counts_what_it_removes_twice, transient_outlives_the_run,
-                        cancelled_release_leaks, last_stop_is_not_awaited)
+ASSAY_DEFECTS(defect, none, error_skips_all_closing, partial_start_leaks, closes_in_start_order,
+              starts_all_at_once, stops_all_at_once, stops_what_never_started, stops_the_step_that_failed,
+              stops_the_step_that_was_cancelled, cancelled_start_is_abandoned, body_runs_after_a_failed_start,
+              cancellation_is_swallowed, first_close_error_skips_the_rest, close_errors_are_dropped,
+              close_error_replaces_the_first, close_errors_come_first, cancellation_beats_failure,
+              cleanup_throws_at_once, request_interrupts_the_stop, deferred_request_is_forgotten,
+              cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked, runs_twice,
+              user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped, released_stays_registered,
+              counts_what_it_removes_twice, transient_outlives_the_run, cancelled_release_leaks,
+              last_stop_is_not_awaited)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
