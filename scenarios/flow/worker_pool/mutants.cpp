@@ -148,7 +148,7 @@ const mutants<pool_in_shifts, pool_defect> wrong(
         defective(a_timeout_is_told_as_cancelled, "the handle of a job that timed out says cancelled",
                   {{"WPL-10", "the job has ended as timed out"}}),
         defective(a_timeout_stops_the_pool, "one job that times out takes the others with it",
-                  {{"WPL-10", "at its timeout the job is cancelled, and no other"}}),
+                  {{"WPL-10", "at its timeout the job is cancelled, and no other"}}, {"X-31"}),
         // ---- more workers, fewer workers
         defective(scaling_up_waits_for_a_job_to_end, "new workers look at the queue only when a job ends",
                   {{"WPL-11", "scaling up takes effect at once"}}),
