@@ -73,13 +73,14 @@ struct scenario_traits {
   bool swept = false;                      ///< has a victim: the cancellation sweep applies
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool late = false;                       ///< the loop may be late: no exact instants are asserted
+  bool on_time = false;                    ///< of a program: its model asserts exact instants, so it is not
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
   std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
   bool sim_only = false;                   ///< makes no sense on a stock io_context
   std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
   bool is_program() const noexcept { return rules != nullptr; }
-  /// Random programs always: their models say "not before", never "exactly at".
-  bool may_be_late() const noexcept { return late || is_program(); }
+  /// Random programs too, unless they say otherwise: their models say "not before" rather than "exactly at".
+  bool may_be_late() const noexcept { return late || (is_program() && !on_time); }
 };
 
 class subject_base;

@@ -120,6 +120,9 @@ ASSAY_PROGRAM(probe, "P-8", late_rules) {
   (void)steps;
   return expect_the_next_cancelled(t);
 }
+ASSAY_SCENARIO(probe, "P-8", "program on time", .rules = &late_rules, .on_time = true) {
+  return expect_the_next_cancelled(t);
+}
 
 ASSAY_SCENARIO(probe, "P-0", "all is well") {
   auto one = t.start("one", mark_after(t, 1ms, "one"));
@@ -242,6 +245,7 @@ TEST_P(every_kind, is_shown_on_a_stock_io_context_too_but_for_the_order_of_handl
 
 TEST(late_loop, is_a_choice_only_where_the_scenario_says_so_and_in_random_programs) {
   EXPECT_EQ(run("P-8/on time").outcome, verdict::pass);
+  EXPECT_EQ(run("P-8/program on time").outcome, verdict::pass);
   const campaign_result seen = run("P-8/program");
   EXPECT_EQ(seen.outcome, verdict::fail);
   EXPECT_EQ(seen.shown_by, late_phase);

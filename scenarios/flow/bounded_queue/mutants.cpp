@@ -65,7 +65,7 @@ const mutants<alternative_queue, queue_defect> wrong(
                "a parked pusher is let in a turn before the item leaves whose place it gets",
                {{"BQ-1", "more items are buffered than the capacity allows"}}),
      defective(races_the_deadline, "M-X3: a pop whose deadline has passed drops the item that it was served",
-               {{"BQ-8", "a timed pop that timed out took nothing"}, {"X-3", ""}}),
+               {{"BQ-8", "a timed pop that timed out took nothing"}, {"X-3", ""}}, {"X-31"}),
      defective(
          drops_what_it_got_late,
          "M-X31: a pop that runs after its deadline says that it timed out, and drops what it was served",
@@ -81,7 +81,7 @@ const mutants<alternative_queue, queue_defect> wrong(
      defective(deadlines_overflow, "a deadline is the time and the patience added up, wherever that comes to",
                {{"X-23", "never fires before its deadline"}}),
      defective(puts_what_timed_out, "a timed push that timed out has put its item all the same",
-               {{"BQ-1", "more items are buffered than the capacity allows"}}, {"BQ-8", "X-23"}),
+               {{"BQ-1", "more items are buffered than the capacity allows"}}, {"BQ-8", "X-23", "X-31"}),
      defective(treats_zero_as_one, "capacity 0 is silently 1, although it claims to meet",
                {{"BQ-1", "more items are buffered than the capacity allows"}}, {"BQ-5"}, {"rendezvous"}),
      defective(accepts_negative, "a negative capacity is silently 1",

@@ -1194,23 +1194,4 @@ ASSAY_SCENARIO(worker_pool, "X-27", "", .features = {"bounded"}) {
   }
 }
 
-ASSAY_SCENARIO(worker_pool, "X-31", "", .features = {"job_timeout"}, .late = true,
-               .why = "The loop finds the end of a job and its timeout due together.") {
-  site here(t, make({.workers = 1}));
-  here.shop.takes(1, 10ms);
-  here.shop.takes(2, 10ms);
-  here.start(1, limited(11ms));
-  co_await t.settle();
-  const auto second = here.start(2);
-  auto bystander = t.start("another timer", sleep_for(12ms));
-  co_await t.pass(1s);
-  const ids& cancelled = here.shop.cancelled();
-  t.expect(cancelled.empty() || cancelled == ids({1}), "a timeout ends its own job, or none that has ended");
-  t.expect_eq(second.done(), here.shop.has_begun(2),
-              "a submit is accepted if and only if its job is executed");
-  here.expect_ended();
-  co_await here.drain_to_the_end();
-  t.expect(bystander.done(), "whoever else waits is not disturbed");
-}
-
 }  // namespace assay

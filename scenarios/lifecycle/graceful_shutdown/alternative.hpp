@@ -68,8 +68,7 @@ ASSAY_DEFECTS(stopping_defect, none, stops_accepting_before_not_ready, stops_acc
               async_callback_is_dropped, failing_callback_ends_the_cleanup, callback_has_no_bound,
               callbacks_share_one_deadline, callback_failures_are_dropped, cut_callbacks_are_silent,
               awaits_nothing, ignores_escalation, escalation_ends_grace, escalation_cleans_again,
-              escalation_cuts_the_cleanup, escalation_skips_force_wait, no_watchdog, watchdog_overflows,
-              tells_again_who_ended_late)
+              escalation_cuts_the_cleanup, escalation_skips_force_wait, no_watchdog, watchdog_overflows)
 
 /// Something that a coordinator runs and can ask to stop.
 struct shutdown_task {
@@ -375,9 +374,9 @@ class alternative_shutdown : public shutdown_base {
     tasks nobodys;
     spawn(nobodys, std::move(name), std::move(work), [](const std::exception_ptr&) {});
   }
-  void leave_alone(const tasks& all, bool is_work = false, bool late = false) {
+  void leave_alone(const tasks& all, bool is_work = false) {
     for (const auto& each : all) {
-      if (each->over && !(late && is(stopping::tells_again_who_ended_late))) continue;
+      if (each->over) continue;
       // Nobody of this coordinator may hear of it any more: it may be gone by then.
       each->ended = [hook = failure_, name = each->name](const std::exception_ptr& error) {
         if (error && !is_cancellation(error) && hook) hook(name, error);
@@ -513,9 +512,8 @@ class alternative_shutdown : public shutdown_base {
     const bool hasty =
         is(stopping::abandons_without_waiting) || (escalated_ && is(stopping::escalation_skips_force_wait));
     const nanoseconds patience = hasty ? nanoseconds(1) : config_.force;
-    const time_point spent = is_bounded() ? limit(patience) : never;
-    co_await wait_for(work_, spent);
-    leave_alone(work_, true, now() > spent);
+    co_await wait_for(work_, is_bounded() ? limit(patience) : never);
+    leave_alone(work_, true);
   }
   void close_connections() {
     using contract::connection_close;

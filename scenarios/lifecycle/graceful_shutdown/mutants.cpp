@@ -180,10 +180,6 @@ const mutants<alternative_shutdown, adapters::stopping_defect> all(
                {{"SHD-10", "cancelled work is still awaited"}}),
      defective(no_watchdog, "nothing bounds the phases together",
                {{"SHD-11", "run() ends when the total is spent"}}),
-     defective(
-         tells_again_who_ended_late,
-         "M-X31: when the force budget is over, all that was cancelled counts as alive, also what has ended",
-         {{"X-31", "is told once"}, {"X-31", "is reported once"}}),
      defective(watchdog_overflows,
                "a total without limit is added to the time, and the watchdog lies in the past",
                {{"SHD-11", "no callback is skipped or cut short"}})},

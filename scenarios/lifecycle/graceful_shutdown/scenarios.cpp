@@ -1257,20 +1257,4 @@ ASSAY_SCENARIO(graceful_shutdown, "X-29", "cut_short", .features = {"callbacks",
   t.expect(s.ended().forced, "and makes the stop a forced one");
 }
 
-ASSAY_SCENARIO(
-    graceful_shutdown, "X-31", "", .features = {"force"}, .late = true,
-    .why = "The loop finds the end of cancelled work and the end of the force budget due together.") {
-  service s(t, make({.drain = 1s, .force = 2s}));
-  const auto forced = forced_by(s);
-  s.resource("pool");
-  s.admit(1, lingering(2s - 1ms));
-  auto bystander = t.start("another timer", assay::sleep_for(3s + 1ms));
-  co_await s.stop();
-  co_await s.end(20s);
-  t.expect_eq(*forced, names{"work 1"}, "what was forced is told once, however late the loop is");
-  t.expect_eq(s.ended().unfinished, names{"work 1"}, "what did not end by itself is reported once");
-  t.expect(s.ended().forced, "the report says that the stop was forced");
-  t.expect(bystander.done(), "whoever else waits is not disturbed");
-}
-
 }  // namespace

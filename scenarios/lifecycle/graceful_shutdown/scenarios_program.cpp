@@ -761,7 +761,9 @@ void check_unborn(const record& seen) {
 
 }  // namespace
 
+// The model computes the instant of everything, so the loop must be on time.
 ASSAY_PROGRAM(graceful_shutdown, "SHD-1", rules, .features = {"force", "callbacks", "budgets", "supervision"},
+              .on_time = true,
               .must_see = {"request_begins_the_stop_again", "cancels_at_once", "registers_work_a_turn_late",
                            "refusal_looks_like_success", "cancelled_work_is_not_reported",
                            "survivors_are_not_named", "crash_is_forgotten", "callbacks_in_registration_order",
