@@ -1113,7 +1113,7 @@ void trial::check_requests() {
 std::string to_string(const growth_plan& plan) {
   const std::string rounds = std::to_string(plan.rounds);
   if (plan.rounds_before == 0) return rounds;
-  return rounds + ":" + std::to_string(plan.rounds_before) + ":" + std::to_string(plan.held_before);
+  return rounds + "-" + std::to_string(plan.rounds_before) + "-" + std::to_string(plan.held_before);
 }
 
 std::optional<growth_plan> read_growth_plan(std::string_view text) {
@@ -1127,7 +1127,7 @@ std::optional<growth_plan> read_growth_plan(std::string_view text) {
     if (failure != std::errc()) return std::nullopt;
     numbers.push_back(number);
     if (next == end) break;
-    if (*next != ':') return std::nullopt;
+    if (*next != '-') return std::nullopt;
     at = next + 1;
   }
   if ((numbers.size() != 1 && numbers.size() != 3) || numbers[0] > rounds_max) return std::nullopt;

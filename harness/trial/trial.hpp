@@ -86,7 +86,7 @@ struct growth_plan {
   std::uint64_t held_before = 0;
   bool operator==(const growth_plan&) const = default;
 };
-/// "160", or "160:16:40" after 16 rounds that left 40 blocks, as tokens have it.
+/// "160", or "160-16-40" after 16 rounds that left 40 blocks, as tokens have it.
 std::string to_string(const growth_plan& plan);
 /// Reads that; nothing for any other text.
 std::optional<growth_plan> read_growth_plan(std::string_view text);
