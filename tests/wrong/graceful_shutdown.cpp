@@ -29,7 +29,9 @@ using contract::shutdown_report;
 
 BOOST_DEFINE_ENUM_CLASS(shutdown_bug, none, asks_one_background_after_the_other, drain_begins_at_the_request,
                         early_escalation_is_lost, forgets_a_start_that_ended_late, polls_the_drain,
-                        tells_of_survivors_twice, drains_what_there_was_at_the_request)
+                        tells_of_survivors_twice, drains_what_there_was_at_the_request,
+                        forgets_a_stop_before_it_runs, forces_one_after_the_other, resources_after_callbacks,
+                        all_forced_work_is_unfinished, escalation_shortens_cleanup)
 
 class one_coroutine final : public contract::graceful_shutdown {
  public:
@@ -91,6 +93,7 @@ class one_coroutine final : public contract::graceful_shutdown {
     const std::shared_ptr<shared> all = all_;
     const bool throwing = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
+    if (all->bug == shutdown_bug::forgets_a_stop_before_it_runs) all->stop_requested = false;
     all->enter(shutdown_phase::starting);
     co_await start_all(all);
     const bool has_served = !all->stop_requested;
@@ -112,6 +115,9 @@ class one_coroutine final : public contract::graceful_shutdown {
     co_await drain(all, std::move(works), deadline_after(begun, all->config.drain));
     co_await stop_backgrounds(all);
     all->enter(shutdown_phase::cleanup);
+    if (all->bug == shutdown_bug::resources_after_callbacks)
+      std::stable_partition(all->entries.begin(), all->entries.end(),
+                            [](const entry& one) { return one.start != nullptr; });
     while (!all->entries.empty()) {
       entry last = std::move(all->entries.back());
       all->entries.pop_back();
@@ -273,14 +279,24 @@ class one_coroutine final : public contract::graceful_shutdown {
     if (have_ended(works)) co_return;
     all->enter(shutdown_phase::force_cancel);
     std::erase_if(works, [](const auto& one) { return one->ended; });
+    if (all->bug == shutdown_bug::forces_one_after_the_other) {
+      for (const auto& each : works) {
+        several single;
+        single.push_back(each);
+        co_await force_together(all, std::move(single));
+      }
+    } else {
+      co_await force_together(all, std::move(works));
+    }
+  }
+  static awaitable<void> force_together(std::shared_ptr<shared> all, several works) {
     for (const auto& each : works) all->force(*each);
-    const time_point forced = deadline_after(all->config.force);
-    while (!have_ended(works) && std::chrono::steady_clock::now() < forced)
-      co_await look_again(all, forced);
+    const time_point limit = deadline_after(all->config.force);
+    while (!have_ended(works) && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
     for (const auto& each : works) {
-      if (each->ended) continue;
-      all->report.unfinished.push_back(each->name);
-      all->leave(each, true);
+      if (!each->ended || (all->bug == shutdown_bug::all_forced_work_is_unfinished && !each->failure))
+        all->report.unfinished.push_back(each->name);
+      if (!each->ended) all->leave(each, true);
     }
   }
 
@@ -317,7 +333,9 @@ class one_coroutine final : public contract::graceful_shutdown {
     }
     if (one.start && !one.has_started) co_return;
     const auto cleaning = begin_step(all, one.name, std::move(one.clean));
-    const time_point limit = deadline_after(all->config.callback);
+    time_point limit = deadline_after(all->config.callback);
+    if (all->bug == shutdown_bug::escalation_shortens_cleanup && all->escalated)
+      limit = std::chrono::steady_clock::now();
     while (!cleaning->ended && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
     if (cleaning->ended) co_return;
     all->force(*cleaning);
@@ -330,15 +348,8 @@ class one_coroutine final : public contract::graceful_shutdown {
 };
 
 const table<one_coroutine, shutdown_bug> all(
-    "one_coroutine",
-    {"grace", "force", "callbacks", "supervision", "stop_on_cancel"},
-    {{shutdown_bug::asks_one_background_after_the_other,
-      "a background task is asked to stop when the budget of the one before it is over",
-      {{"SHD-7", ""}, {"SHD-6", ""}, {"X-11", ""}}},
-     {shutdown_bug::drain_begins_at_the_request,
-      "the budget of the drain is counted from the request: the grace period eats it",
-      {{"SHD-4", ""}}},
-     {shutdown_bug::early_escalation_is_lost,
+    "one_coroutine", {"grace", "force", "callbacks", "supervision", "stop_on_cancel"},
+    {{shutdown_bug::early_escalation_is_lost,
       "an escalation before the drain is forgotten instead of kept for it",
       {{"SHD-10", ""}}},
      {shutdown_bug::forgets_a_start_that_ended_late,
@@ -349,7 +360,29 @@ const table<one_coroutine, shutdown_bug> all(
       {{"SHD-5", ""}}},
      {shutdown_bug::tells_of_survivors_twice,
       "what was cancelled and then abandoned is told of twice",
-      {{"X-29", ""}, {"SHD-6", ""}}},
+      {{"X-29", ""}}},
+     {shutdown_bug::forgets_a_stop_before_it_runs,
+      "a request to stop that came before the run is forgotten when it begins",
+      {{"SHD-1", ""}, {"SHD-2", ""}}},
+     {shutdown_bug::forces_one_after_the_other,
+      "work is cancelled when the force budget of the work before it is over",
+      {{"SHD-6", ""}}},
+     {shutdown_bug::resources_after_callbacks,
+      "first all callbacks in reverse order, then all resources",
+      {{"SHD-8", ""}}},
+     {shutdown_bug::all_forced_work_is_unfinished,
+      "work that ended with a value when it was cancelled is called unfinished",
+      {{"SHD-6", ""}, {"SHD-16", ""}}},
+     {shutdown_bug::escalation_shortens_cleanup,
+      "after an escalation a callback is cancelled as soon as it waits",
+      {{"SHD-10", ""}}}},
+    // Nothing catches these yet.
+    {{shutdown_bug::asks_one_background_after_the_other,
+      "a background task is asked to stop when the budget of the one before it is over",
+      {{"SHD-7", ""}}},
+     {shutdown_bug::drain_begins_at_the_request,
+      "the budget of the drain is counted from the request: the grace period eats it",
+      {{"SHD-4", ""}}},
      {shutdown_bug::drains_what_there_was_at_the_request,
       "the drain waits for the work of the moment of the request, and not for what the grace period admitted",
       {{"SHD-4", ""}, {"SHD-7", ""}}}});

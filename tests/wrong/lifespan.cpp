@@ -29,7 +29,8 @@ using contract::aggregate_error;
 
 BOOST_DEFINE_ENUM_CLASS(lifespan_bug, none, leaves_the_last_stop, forgets_a_start_that_met_a_request,
                         forgets_users_that_have_ended, is_used_when_it_has_ended, one_limit_for_all_stops,
-                        removes_what_is_being_removed)
+                        removes_what_is_being_removed, one_limit_for_users_and_stop, forgets_failed_removals,
+                        request_beats_failure)
 
 class stepwise_lifespan final : public contract::lifespan {
  public:
@@ -191,7 +192,9 @@ class stepwise_lifespan final : public contract::lifespan {
   static awaitable<void> finish_stopping(std::shared_ptr<shared> all,
                                          std::vector<std::shared_ptr<started>> ones) {
     time_point limit = deadline_after(all->config.stop_limit);
-    if (all->bug == lifespan_bug::one_limit_for_all_stops) limit = all->common_limit;
+    if (all->bug == lifespan_bug::one_limit_for_all_stops ||
+        all->bug == lifespan_bug::one_limit_for_users_and_stop)
+      limit = all->common_limit;
     co_await wait_until(all, ones, limit);
     if (have_ended(ones)) co_return;
     for (const auto& each : ones) {
@@ -261,7 +264,11 @@ class stepwise_lifespan final : public contract::lifespan {
       transient last = std::move(all->transients.back());
       all->transients.pop_back();
       std::vector<std::shared_ptr<started>> removal;
-      removal.push_back(begin_step(all, std::move(last.name), std::move(last.remove)));
+      if (all->bug == lifespan_bug::forgets_failed_removals) {
+        removal.push_back(begin_removal(all, std::move(last.name), std::move(last.remove)));
+      } else {
+        removal.push_back(begin_step(all, std::move(last.name), std::move(last.remove)));
+      }
       co_await finish_stopping(all, std::move(removal));
     }
     std::vector<std::shared_ptr<started>> stopping;
@@ -269,6 +276,8 @@ class stepwise_lifespan final : public contract::lifespan {
       co_await finish_stopping(all, stopping);
       resource& last = all->resources[--count];
       const auto users = last.users;
+      if (all->bug == lifespan_bug::one_limit_for_users_and_stop)
+        all->common_limit = deadline_after(all->config.stop_limit);
       for (const auto& each : users) each->ask_to_stop();
       co_await finish_users(all, users);
       stopping.clear();
@@ -286,6 +295,10 @@ class stepwise_lifespan final : public contract::lifespan {
   }
 
   static void conclude(const shared& all) {
+    if (all.bug == lifespan_bug::request_beats_failure && all.cancelled) {
+      for (const auto& one : all.failures) all.env.report_unhandled(one.failure);
+      contract::throw_cancelled();
+    }
     if (all.failures.size() == 1) std::rethrow_exception(all.failures.front().failure);
     if (!all.failures.empty()) throw aggregate_error(all.failures);
     if (all.cancelled) contract::throw_cancelled();
@@ -313,7 +326,17 @@ const table<stepwise_lifespan, lifespan_bug> all(
      {lifespan_bug::one_limit_for_all_stops,
       "the limit of a stop is counted from the beginning of all stops",
       {{"LIF-7", ""}}},
-     {lifespan_bug::removes_what_is_being_removed,
+     {lifespan_bug::one_limit_for_users_and_stop,
+      "the users of a resource and its stop have one limit together",
+      {{"LIF-7", ""}}},
+     {lifespan_bug::forgets_failed_removals,
+      "a removal that fails when everything is stopped is not told of",
+      {{"LIF-9", ""}, {"LIF-4", ""}, {"X-15", ""}}},
+     {lifespan_bug::request_beats_failure,
+      "a run that was cancelled ends as cancelled, although a stop failed",
+      {{"LIF-6", ""}, {"LIF-3", ""}, {"LIF-4", ""}, {"X-18", ""}}}},
+    // Nothing catches these yet.
+    {{lifespan_bug::removes_what_is_being_removed,
       "what is being released is registered until it is removed: a stop meanwhile removes it again",
       {{"LIF-9", ""}}}});
 

@@ -32,7 +32,8 @@ using contract::service_report;
 
 BOOST_DEFINE_ENUM_CLASS(service_bug, none, starts_two_workers, drops_who_waits_at_the_stop,
                         drained_when_the_queue_is_empty, puts_back_at_the_end, workers_die_of_failures,
-                        leaves_the_store_open)
+                        leaves_the_store_open, drain_begins_anew_with_every_item, has_room_for_two,
+                        a_budget_for_each_resource, failed_openings_are_silent, waits_for_an_opening)
 
 class one_queue final : public contract::service {
  public:
@@ -53,8 +54,10 @@ class one_queue final : public contract::service {
     all->tell("stop accepting");
     co_await drain(all);
     all->tell("background stopped");
-    const time_point limit = deadline_after(std::chrono::nanoseconds(all->config.cleanup_ns));
+    time_point limit = deadline_after(std::chrono::nanoseconds(all->config.cleanup_ns));
     if (has_sink) co_await close(all, "sink", outside().close_sink, limit);
+    if (all->bug == service_bug::a_budget_for_each_resource)
+      limit = deadline_after(std::chrono::nanoseconds(all->config.cleanup_ns));
     const bool leaves_it = all->bug == service_bug::leaves_the_store_open && !has_sink;
     if (has_store && !leaves_it) co_await close(all, "store", outside().close_store, limit);
     all->over = true;
@@ -123,8 +126,7 @@ class one_queue final : public contract::service {
     }
     // Moves items of those who wait to where there is room.
     void admit() {
-      while (accepting && !submitters.empty() &&
-             queue.size() < static_cast<std::size_t>(config.queue_capacity)) {
+      while (accepting && !submitters.empty() && queue.size() < room()) {
         submitter& first = *submitters.front();
         submitters.pop_front();
         first.taken = true;
@@ -136,6 +138,9 @@ class one_queue final : public contract::service {
         first.place.timer.cancel();
         changed.wake_all();
       }
+    }
+    std::size_t room() const {
+      return bug == service_bug::has_room_for_two ? 2 : static_cast<std::size_t>(config.queue_capacity);
     }
     void fail(const std::string& of, const std::exception_ptr& failure) {
       if (over) {
@@ -198,7 +203,8 @@ class one_queue final : public contract::service {
   static std::shared_ptr<started> begin_step(const std::shared_ptr<shared>& all, std::string called,
                                              step work) {
     auto told = [all](const started& one) {
-      if (one.failed()) all->fail(one.name, one.failure);
+      const bool silent = all->bug == service_bug::failed_openings_are_silent && all->workers.empty();
+      if (one.failed() && !silent) all->fail(one.name, one.failure);
       all->changed.wake_all();
     };
     return begin(all->executor, std::move(called), std::move(work), std::move(told));
@@ -209,7 +215,8 @@ class one_queue final : public contract::service {
     if (asked) all->stop();
     if (all->stopping) co_return;
     const auto one = begin_step(all, std::move(called), std::move(opening));
-    while (!one->ended && !all->stopping) co_await look_again(all, time_point::max());
+    const bool waits = all->bug == service_bug::waits_for_an_opening;
+    while (!one->ended && (waits || !all->stopping)) co_await look_again(all, time_point::max());
     if (!one->ended) {
       one->ask_to_stop();
       co_await finish(all, one, deadline_after(std::chrono::nanoseconds(all->config.force_ns)));
@@ -289,8 +296,10 @@ class one_queue final : public contract::service {
                        [](const auto& each) { return each->self->ended; });
   }
   static awaitable<void> drain(std::shared_ptr<shared> all) {
-    const time_point limit = deadline_after(std::chrono::nanoseconds(all->config.drain_ns));
+    const std::chrono::nanoseconds budget(all->config.drain_ns);
+    time_point limit = deadline_after(budget);
     while (!have_ended(*all) && std::chrono::steady_clock::now() < limit) {
+      if (all->bug == service_bug::drain_begins_anew_with_every_item) limit = deadline_after(budget);
       if (all->bug == service_bug::drained_when_the_queue_is_empty && all->queue.empty()) break;
       co_await look_again(all, limit);
     }
@@ -318,13 +327,27 @@ class one_queue final : public contract::service {
 
 const table<one_queue, service_bug> all(
     "one_queue", {"dead_letter"},
-    {{service_bug::starts_two_workers, "two workers are started, whatever was asked", {{"INT-4", ""}}},
-     {service_bug::drops_who_waits_at_the_stop,
+    {{service_bug::drops_who_waits_at_the_stop,
       "who waits for room when the stop begins is told that the item was accepted, and it is dropped",
       {{"INT-1", ""}}},
      {service_bug::drained_when_the_queue_is_empty,
       "the drain ends when the queue is empty, although workers still have items in hand",
       {{"INT-1", ""}, {"INT-2", ""}, {"INT-3", ""}}},
+     {service_bug::drain_begins_anew_with_every_item,
+      "the budget of the drain begins anew with every item that is done",
+      {{"INT-6", ""}}},
+     {service_bug::has_room_for_two, "the queue has room for two items, whatever was asked", {{"INT-4", ""}}},
+     {service_bug::a_budget_for_each_resource,
+      "sink and store have the whole budget of the cleanup each",
+      {{"INT-6", ""}}},
+     {service_bug::failed_openings_are_silent,
+      "why a resource could not be opened is not told",
+      {{"INT-5", ""}, {"X-15", ""}}},
+     {service_bug::waits_for_an_opening,
+      "a stop during the start waits until what is being opened is open",
+      {{"INT-6", ""}, {"INT-8", ""}}}},
+    // Nothing catches these yet.
+    {{service_bug::starts_two_workers, "two workers are started, whatever was asked", {{"INT-4", ""}}},
      {service_bug::puts_back_at_the_end,
       "what was taken from workers is handed back behind what still waited",
       {{"INT-1", ""}}},

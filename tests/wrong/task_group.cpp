@@ -26,7 +26,8 @@ namespace asio = boost::asio;
 using contract::aggregate_error;
 
 BOOST_DEFINE_ENUM_CLASS(group_bug, none, lists_after_the_first_turn, counts_when_it_starts,
-                        keeps_failures_by_name, collect_keeps_everybody, first_cause_wins)
+                        keeps_failures_by_name, collect_keeps_everybody, first_cause_wins,
+                        asks_again_for_every_failure, asks_only_children, keeps_what_it_refuses)
 
 class listing_group final : public contract::task_group {
  public:
@@ -63,9 +64,13 @@ class listing_group final : public contract::task_group {
     return do_run(std::move(children));
   }
   bool do_spawn(child one) override {
-    if (!all_->running || all_->closed || all_->stopping) return false;
+    if (!all_->running || all_->closed || all_->stopping) {
+      if (all_->bug == group_bug::keeps_what_it_refuses) all_->refused.push_back(std::move(one));
+      return false;
+    }
     if (all_->bug == group_bug::counts_when_it_starts) {
-      asio::post(all_->executor, [all = all_, one = std::move(one)]() mutable { start(all, std::move(one)); });
+      asio::post(all_->executor,
+                 [all = all_, one = std::move(one)]() mutable { start(all, std::move(one)); });
     } else {
       start(all_, std::move(one));
     }
@@ -91,11 +96,15 @@ class listing_group final : public contract::task_group {
     }
     void stop_for(cause why) {
       if (bug == group_bug::collect_keeps_everybody && collect) return;
-      if (stopping) return;
+      if (stopping && bug != group_bug::asks_again_for_every_failure) return;
+      if (!stopping) began_with = why;
       stopping = true;
-      began_with = why;
       const auto asked = members;
-      for (const auto& each : asked) each->ask_to_stop();
+      for (const auto& each : asked) {
+        const bool is_body = each->name == body_name;
+        if (bug == group_bug::asks_only_children && is_body && why == cause::failure) continue;
+        each->ask_to_stop();
+      }
     }
     void ended(const started& one) {
       std::erase_if(members, [&one](const auto& each) { return each.get() == &one; });
@@ -110,6 +119,7 @@ class listing_group final : public contract::task_group {
     std::vector<std::shared_ptr<started>> members;
     std::size_t alive = 0;
     std::vector<aggregate_error::member> failures;
+    std::vector<child> refused;
     bool running = false;
     bool closed = false;
     bool stopping = false;
@@ -175,21 +185,31 @@ const table<listing_group, group_bug> all(
     "listing_group",
     {"cleanup", "dynamic_spawn", "nested_spawn", "close", "late_refusal", "body_failure", "own_cancellation",
      "ordered_failures", "fatal_class", "collect", "lifetime"},
-    {{group_bug::lists_after_the_first_turn,
-      "a child is listed when its first turn is over: what fails in that turn does not stop it",
-      {{"TG-2", ""}}},
-     {group_bug::counts_when_it_starts,
+    {{group_bug::counts_when_it_starts,
       "a spawned child is counted when it starts, a turn later: the last child may have ended by then",
       {{"TG-1", ""}}},
-     {group_bug::keeps_failures_by_name,
-      "failures are kept by the name of the child: of two children of one name only one failure is told",
-      {{"TG-3", ""}, {"X-15", ""}, {"X-16", ""}}},
      {group_bug::collect_keeps_everybody,
       "with `collect` a request from outside stops the children as little as a failure does",
       {{"TG-13", ""}, {"TG-5", ""}}},
      {group_bug::first_cause_wins,
       "what began the stop decides the outcome: a failure after a request from outside ends as cancelled",
-      {{"TG-5", ""}, {"X-18", ""}}}});
+      {{"TG-5", ""}, {"X-18", ""}}},
+     {group_bug::asks_again_for_every_failure,
+      "every failure asks the siblings to stop, also those that are cleaning up since the first one",
+      {{"TG-2", ""}}},
+     {group_bug::asks_only_children,
+      "the failure of a child asks its siblings to stop, and not the body",
+      {{"TG-2", ""}, {"TG-8", ""}}},
+     {group_bug::keeps_what_it_refuses,
+      "a child that is refused is kept until the group is gone",
+      {{"TG-7", ""}, {"TG-11", ""}, {"X-19", ""}}}},
+    // Nothing catches these yet.
+    {{group_bug::lists_after_the_first_turn,
+      "a child is listed when its first turn is over: what fails in that turn does not stop it",
+      {{"TG-2", ""}}},
+     {group_bug::keeps_failures_by_name,
+      "failures are kept by the name of the child: of two children of one name only one failure is told",
+      {{"TG-3", ""}, {"X-15", ""}, {"X-16", ""}}}});
 
 }  // namespace
 }  // namespace assay::wrong
