@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <assay/harness/sim/deadline.hpp>
+#include <assay/harness/trial/outcome.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 #include "wrong.hpp"
