@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/describe.hpp>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -31,12 +32,16 @@ BOOST_DEFINE_ENUM_CLASS(shutdown_bug, none, asks_one_background_after_the_other,
                         early_escalation_is_lost, forgets_a_start_that_ended_late, polls_the_drain,
                         tells_of_survivors_twice, drains_what_there_was_at_the_request,
                         forgets_a_stop_before_it_runs, forces_one_after_the_other, resources_after_callbacks,
-                        all_forced_work_is_unfinished, escalation_shortens_cleanup)
+                        all_forced_work_is_unfinished, escalation_shortens_cleanup, restarts_while_it_stops,
+                        restarts_once, tells_connections_at_the_request, closes_again_after_the_response)
 
-class one_coroutine final : public contract::graceful_shutdown {
+class one_coroutine : public contract::graceful_shutdown {
  public:
-  one_coroutine(environment& env, const contract::graceful_shutdown_config& config, shutdown_bug bug)
-      : all_(std::make_shared<shared>(env, config, bug)) {}
+  one_coroutine(environment& env, const contract::graceful_shutdown_config& config, shutdown_bug bug,
+                bool has_budgets = true)
+      : all_(std::make_shared<shared>(env, config, bug, has_budgets)) {
+    if (has_budgets && !fits(config)) throw contract::rejected_error("the budgets do not fit into the total");
+  }
 
   void on_failure(failure_hook hook) override { all_->tell_failure = std::move(hook); }
   void on_forced(forced_hook hook) override { all_->tell_forced = std::move(hook); }
@@ -48,7 +53,10 @@ class one_coroutine final : public contract::graceful_shutdown {
     all_->entries.push_back(std::move(one));
   }
   void add_background(std::string called, async_function work) override {
-    all_->to_begin.emplace_back(std::move(called), std::move(work));
+    background one;
+    one.name = std::move(called);
+    one.work = std::move(work);
+    all_->known_backgrounds.push_back(std::move(one));
   }
   void add_callback(std::string called, function callback) override {
     entry one;
@@ -69,7 +77,29 @@ class one_coroutine final : public contract::graceful_shutdown {
     all_->escalated = true;
     all_->changed.wake_all();
   }
-  bool ready() const override { return all_->serving && !all_->stop_requested; }
+  bool ready() const override { return all_->ready(); }
+
+  int open_connection(close_hook close) override {
+    if (!all_->serving) throw contract::closed_error();
+    connection one;
+    one.id = ++all_->last_connection;
+    one.close = std::move(close);
+    all_->connections.push_back(std::move(one));
+    return all_->last_connection;
+  }
+  void set_busy(int id, bool busy) override {
+    for (connection& one : all_->connections) {
+      if (one.id != id) continue;
+      one.busy = busy;
+      if (busy || !one.was_told || all_->bug != shutdown_bug::closes_again_after_the_response) return;
+      const close_hook close = one.close;
+      close(contract::connection_close::now);
+      return;
+    }
+  }
+  void connection_closed(int id) override {
+    std::erase_if(all_->connections, [id](const connection& one) { return one.id == id; });
+  }
 
  protected:
   void do_observe(phase_hook observer) override { all_->tell_phase = std::move(observer); }
@@ -101,18 +131,21 @@ class one_coroutine final : public contract::graceful_shutdown {
     all->enter(shutdown_phase::not_ready);
     const time_point requested = std::chrono::steady_clock::now();
     const auto known = all->works;
+    const bool tells_early = all->bug == shutdown_bug::tells_connections_at_the_request;
+    if (tells_early) tell_connections(all);
     if (has_served && all->config.grace > nanoseconds(0)) {
       all->enter(shutdown_phase::grace);
-      co_await wait_until(all, deadline_after(all->config.grace));
+      co_await wait_until(all, all->until(all->config.grace));
     }
     all->serving = false;
     all->enter(shutdown_phase::stop_accepting);
     all->enter(shutdown_phase::drain);
+    if (!tells_early) tell_connections(all);
     const bool from_the_request = all->bug == shutdown_bug::drain_begins_at_the_request;
     const time_point begun = from_the_request ? requested : std::chrono::steady_clock::now();
     several works = all->works;
     if (all->bug == shutdown_bug::drains_what_there_was_at_the_request) works = known;
-    co_await drain(all, std::move(works), deadline_after(begun, all->config.drain));
+    co_await drain(all, std::move(works), std::min(deadline_after(begun, all->config.drain), all->end));
     co_await stop_backgrounds(all);
     all->enter(shutdown_phase::cleanup);
     if (all->bug == shutdown_bug::resources_after_callbacks)
@@ -142,18 +175,42 @@ class one_coroutine final : public contract::graceful_shutdown {
     function call;
     bool has_started = false;
   };
+  struct background {
+    std::string name;
+    async_function work;
+    time_point due = time_point::max();  // when it is started again
+    int failures = 0;
+  };
+  struct connection {
+    int id = 0;
+    close_hook close;
+    bool busy = false;
+    bool was_told = false;
+  };
   struct shared {
-    shared(environment& surroundings, const contract::graceful_shutdown_config& wanted, shutdown_bug wrong)
-        : env(surroundings), executor(surroundings.executor()), config(wanted), bug(wrong) {}
+    shared(environment& surroundings, const contract::graceful_shutdown_config& wanted, shutdown_bug wrong,
+           bool limited)
+        : env(surroundings),
+          executor(surroundings.executor()),
+          config(wanted),
+          bug(wrong),
+          has_budgets(limited) {}
 
     void enter(shutdown_phase next) {
       phase = next;
       if (tell_phase) tell_phase(next);
     }
     void request_stop() {
+      if (!stop_requested && has_budgets) end = deadline_after(rest_of_total());
       stop_requested = true;
       changed.wake_all();
     }
+    nanoseconds rest_of_total() const {
+      if (config.total == nanoseconds::max()) return config.total;
+      return config.total - std::max(config.pre_stop, nanoseconds(0));
+    }
+    /// Nothing waits longer than the total allows.
+    time_point until(nanoseconds budget) const { return std::min(deadline_after(budget), end); }
     void fail(const started& one) { fail(one.name, one.failure); }
     void fail(const std::string& of, const std::exception_ptr& error) {
       const bool secondary = has_failed && phase >= shutdown_phase::cleanup;
@@ -172,6 +229,11 @@ class one_coroutine final : public contract::graceful_shutdown {
       if (tell_forced) tell_forced(one.name);
       one.ask_to_stop();
     }
+    /// There is no time for it.
+    void skip(const std::string& name_of_it) {
+      report.forced = true;
+      if (tell_forced) tell_forced(name_of_it);
+    }
     /// It was asked to stop, and has not ended in time.
     void leave(const std::shared_ptr<started>& one, bool was_told) {
       report.forced = true;
@@ -187,11 +249,14 @@ class one_coroutine final : public contract::graceful_shutdown {
     asio::any_io_executor executor;
     contract::graceful_shutdown_config config;
     shutdown_bug bug;
+    bool has_budgets;
     phase_hook tell_phase;
     failure_hook tell_failure;
     forced_hook tell_forced;
     std::vector<entry> entries;
-    std::vector<std::pair<std::string, async_function>> to_begin;
+    std::vector<background> known_backgrounds;
+    std::vector<connection> connections;
+    int last_connection = 0;
     several works;
     several backgrounds;
     several left;
@@ -203,6 +268,7 @@ class one_coroutine final : public contract::graceful_shutdown {
     bool escalated = false;
     bool has_failed = false;
     bool over = false;
+    time_point end = time_point::max();
     waiting_list changed;
   };
 
@@ -210,10 +276,20 @@ class one_coroutine final : public contract::graceful_shutdown {
                                              async_function work) {
     auto told = [all](const started& one) {
       if (one.failed()) all->fail(one);
-      std::erase_if(all->backgrounds, [&one](const auto& each) { return each.get() == &one; });
       all->changed.wake_all();
     };
     return begin(all->executor, std::move(called), std::move(work), std::move(told));
+  }
+
+  static bool fits(const contract::graceful_shutdown_config& wanted) {
+    if (wanted.total == nanoseconds::max()) return true;
+    nanoseconds rest = wanted.total;
+    for (const nanoseconds one :
+         {wanted.pre_stop, wanted.grace, wanted.drain, wanted.force, wanted.background, wanted.cleanup}) {
+      if (one > rest) return false;
+      rest -= std::max(one, nanoseconds(0));
+    }
+    return true;
   }
 
   // Waits until something has changed. A request to end the run is one to stop the service.
@@ -224,9 +300,56 @@ class one_coroutine final : public contract::graceful_shutdown {
       co_return;
     }
     waiter here(all->executor);
-    co_await all->changed.wait(here, limit);
+    co_await all->changed.wait(here, std::min(limit, next_restart(*all)));
     const bool asked = co_await is_asked_to_stop();
     if (asked && !all->stop_requested) all->request_stop();
+    begin_what_is_due(all);
+  }
+  static bool restarts(const shared& all) {
+    return !all.stop_requested || all.bug == shutdown_bug::restarts_while_it_stops;
+  }
+  static time_point next_restart(const shared& all) {
+    time_point next = time_point::max();
+    if (!restarts(all)) return next;
+    for (const background& one : all.known_backgrounds) next = std::min(next, one.due);
+    return next;
+  }
+  static void begin_what_is_due(const std::shared_ptr<shared>& all) {
+    if (!restarts(*all)) return;
+    for (std::size_t at = 0; at < all->known_backgrounds.size(); ++at) {
+      if (all->known_backgrounds[at].due > std::chrono::steady_clock::now()) continue;
+      begin_background(all, at);
+    }
+  }
+  static void begin_background(const std::shared_ptr<shared>& all, std::size_t at) {
+    all->known_backgrounds[at].due = time_point::max();
+    auto told = [all, at](const started& one) {
+      if (one.failed()) failed(*all, all->known_backgrounds[at], one);
+      std::erase_if(all->backgrounds, [&one](const auto& each) { return each.get() == &one; });
+      all->changed.wake_all();
+    };
+    const background& one = all->known_backgrounds[at];
+    all->backgrounds.push_back(begin(all->executor, one.name, one.work, std::move(told)));
+  }
+  static void failed(shared& all, background& which, const started& one) {
+    const auto policy = all.config.on_failure;
+    const bool serves = all.ready();
+    if (serves && policy == contract::background_failure::shut_down) all.request_stop();
+    all.fail(one);
+    if (!serves || policy != contract::background_failure::restart) return;
+    ++which.failures;
+    if (all.bug == shutdown_bug::restarts_once && which.failures > 1) return;
+    which.due = deadline_after(all.config.restart_delay);
+  }
+  // An idle one is closed, a busy one when its response is out.
+  static void tell_connections(const std::shared_ptr<shared>& all) {
+    std::vector<std::pair<close_hook, contract::connection_close>> hooks;
+    for (connection& one : all->connections) {
+      one.was_told = true;
+      hooks.emplace_back(
+          one.close, one.busy ? contract::connection_close::after_response : contract::connection_close::now);
+    }
+    for (const auto& [close, how] : hooks) close(how);
   }
   static awaitable<void> wait_until(std::shared_ptr<shared> all, time_point limit) {
     while (std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
@@ -240,26 +363,24 @@ class one_coroutine final : public contract::graceful_shutdown {
     for (entry& one : all->entries) {
       if (!one.start) continue;
       const bool asked = co_await is_asked_to_stop();
-      if (asked) all->stop_requested = true;
+      if (asked) all->request_stop();
       if (all->stop_requested) co_return;
       const auto start = begin_step(all, one.name, one.start);
       while (!start->ended && !all->stop_requested) co_await look_again(all, time_point::max());
       if (!start->ended) {
         start->ask_to_stop();
-        const time_point limit = deadline_after(all->config.force);
+        const time_point limit = all->until(all->config.force);
         while (!start->ended && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
         if (!start->ended) all->leave(start, false);
         if (all->bug == shutdown_bug::forgets_a_start_that_ended_late) co_return;
       }
       one.has_started = start->ended && !start->failure;
-      if (!one.has_started) all->stop_requested = true;
+      if (!one.has_started) all->request_stop();
     }
   }
 
   static awaitable<void> serve(std::shared_ptr<shared> all) {
-    for (auto& one : all->to_begin)
-      all->backgrounds.push_back(begin_step(all, std::move(one.first), std::move(one.second)));
-    all->to_begin.clear();
+    for (std::size_t at = 0; at < all->known_backgrounds.size(); ++at) begin_background(all, at);
     all->serving = true;
     all->enter(shutdown_phase::running);
     while (!all->stop_requested) co_await look_again(all, time_point::max());
@@ -291,7 +412,7 @@ class one_coroutine final : public contract::graceful_shutdown {
   }
   static awaitable<void> force_together(std::shared_ptr<shared> all, several works) {
     for (const auto& each : works) all->force(*each);
-    const time_point limit = deadline_after(all->config.force);
+    const time_point limit = all->until(all->config.force);
     while (!have_ended(works) && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
     for (const auto& each : works) {
       if (!each->ended || (all->bug == shutdown_bug::all_forced_work_is_unfinished && !each->failure))
@@ -315,7 +436,7 @@ class one_coroutine final : public contract::graceful_shutdown {
   }
   static awaitable<void> stop_together(std::shared_ptr<shared> all, several ones) {
     for (const auto& each : ones) each->ask_to_stop();
-    const time_point limit = deadline_after(all->config.background);
+    const time_point limit = all->until(all->config.background);
     while (!have_ended(ones) && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
     for (const auto& each : ones) {
       if (!each->ended) all->leave(each, false);
@@ -323,6 +444,11 @@ class one_coroutine final : public contract::graceful_shutdown {
   }
 
   static awaitable<void> clean(std::shared_ptr<shared> all, entry one) {
+    if (one.start && !one.has_started) co_return;
+    if (std::chrono::steady_clock::now() >= all->end) {
+      all->skip(one.name);
+      co_return;
+    }
     if (one.call) {
       try {
         one.call();
@@ -331,15 +457,14 @@ class one_coroutine final : public contract::graceful_shutdown {
       }
       co_return;
     }
-    if (one.start && !one.has_started) co_return;
     const auto cleaning = begin_step(all, one.name, std::move(one.clean));
-    time_point limit = deadline_after(all->config.callback);
+    time_point limit = all->until(all->config.callback);
     if (all->bug == shutdown_bug::escalation_shortens_cleanup && all->escalated)
       limit = std::chrono::steady_clock::now();
     while (!cleaning->ended && std::chrono::steady_clock::now() < limit) co_await look_again(all, limit);
     if (cleaning->ended) co_return;
     all->force(*cleaning);
-    const time_point forced = deadline_after(all->config.force);
+    const time_point forced = all->until(all->config.force);
     while (!cleaning->ended && std::chrono::steady_clock::now() < forced) co_await look_again(all, forced);
     if (!cleaning->ended) all->leave(cleaning, true);
   }
@@ -348,7 +473,9 @@ class one_coroutine final : public contract::graceful_shutdown {
 };
 
 const table<one_coroutine, shutdown_bug> all(
-    "one_coroutine", {"grace", "force", "callbacks", "supervision", "stop_on_cancel"},
+    "one_coroutine",
+    {"grace", "force", "callbacks", "budgets", "supervision", "restart", "shut_down_on_failure",
+     "connections", "stop_on_cancel"},
     {{shutdown_bug::early_escalation_is_lost,
       "an escalation before the drain is forgotten instead of kept for it",
       {{"SHD-10", ""}}},
@@ -364,26 +491,84 @@ const table<one_coroutine, shutdown_bug> all(
      {shutdown_bug::forgets_a_stop_before_it_runs,
       "a request to stop that came before the run is forgotten when it begins",
       {{"SHD-1", ""}, {"SHD-2", ""}}},
-     {shutdown_bug::forces_one_after_the_other,
-      "work is cancelled when the force budget of the work before it is over",
-      {{"SHD-6", ""}}},
      {shutdown_bug::resources_after_callbacks,
       "first all callbacks in reverse order, then all resources",
       {{"SHD-8", ""}}},
      {shutdown_bug::all_forced_work_is_unfinished,
       "work that ended with a value when it was cancelled is called unfinished",
       {{"SHD-6", ""}, {"SHD-16", ""}}},
+     {shutdown_bug::tells_connections_at_the_request,
+      "connections are told to close when the stop is requested, and those of the grace period are not",
+      {{"SHD-17", ""}}},
+     {shutdown_bug::closes_again_after_the_response,
+      "a connection that was told to close after its response is told again when it is idle",
+      {{"SHD-17", ""}}},
+     {shutdown_bug::forces_one_after_the_other,
+      "work is cancelled when the force budget of the work before it is over",
+      {{"SHD-6", ""}, {"SHD-4", ""}}},
      {shutdown_bug::escalation_shortens_cleanup,
       "after an escalation a callback is cancelled as soon as it waits",
-      {{"SHD-10", ""}}}},
-    // Nothing catches these yet.
-    {{shutdown_bug::asks_one_background_after_the_other,
+      {{"SHD-10", ""}}},
+     {shutdown_bug::asks_one_background_after_the_other,
       "a background task is asked to stop when the budget of the one before it is over",
       {{"SHD-7", ""}}},
      {shutdown_bug::drain_begins_at_the_request,
       "the budget of the drain is counted from the request: the grace period eats it",
-      {{"SHD-4", ""}}},
+      {{"SHD-4", ""}, {"SHD-6", ""}}},
      {shutdown_bug::drains_what_there_was_at_the_request,
+      "the drain waits for the work of the moment of the request, and not for what the grace period admitted",
+      {{"SHD-4", ""}, {"SHD-7", ""}, {"SHD-5", ""}}}},
+    // Nothing catches these yet.
+    {{shutdown_bug::restarts_while_it_stops,
+      "a restart that is due when the background tasks have been stopped begins nevertheless",
+      {{"SHD-13", ""}, {"SHD-7", ""}}},
+     {shutdown_bug::restarts_once,
+      "a background task that fails for the second time is not started again",
+      {{"SHD-13", ""}}}});
+
+// The same without `budgets`, for which no random programs are run: most of what they catch is caught by nothing else.
+BOOST_DEFINE_ENUM_CLASS(modest_bug, none, modestly_forces_one_after_the_other, modestly_shortens_cleanup,
+                        modestly_asks_one_after_the_other)
+
+shutdown_bug as_shutdown_bug(modest_bug bug) {
+  switch (bug) {
+    case modest_bug::modestly_forces_one_after_the_other:
+      return shutdown_bug::forces_one_after_the_other;
+    case modest_bug::modestly_shortens_cleanup:
+      return shutdown_bug::escalation_shortens_cleanup;
+    case modest_bug::modestly_asks_one_after_the_other:
+      return shutdown_bug::asks_one_background_after_the_other;
+    case modest_bug::modestly_begins_the_drain_at_the_request:
+      return shutdown_bug::drain_begins_at_the_request;
+    case modest_bug::modestly_drains_what_there_was:
+      return shutdown_bug::drains_what_there_was_at_the_request;
+    case modest_bug::none:
+      break;
+  }
+  return shutdown_bug::none;
+}
+
+class without_budgets final : public one_coroutine {
+ public:
+  without_budgets(environment& env, const contract::graceful_shutdown_config& config, modest_bug bug)
+      : one_coroutine(env, config, as_shutdown_bug(bug), false) {}
+};
+
+const table<without_budgets, modest_bug> modest(
+    "one_coroutine_without_budgets", {"grace", "force", "callbacks", "supervision", "stop_on_cancel"}, {},
+    {{modest_bug::modestly_forces_one_after_the_other,
+      "work is cancelled when the force budget of the work before it is over",
+      {{"SHD-6", ""}}},
+     {modest_bug::modestly_shortens_cleanup,
+      "after an escalation a callback is cancelled as soon as it waits",
+      {{"SHD-10", ""}}},
+     {modest_bug::modestly_asks_one_after_the_other,
+      "a background task is asked to stop when the budget of the one before it is over",
+      {{"SHD-7", ""}}},
+     {modest_bug::modestly_begins_the_drain_at_the_request,
+      "the budget of the drain is counted from the request: the grace period eats it",
+      {{"SHD-4", ""}}},
+     {modest_bug::modestly_drains_what_there_was,
       "the drain waits for the work of the moment of the request, and not for what the grace period admitted",
       {{"SHD-4", ""}, {"SHD-7", ""}}}});
 
