@@ -528,7 +528,8 @@ const table<one_coroutine, shutdown_bug> all(
 
 // The same without `budgets`, for which no random programs are run: most of what they catch is caught by nothing else.
 BOOST_DEFINE_ENUM_CLASS(modest_bug, none, modestly_forces_one_after_the_other, modestly_shortens_cleanup,
-                        modestly_asks_one_after_the_other)
+                        modestly_asks_one_after_the_other, modestly_begins_the_drain_at_the_request,
+                        modestly_drains_what_there_was)
 
 shutdown_bug as_shutdown_bug(modest_bug bug) {
   switch (bug) {
