@@ -125,7 +125,8 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     const bool runs = running_ || is(takes_children_after_its_end);
     const bool is_late = stopping_ && !is(group_manner::easy_going) && !is(takes_children_while_stopping) &&
                          !is(takes_children_while_stopping_and_lets_them_run);
-    return runs && !closed_ && !is_late;
+    const bool has_failed = is(takes_no_children_after_a_failure) && !failures_.empty();
+    return runs && !closed_ && !is_late && !has_failed;
   }
 
   void start(child one, bool later) {

@@ -48,7 +48,8 @@ ASSAY_DEFECTS(group_defect, none, ends_with_the_first_failure, forgets_children_
               lets_go_of_late_children_late, keeps_closures_until_it_goes, wraps_an_exit_request,
               lets_an_exit_request_wait_for_nobody, prefers_failures_to_an_exit_request,
               drops_failures_beside_an_exit_request, lists_children_after_their_first_turn,
-              asks_no_more_than_thirty_two, ends_well_if_no_child_was_cancelled)
+              asks_no_more_than_thirty_two, ends_well_if_no_child_was_cancelled,
+              takes_no_children_after_a_failure)
 
 class alternative_group final : public contract::task_group {
  public:

@@ -118,6 +118,9 @@ const mutants<alternative_group, group_defect> wrong(
         defective(goes_on_without_its_body, "a body's failure does not stop the children",
                   {{"TG-8", "a failure of the body asks the children to stop"}}),
         // too late
+        defective(takes_no_children_after_a_failure,
+                  "in collect mode a group that has failed takes no children",
+                  {{"TG-7", "a group with a child at work takes another child"}}),
         defective(takes_children_after_its_end, "a group that has ended takes children",
                   {{"TG-7", "a group that has ended takes no child"}}),
         defective(takes_children_while_stopping, "a group that is aborting takes children",

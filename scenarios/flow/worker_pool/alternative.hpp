@@ -59,8 +59,9 @@ ASSAY_DEFECTS(pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_
               a_cancelled_drain_abandons_the_queue, a_cancelled_drain_cannot_be_repeated, jobs_time_out_early,
               jobs_time_out_late, job_timeouts_overflow, a_timeout_that_has_passed_is_none,
               a_timed_out_job_keeps_its_worker, a_timeout_frees_the_worker_too_early,
-              a_timeout_is_told_as_cancelled, a_timeout_stops_the_pool, scaling_up_waits_for_a_job_to_end, scaling_down_is_ignored, a_leaving_worker_takes_a_job_along,
-              urgency_is_ignored, the_least_urgent_job_is_first, equals_begin_last_come_first)
+              a_timeout_is_told_as_cancelled, a_timeout_stops_the_pool, scaling_up_waits_for_a_job_to_end,
+              scaling_down_is_ignored, a_leaving_worker_takes_a_job_along, urgency_is_ignored,
+              the_least_urgent_job_is_first, equals_begin_last_come_first)
 
 class pool_in_shifts : public contract::worker_pool {
  public:

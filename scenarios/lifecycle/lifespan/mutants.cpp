@@ -36,7 +36,7 @@ ASSAY_DEFECTS(defect, none, error_skips_all_closing, partial_start_leaks, closes
               cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked, runs_twice,
               user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped, released_stays_registered,
               counts_what_it_removes_twice, transient_outlives_the_run, cancelled_release_leaks,
-              last_stop_is_not_awaited)
+              last_stop_is_not_awaited, stop_that_gives_up_skips_the_rest, things_are_known_by_their_place)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
@@ -147,7 +147,8 @@ class plain_lifespan final : public contract::lifespan {
 
   std::uint64_t do_hold(std::string name, step remove) override {
     (void)name;
-    transients_.emplace_back(++last_id_, std::move(remove));
+    last_id_ = is(defect::things_are_known_by_their_place) ? transients_.size() + 1 : last_id_ + 1;
+    transients_.emplace_back(last_id_, std::move(remove));
     return last_id_;
   }
 
@@ -338,6 +339,7 @@ class plain_lifespan final : public contract::lifespan {
         co_return;
       }
       if (!skip) co_await stop_one(each->name, each->stop);
+      skip = skip || (is(defect::stop_that_gives_up_skips_the_rest) && gave_up_);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
     }
   }
@@ -356,6 +358,7 @@ class plain_lifespan final : public contract::lifespan {
     try {
       co_await stop();
     } catch (...) {
+      gave_up_ = is_cancellation(std::current_exception());
       if (is(defect::close_errors_are_dropped)) co_return;
       if (is(defect::close_error_replaces_the_first)) failures_.clear();
       note(name, std::current_exception());
@@ -396,6 +399,7 @@ class plain_lifespan final : public contract::lifespan {
   std::vector<aggregate_error::member> failures_;
   bool entered_ = false;
   bool in_body_ = false;
+  bool gave_up_ = false;  // the latest stop that did not end well
   bool cancelled_ = false;
 };
 
@@ -440,6 +444,12 @@ const mutants<plain_lifespan, defect> wrong(
         defective(defect::first_close_error_skips_the_rest,
                   "LIF-m4: the first stop that fails skips the others",
                   {{"LIF-4", "a stop that fails skips no other"}}),
+        defective(defect::stop_that_gives_up_skips_the_rest, "a stop that ends as cancelled skips the others",
+                  {{"LIF-1", "everything that was started is stopped"}},
+                  {"LIF-2", "LIF-3", "LIF-4", "LIF-6"}),
+        defective(defect::things_are_known_by_their_place,
+                  "two things have one id when an older one was released before the second came",
+                  {{"LIF-9", "a release removes the thing that it names"}}),
         defective(defect::close_errors_are_dropped, "failures of stops are swallowed",
                   {{"LIF-4", "the failure of the stop is reported once"}},
                   {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}),
@@ -457,7 +467,7 @@ const mutants<plain_lifespan, defect> wrong(
                   "the stops are awaited in the cancelled scope, where they throw at once",
                   {{"LIF-3", "everything is stopped if the body is cancelled"},
                    {"LIF-6", "what was started before the cancellation is stopped"}},
-                  {"LIF-2", "LIF-4", "X-7", "X-9", "X-18"}),
+                  {"LIF-2", "LIF-4", "X-6", "X-7", "X-9", "X-18"}),
         defective(defect::request_interrupts_the_stop, "stops are not shielded",
                   {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}}, {"X-7"}),
         defective(defect::deferred_request_is_forgotten,
@@ -484,7 +494,7 @@ const mutants<plain_lifespan, defect> wrong(
                   "what is being removed is registered twice until it is gone",
                   {{"LIF-9", "more transient things are registered"}}),
         defective(defect::transient_outlives_the_run, "transient things are not removed when the run ends",
-                  {{"LIF-9", "nothing is registered after the run"}}),
+                  {{"LIF-9", "nothing is registered after the run"}}, {"X-6"}),
         defective(defect::cancelled_release_leaks,
                   "a release that is cancelled leaves the thing half removed and forgotten",
                   {{"LIF-9", "removed once, cancelled or not"}}),

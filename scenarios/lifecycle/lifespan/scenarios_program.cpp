@@ -46,9 +46,10 @@ enum class manner : std::uint8_t {
   waits,  // until it is asked to stop
   slow,   // the same, and takes 5 ms more then
   deaf,   // takes 20 ms, whatever it is asked
-  fails_when_asked
+  fails_when_asked,
+  gives_up  // as cancelled, at once, though nobody asked; starts and bodies do not
 };
-constexpr std::uint32_t manners = 8;
+constexpr std::uint32_t manners = 9;
 
 enum class verb : std::uint8_t {
   add,  // a resource: how it starts, and how it stops
@@ -318,6 +319,7 @@ asio::awaitable<bool> wait_as(round_ptr all, deed& self) {
   switch (self.how) {
     case manner::at_once:
     case manner::fails_at_once:
+    case manner::gives_up:
       co_return false;
     case manner::ends:
     case manner::fails:
@@ -342,11 +344,13 @@ asio::awaitable<void> act(round_ptr all, deed& self) {
   co_await asio::this_coro::throw_if_cancelled(throwing);
   const bool fails = (!asked && (self.how == manner::fails_at_once || self.how == manner::fails)) ||
                      (asked && self.how == manner::fails_when_asked);
+  const bool gives_up =
+      asked || (self.how == manner::gives_up && self.what != role::start && self.what != role::body);
   self.failed = fails;
-  self.cancelled = asked && !fails;
-  self.well = !asked && !fails;
+  self.cancelled = gives_up && !fails;
+  self.well = !gives_up && !fails;
   if (fails) all->t.raise(self.name);
-  if (asked) contract::throw_cancelled();
+  if (gives_up) contract::throw_cancelled();
 }
 
 asio::awaitable<void> take(round_ptr all, deed& self) {
@@ -364,6 +368,8 @@ asio::awaitable<void> release(round_ptr all, std::size_t index) {
   thing& one = all->things[index % all->things.size()];
   one.released = true;
   const std::exception_ptr failure = co_await failure_of(all->life->release(one.id));
+  all->t.expect(failure || one.removal.begun > 0, "LIF-9: a release removes the thing that it names",
+                one.removal.name);
   if (!failure) co_return;
   if (is_cancellation(failure) && all->is_asked()) {
     if (one.removal.begun == 0) one.released = false;
@@ -542,7 +548,9 @@ void check_outcome(const round_of& all) {
     t.expect(order[i - 1].second <= order[i].second,
              "LIF-4: failures are in the order in which they happened", to_string(seen));
   const bool timed_out = all.claims.bounded_stop && !all.life->stop_timeouts().empty();
-  if (any_failed || timed_out) return;
+  const bool gave_up = std::any_of(all.resources.begin(), all.resources.end(),
+                                   [](const resource& one) { return one.stop.cancelled; });
+  if (any_failed || timed_out || gave_up) return;
   const bool cancelled = all.any_start(&deed::cancelled) || all.body.cancelled;
   if (cancelled)
     t.expect(seen.kind == outcome_kind::cancelled,
@@ -556,6 +564,8 @@ void check_outcome(const round_of& all) {
 
 // ---- the program
 
+constexpr std::size_t steps_of_round_max = 100;
+
 struct program_run {
   trial& t;
   const maker<lifespan>& make;
@@ -565,7 +575,8 @@ struct program_run {
   bool settles() const { return (shape & 1U) != 0; }
 };
 
-contract::lifespan_config limits_of(std::uint8_t shape) {
+contract::lifespan_config limits_of(std::uint8_t shape, const promises& claims) {
+  if (!claims.bounded_stop) return {};
   constexpr nanoseconds endless = nanoseconds::max();
   switch (shape / 4U) {
     case 0:
@@ -592,8 +603,8 @@ void add(const round_ptr& all, const program_step& step) {
 }
 
 asio::awaitable<void> run_again(trial& t, round_ptr all) {
-  // Which of two runs is the first is open until one has begun.
-  if (!all->has_begun() && all->run->pending()) co_return;
+  // Until one has begun, either may be the first; or there was none, if it was cancelled before.
+  if (!all->has_begun()) co_return;
   const auto ran = std::make_shared<bool>(false);
   lifespan::step body = [ran] {
     *ran = true;
@@ -657,8 +668,9 @@ asio::awaitable<void> finish(program_run& p, round_ptr all) {
   }
   co_await p.t.pass(10s);
   const std::string left = all->under_way();
-  if (!p.t.expect(all->run->ended(), "LIF-1: the run ends after the last stop", left))
-    co_await sleep_for_ever();
+  const std::string_view message = p.claims.bounded_stop ? "LIF-7: the run ends, for each stop is bounded"
+                                                         : "LIF-1: the run ends after the last stop";
+  if (!p.t.expect(all->run->ended(), message, left)) co_await sleep_for_ever();
   check_settled(*all);
   check_outcome(*all);
   check_timeouts(*all);
@@ -670,7 +682,7 @@ bool is_for_the_body(verb what) {
 }
 
 asio::awaitable<void> do_round(program_run& p, std::vector<program_step> steps, bool is_victim) {
-  const contract::lifespan_config limits = limits_of(p.shape);
+  const contract::lifespan_config limits = limits_of(p.shape, p.claims);
   const auto all = std::make_shared<round_of>(p.t, p.claims, limits);
   auto life = p.make(limits);
   all->life = life.get();
@@ -699,10 +711,9 @@ ASSAY_PROGRAM(lifespan, "LIF-1", rules,
   std::vector<program_step> steps_of_round;
   bool is_victim = (p.shape & 3U) == 2U && rules.repeats[steps.repeats] == 1;
   for (const program_step& step : unrolled(steps, rules)) {
-    if (static_cast<verb>(step.verb) != verb::round) {
-      steps_of_round.push_back(step);
-      continue;
-    }
+    const bool ends_round = static_cast<verb>(step.verb) == verb::round;
+    if (!ends_round) steps_of_round.push_back(step);
+    if (!ends_round && steps_of_round.size() < steps_of_round_max) continue;
     co_await do_round(p, steps_of_round, is_victim);
     if (t.has_failed()) co_return;
     steps_of_round.clear();
