@@ -301,6 +301,17 @@ ASSAY_CLAUSE(bounded_queue, "BQ-5", must,
   t.expect_eq(waiting.value().id(), 2);
 }
 
+ASSAY_SCENARIO(bounded_queue, "BQ-5", "a cancelled pop", .features = {"rendezvous"}, .swept = true) {
+  auto queue = make({.capacity = 0});
+  auto victim = co_await begin_victim(t, "pop", queue->pop());
+  t.premise(t.disturbed() || victim.pending(), "the popper is parked");
+  auto push = co_await t.begin("push 1", queue->push(t.item(1)));
+  t.expect_eq(push.done(), victim.done(), "a rendezvous push ends when its item is taken");
+  t.sometimes("the victim was cancelled", victim.cancelled());
+  co_await t.cancel(push);
+  t.expect_eq(queue->size(), 0U, "nothing is left in a rendezvous");
+}
+
 ASSAY_SCENARIO(bounded_queue, "BQ-5", "zero is rejected", .features = {"reject_zero"}) {
   t.expect(throws<rejected_error>([&] { make({.capacity = 0}); }), "capacity 0 is rejected");
   co_return;
