@@ -48,7 +48,8 @@ ASSAY_DEFECTS(worker_defect, none, requeues_by_a_waiting_push, requeues_to_the_t
               drops_what_the_sink_refuses, patience_without_end, patience_overflows, patience_of_twenty_ms,
               cause_replaced_by_the_sinks_failure, settles_before_processing, processes_again,
               counts_off_twice, counts_off_nothing_that_is_buried, attempts_not_capped, attempt_capped_at_two,
-              buries_what_was_cancelled, ends_normally_when_cancelled)
+              buries_what_was_cancelled, ends_normally_when_cancelled, idle_workers_hear_of_no_requeue,
+              tires_after_ten_items, has_one_place_for_what_is_put_back)
 
 class alternative_worker final : public contract::resilient_worker {
  public:
@@ -144,6 +145,11 @@ class alternative_worker final : public contract::resilient_worker {
       job held = co_await pop();
       if (is(hand_gap)) co_await boost::asio::post(boost::asio::use_awaitable);
       co_await hold_requests;
+      has_put_back_ = false;
+      if (is(tires_after_ten_items) && ++taken_ % 10 == 0) {
+        unpop(held);
+        co_await sleep_for_ever();
+      }
       const std::exception_ptr end = co_await failure_of(handle(held));
       if (!end) continue;
       if (held.one) co_await put_back(held);
@@ -231,6 +237,13 @@ class alternative_worker final : public contract::resilient_worker {
         if (has_room()) push_now(held);
         count_off();
         break;
+      case idle_workers_hear_of_no_requeue:
+        jobs_.push_front(std::move(held));
+        break;
+      case has_one_place_for_what_is_put_back:
+        if (std::exchange(has_put_back_, true) && !jobs_.empty()) jobs_.pop_front();
+        unpop(held);
+        break;
       case requeues_after_a_pause:
         co_await sleep_for(std::chrono::milliseconds(1));
         unpop(held);
@@ -279,6 +292,10 @@ class alternative_worker final : public contract::resilient_worker {
   boost::asio::steady_timer bell_;
   std::deque<job> jobs_;
   std::size_t unfinished_ = 0;
+
+  // What defects need.
+  std::size_t taken_ = 0;
+  bool has_put_back_ = false;
 };
 
 }  // namespace assay

@@ -83,6 +83,14 @@ const mutants<alternative_worker, worker_defect> wrong(
                   {"RWK-3", "RWK-7", "RWK-8", "RWK-9"}),
         defective(ends_normally_when_cancelled, "M-X8: swallows the cancellation once the item is put back",
                   {{"X-8", "ends as cancelled"}, {"RWK-2", "ends at once, as cancelled"}}),
+        defective(idle_workers_hear_of_no_requeue,
+                  "puts a cancelled item back without a word to the idle worker beside it",
+                  {{"RWK-2", "an idle worker takes the item that was put back"}}),
+        defective(tires_after_ten_items, "after every tenth item a worker takes no other one",
+                  {{"RWK-7", "no worker is idle beside an item"}}, {"RWK-2"}),
+        defective(has_one_place_for_what_is_put_back,
+                  "two workers that are cancelled one after the other put back one item",
+                  {{"RWK-1", "was lost"}}, {"RWK-2"}),
     },
     worker_manner::buries_at_once);
 

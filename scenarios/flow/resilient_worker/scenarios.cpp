@@ -46,6 +46,7 @@ struct script {
   nanoseconds takes{};          // processing, each time
   std::uint32_t failures = 0;   // beginnings that fail, counted from the first
   numbers begun;                // the attempt numbers that processing was begun with
+  bool processing = false;      // now
   std::uint32_t processed = 0;  // how often processing succeeded
 };
 
@@ -68,6 +69,8 @@ struct world {
   auto losses_of(int id) const { return std::ranges::count(losses, id, &given_up::id); }
   auto given_up_of(int id) const { return letters_of(id) + losses_of(id); }
   bool was_processed(int id) const { return items.at(id).processed > 0; }
+  bool in_process(int id) const { return items.at(id).processing; }
+  bool has_begun(int id) const { return !items.at(id).begun.empty(); }
 
   // Submits an item that takes `takes` and fails the first `failures` times.
   awaitable<void> submit(int id, nanoseconds takes = {}, std::uint32_t failures = 0) {
@@ -147,6 +150,7 @@ struct world {
   std::vector<assay::outcome> unwritten;  // beside `losses`: what the sink failed with
   nanoseconds write_takes{};              // every write to the sink
   std::uint32_t writes = 0;               // begun so far
+  bool writing = false;                   // now
   std::uint32_t writes_failing = 0;
   std::uint32_t writes_hanging = 0;  // those that hang or fail are the first ones
   bool sink_is_sound = false;        // the sink is spared by the fault sweep
@@ -154,9 +158,22 @@ struct world {
   assay::made_subject<assay::contract::resilient_worker> worker;  // goes before what it uses
 
  private:
+  // Something is under way as long as this lives.
+  class under_way {
+   public:
+    explicit under_way(bool& flag) : flag_(flag) { flag_ = true; }
+    under_way(const under_way&) = delete;
+    under_way& operator=(const under_way&) = delete;
+    ~under_way() { flag_ = false; }
+
+   private:
+    bool& flag_;
+  };
+
   awaitable<void> process(int id, std::uint32_t attempt) {
     script& one = items[id];
     one.begun.push_back(attempt);
+    const under_way here(one.processing);
     const bool fails = one.begun.size() <= one.failures;
     co_await pause(one.takes);
     const std::uint32_t fault = t.fault_point("process " + std::to_string(id));
@@ -165,6 +182,7 @@ struct world {
   }
   awaitable<void> write(given_up letter) {
     const std::uint32_t call = ++writes;
+    const under_way here(writing);
     co_await pause(write_takes);
     const std::string name = "dead letter " + std::to_string(letter.id);
     const std::uint32_t fault = sink_is_sound ? 0 : t.fault_point(name, 2);
@@ -188,6 +206,7 @@ ASSAY_CLAUSE(resilient_worker, "RWK-1", must,
   co_await w.submit(4);
   auto run = co_await w.run_for(10ms);
   t.expect(w.was_processed(1), "item 1 is processed");
+  t.premise(w.in_process(3), "item 3 is processed when the worker is cancelled");
   co_await w.end(run);
 }
 
@@ -213,15 +232,35 @@ ASSAY_CLAUSE(resilient_worker, "RWK-2", must,
   co_await w.submit(2);
   auto parked = t.start("submit 3", w.submit(3));
   co_await t.settle();
-  t.expect(parked.pending(), "the queue is full");
+  t.premise(w.in_process(1) && parked.pending(), "the worker processes item 1, and the queue is full");
   co_await t.cancel(first);
   t.expect(first.cancelled(), "a cancelled worker ends at once, as cancelled, though the queue is full");
-  t.expect(!w.was_processed(1), "item 1 was not processed");
   auto second = co_await w.run_for(long_enough);
   t.expect_eq(w.processed, (ids{1, 2, 3}), "the item that was put back is the next one to be taken");
   t.expect(parked.done(), "the parked submit went on");
   parked.cancel();
   co_await w.end(second);
+}
+
+ASSAY_SCENARIO(resilient_worker, "RWK-2", "beside an idle worker", .features = {"requeue"},
+               .why = "what is put back is an item for whoever waits for one") {
+  world w(t, make({.capacity = 1}));
+  auto first = w.start();
+  co_await t.settle();
+  co_await w.submit(1, 100ms);
+  co_await t.settle();
+  auto second = w.start();
+  auto third = w.start();
+  co_await t.settle();
+  t.premise(w.in_process(1) && second.pending() && third.pending(),
+            "one worker processes item 1, two are idle");
+  co_await t.cancel(first);
+  t.expect(first.cancelled(), "a cancelled worker ends at once, as cancelled");
+  t.expect_eq(w.items[1].begun.size(), 2U, "an idle worker takes the item that was put back");
+  co_await t.advance(long_enough);
+  t.expect(w.was_processed(1), "the item that was put back is processed");
+  second.cancel();
+  co_await w.end(third);
 }
 
 ASSAY_SCENARIO(resilient_worker, "RWK-2", "swept", .features = {"requeue"}, .swept = true) {
@@ -230,6 +269,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-2", "swept", .features = {"requeue"}, .swe
   co_await w.submit(2);
   auto third = t.start("submit 3", w.submit(3, 10ms));
   co_await t.settle();
+  t.premise(third.pending(), "the queue is full");
   auto first = co_await w.sweep(long_enough);
   co_await t.cancel(first);
   t.expect(first.cancelled(), "a cancelled worker ends at once, as cancelled");
@@ -278,6 +318,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-3", "letter", .features = {"dead_letter", 
   world w(t, make());
   co_await w.submit(1, 10ms, always);
   auto first = co_await w.run_for(5ms);
+  t.premise(w.in_process(1), "item 1 is processed when the worker is cancelled");
   if (make.claims("requeue"))  // so that it is the second attempt that fails
     co_await t.cancel(first);
   auto run = co_await w.run_for(1h);
@@ -311,7 +352,7 @@ ASSAY_CLAUSE(
   auto run = w.start();
   co_await w.write_begun();
   co_await t.advance(5ms);
-  t.expect_eq(w.writes, 1U, "the letter is being written");
+  t.premise(w.writing, "the letter is being written when the worker is cancelled");
   run.cancel();
   co_await t.pass(45ms);
   t.expect(run.cancelled(), "the worker ends as cancelled within the sink's patience");
@@ -328,6 +369,7 @@ ASSAY_SCENARIO(
   auto run = w.start();
   co_await w.write_begun();
   co_await t.advance(10ms);
+  t.premise(w.writing, "the sink does not answer when the worker is cancelled");
   run.cancel();
   co_await t.pass(20ms);
   t.expect(run.cancelled(), "the worker ends as cancelled within the sink's patience");
@@ -361,6 +403,7 @@ awaitable<void> try_bad_sink(trial& t, make_worker make, std::chrono::millisecon
   co_await w.submit(id + 1);
   auto run = w.start();
   co_await w.write_begun();
+  t.premise(!hangs || w.writing, "the sink does not answer");
   if (hangs) co_await t.pass(patience);
   const std::string which = hangs ? " (the sink hangs)" : " (the sink fails)";
   t.expect(run.pending(), "the worker lives on" + which);
@@ -377,6 +420,7 @@ awaitable<void> try_slow_sink(trial& t, make_worker make, std::chrono::milliseco
   co_await w.submit(id, 0ms, always);
   auto run = w.start();
   co_await w.write_begun();
+  t.premise(w.writing, "the letter is being written");
   co_await t.pass(patience);
   t.expect_eq(w.letters_of(id), 1, "a write within the sink's patience is not given up");
   co_await w.end(run);
@@ -443,7 +487,8 @@ ASSAY_CLAUSE(resilient_worker, "RWK-6", must,
   auto first = w.start();
   co_await t.settle();
   co_await w.submit(1);  // it is assigned to the waiting worker ...
-  first.cancel();        // ... which is cancelled before it goes on
+  t.premise(!w.has_begun(1) && first.pending(), "item 1 is not processed yet when the worker is cancelled");
+  first.cancel();  // ... which is cancelled before it goes on
   co_await w.stop(first);
   auto second = w.start();
   co_await t.settle();
@@ -495,6 +540,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-7", "attempts", .features = {"requeue", "a
   world w(t, make());
   for (const int id : {1, 2}) co_await w.submit(id, 10ms);
   auto first = co_await w.run_for(5ms);
+  t.premise(w.in_process(1), "item 1 is processed when the worker is cancelled");
   co_await t.cancel(first);
   auto second = co_await w.run_for(long_enough);
   const numbers& begun = w.items[1].begun;
@@ -516,11 +562,14 @@ ASSAY_CLAUSE(resilient_worker, "RWK-8", must,
   auto join = t.start("join", w.worker->join());
   co_await t.advance(5ms);
   co_await w.submit(2, 10ms);  // fills the queue
+  t.premise(w.in_process(1) && join.pending(),
+            "item 1 is processed, and somebody joins, when the worker is cancelled");
   co_await t.cancel(first);
   t.expect(join.pending(), "an item that was put back is unfinished");
   auto second = co_await w.run_for(5ms);
   auto third = co_await w.run_for(6ms);
-  t.expect_eq(w.processed.size(), 1U, "one item is processed, the other is in hand");
+  t.premise(w.processed.size() == 1 && (w.in_process(1) || w.in_process(2)),
+            "one item is processed, the other is in hand");
   t.expect(join.pending(), "an item in hand is unfinished");
   co_await t.advance(long_enough);
   t.expect_eq(w.processed.size(), 2U, "both items are settled");
@@ -537,6 +586,7 @@ ASSAY_SCENARIO(resilient_worker, "RWK-8", "dead_letter", .features = {"dead_lett
   auto run = w.start();
   auto join = t.start("join", w.worker->join());
   co_await t.advance(5ms);
+  t.premise(w.writing, "the letter is being written");
   t.expect(join.pending(), "an item whose letter is being written is unfinished");
   co_await t.advance(long_enough);
   t.expect_eq(w.letters_of(1), 1, "the letter is written");
@@ -617,8 +667,9 @@ ASSAY_SCENARIO(
     .why = "A letter that the sink has taken is never put back as well, and one that it has not is.") {
   world w(t, make());
   w.write_takes = 10ms;
-  co_await w.submit(1, 0ms, 1);
+  co_await w.submit(1, 0ms, always);
   auto run = co_await w.sweep(10ms);
+  t.premise(t.disturbed() || w.writing, "the letter is being written when the worker is cancelled");
   co_await t.settle();
   co_await w.end(run);
 }
@@ -628,6 +679,8 @@ ASSAY_SCENARIO(resilient_worker, "X-8", "", .swept = true,
   world w(t, make());
   for (const int id : {1, 2}) co_await w.submit(id, 10ms);
   auto run = co_await w.sweep(15ms);
+  t.premise(t.disturbed() || w.in_process(1) || w.in_process(2),
+            "an item is processed when the worker is cancelled");
   co_await w.stop(run);
   t.expect(run.cancelled(), "a cancelled worker ends as cancelled");
   t.expect(w.letters.empty() && w.losses.empty(), "a cancellation is no failure of the item");
@@ -640,6 +693,7 @@ ASSAY_SCENARIO(resilient_worker, "X-17", "", .features = {"dead_letter"},
   w.writes_failing = 2;
   co_await w.submit(1, 0ms, always);
   auto run = co_await w.run_for(long_enough);
+  t.premise(w.writes > 0, "the sink was asked, and failed");
   w.expect_cause("the sink's failure does not replace the cause");
   for (const auto& sink : w.unwritten)
     t.expect_eq(sink.label, "the sink", "the sink's failure is told besides");

@@ -63,16 +63,27 @@ ASSAY_DEFECTS(pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_
               scaling_down_is_ignored, a_leaving_worker_takes_a_job_along, urgency_is_ignored,
               the_least_urgent_job_is_first, equals_begin_last_come_first)
 
+/// What goes wrong only after a while, or where several things meet.
+ASSAY_DEFECTS(pool_lapse, none, outcomes_of_returned_jobs_never_settle, a_slow_job_loses_its_place,
+              every_tenth_worker_is_not_replaced, a_cancelled_submit_takes_its_room_along,
+              a_timeout_is_told_before_the_job_has_ended, a_drain_forgets_jobs_that_have_timed_out,
+              an_asker_who_gives_up_takes_the_outcome_along, a_stop_beside_a_drain_leaves_the_queue,
+              a_drain_after_a_restart_ends_at_once)
+
 class pool_in_shifts : public contract::worker_pool {
  public:
   using enum pool_defect;
 
   pool_in_shifts(environment& env, const contract::worker_pool_config& config, pool_habits habits,
-                 pool_defect wrong)
+                 pool_lapse lapse)
+      : pool_in_shifts(env, config, habits, none, lapse) {}
+  pool_in_shifts(environment& env, const contract::worker_pool_config& config, pool_habits habits,
+                 pool_defect wrong, pool_lapse lapse = pool_lapse::none)
       : env_(env),
         executor_(env.executor()),
         habits_(habits),
         wrong_(wrong),
+        lapse_(lapse),
         workers_(static_cast<std::size_t>(config.workers)),
         capacity_(static_cast<std::size_t>(config.queue_capacity)),
         started_(config.started) {
@@ -98,10 +109,8 @@ class pool_in_shifts : public contract::worker_pool {
       co_await scope(drain_or_stop());
       co_return;
     }
-    close(state::draining);
-    if (!started_) {
-      for (const item& one : take_unstarted()) hand_back(one);
-    }
+    begin_drain();
+    if (is(pool_lapse::a_drain_after_a_restart_ends_at_once) && restarted_) co_return;
     const std::exception_ptr cancellation = co_await failure_of(until_drained());
     drainer_gave_up_ = drainer_gave_up_ || cancellation;
     if (cancellation) std::rethrow_exception(cancellation);
@@ -112,9 +121,15 @@ class pool_in_shifts : public contract::worker_pool {
   awaitable<void> outcome(int id) override {
     const job_ptr asked = jobs_.at(id);
     pool_waiter self(executor_);
-    while (!asked->ended) co_await wait_in(asked->askers, self);
+    if (is(pool_lapse::an_asker_who_gives_up_takes_the_outcome_along) &&
+        std::exchange(asked->asked_for, true))
+      throw contract::rejected_error("the outcome was asked for before");
+    const bool hasty = is(pool_lapse::a_timeout_is_told_before_the_job_has_ended);
+    while ((!asked->ended || asked->is_unheard_of) && !(hasty && asked->timed_out))
+      co_await wait_in(asked->askers, self);
     asked->told = true;
     jobs_.erase(id);
+    if (!asked->ended) throw contract::timed_out_error();
     if (asked->timed_out && is(a_timeout_is_told_as_cancelled)) contract::throw_cancelled();
     if (asked->failed()) std::rethrow_exception(asked->failure);
     if (asked->failure) throw contract::rejected_error("the job was cancelled, or not executed");
@@ -128,6 +143,7 @@ class pool_in_shifts : public contract::worker_pool {
     if (accepts && started_ && habits_ == pool_habits::contrary) throw contract::rejected_error("it runs");
     if (accepts && is(a_second_start_doubles_the_workers)) workers_ *= 2;
     if (!accepts && is(a_drained_pool_stays_closed)) return;
+    restarted_ = !accepts;
     state_ = state::open;
     started_ = true;
     move_on();
@@ -165,7 +181,7 @@ class pool_in_shifts : public contract::worker_pool {
 
   awaitable<std::vector<item>> do_stop_now() override {
     std::size_t cancelled = 0;
-    std::vector<item> unstarted = stop(cancelled);
+    std::vector<item> unstarted = stop(cancelled, state_);
     if (!is(stop_abandons_running_jobs)) co_await shield(idle());
     if (is(stop_loses_an_unstarted_job) && !unstarted.empty()) unstarted.pop_back();
     co_return unstarted;
@@ -175,7 +191,8 @@ class pool_in_shifts : public contract::worker_pool {
     time_point deadline =
         deadline_of(patience, drain_gives_up_early, drain_gives_up_late, drain_deadline_overflows);
     if (is(drain_ignores_its_deadline)) deadline = time_point::max();
-    close(state::draining);
+    if (!started_ && habits_ == pool_habits::contrary) throw contract::rejected_error("it was not started");
+    begin_drain();
     co_await idle(deadline);
     contract::worker_pool_report report;
     if (on_shift_ > 0) {
@@ -213,13 +230,17 @@ class pool_in_shifts : public contract::worker_pool {
     std::exception_ptr failure;
     boost::asio::cancellation_signal signal;
     pool_line askers = make_line();
-    bool skipped = false;          // the defect
-    bool worker_is_freed = false;  // the defect
+    // What defects need.
+    bool skipped = false;
+    bool worker_is_freed = false;
+    bool is_unheard_of = false;
+    bool asked_for = false;
   };
   using job_ptr = std::shared_ptr<job>;
   using presence = std::shared_ptr<bool>;  // false once the pool is gone
 
   bool is(pool_defect defect) const noexcept { return wrong_ == defect; }
+  bool is(pool_lapse lapse) const noexcept { return lapse_ == lapse; }
 
   // ---- submits
 
@@ -253,6 +274,7 @@ class pool_in_shifts : public contract::worker_pool {
     self.how = how;
     const std::exception_ptr cancellation = co_await failure_of(wait_in(submitters_, self));
     if (self.taken) co_return;  // whatever was asked meanwhile
+    if (cancellation && is(pool_lapse::a_cancelled_submit_takes_its_room_along) && capacity_ > 0) --capacity_;
     if (cancellation) std::rethrow_exception(cancellation);
     throw contract::closed_error();
   }
@@ -308,6 +330,7 @@ class pool_in_shifts : public contract::worker_pool {
           co_await failure_of(boost::asio::co_spawn(executor_, run(here, mine), token));
       if (!*here) co_return;
       end(mine, std::move(failure));
+      if (is(pool_lapse::every_tenth_worker_is_not_replaced) && ++jobs_ended_ % 10 == 0) --workers_;
     }
   }
 
@@ -380,7 +403,20 @@ class pool_in_shifts : public contract::worker_pool {
         move_on();
       }
       ask_to_stop(mine);
+      if (is(pool_lapse::a_timeout_is_told_before_the_job_has_ended)) wake_all(mine->askers);
+      if (is(pool_lapse::a_drain_forgets_jobs_that_have_timed_out)) wake_all(drainers_);
+      if (is(pool_lapse::a_slow_job_loses_its_place))
+        boost::asio::co_spawn(executor_, give_its_place_away(here, mine), [](const std::exception_ptr&) {});
     });
+  }
+
+  // The defect: who does not stop soon is taken for gone.
+  awaitable<void> give_its_place_away(presence here, job_ptr slow) {
+    co_await sleep_for(std::chrono::milliseconds(1));
+    if (!*here || slow->ended) co_return;
+    slow->worker_is_freed = true;
+    ++workers_;
+    move_on();
   }
 
   // From within the executor: Asio posts what is emitted outside, and may then look for a signal that is gone.
@@ -424,9 +460,19 @@ class pool_in_shifts : public contract::worker_pool {
     wake_all(submitters_);
   }
 
+  // What was never to begin goes back at once.
+  void begin_drain() {
+    close(state::draining);
+    if (started_) return;
+    for (const item& one : take_unstarted()) hand_back(one);
+  }
+
   bool has_drained() const {
     if (is(drain_waits_for_the_queue_only)) return queue_.empty();
     if (is(drain_waits_for_one_idle_worker)) return queue_.empty() && on_shift_ < workers_;
+    if (is(pool_lapse::a_drain_forgets_jobs_that_have_timed_out))
+      return queue_.empty() && called_in_ == 0 &&
+             std::all_of(running_.begin(), running_.end(), [](const job_ptr& one) { return one->timed_out; });
     return on_shift_ == 0;
   }
 
@@ -466,6 +512,7 @@ class pool_in_shifts : public contract::worker_pool {
       for (const job_ptr& one : from) {
         if (one->begun || one->ended) continue;
         those.push_back(std::move(one->one));
+        one->is_unheard_of = is(pool_lapse::outcomes_of_returned_jobs_never_settle);
         end(one, cancelled);
       }
     }
@@ -473,9 +520,11 @@ class pool_in_shifts : public contract::worker_pool {
     return those;
   }
 
-  std::vector<item> stop(std::size_t& cancelled) {
+  std::vector<item> stop(std::size_t& cancelled, state before = state::open) {
     close(state::stopped);
-    std::vector<item> those = take_unstarted();
+    const bool forgetful =
+        is(pool_lapse::a_stop_beside_a_drain_leaves_the_queue) && before == state::draining;
+    std::vector<item> those = forgetful ? std::vector<item>() : take_unstarted();
     for (const job_ptr& one : std::vector<job_ptr>(running_)) {
       if (!one->begun || one->ended) continue;
       ++cancelled;
@@ -493,6 +542,7 @@ class pool_in_shifts : public contract::worker_pool {
   const boost::asio::any_io_executor executor_;
   const pool_habits habits_;
   const pool_defect wrong_;
+  const pool_lapse lapse_;
   std::size_t workers_;
   std::size_t capacity_;
   bool started_;
@@ -511,6 +561,8 @@ class pool_in_shifts : public contract::worker_pool {
   std::exception_ptr first_failure_;
   bool drainer_gave_up_ = false;
   std::size_t to_be_dropped_ = 0;
+  bool restarted_ = false;
+  std::size_t jobs_ended_ = 0;
 };
 
 }  // namespace assay

@@ -192,5 +192,40 @@ const mutants<pool_in_shifts, pool_defect> wrong(
     },
     pool_habits::first_come);
 
+const mutants<pool_in_shifts, pool_lapse> lapses(
+    {"stop_now", "drain_deadline", "handles", "nested_submit", "bounded", "fair", "restartable",
+     "job_timeout", "scaling", "priorities", "lifetime"},
+    {
+        defective(pool_lapse::outcomes_of_returned_jobs_never_settle,
+                  "whoever asks for the outcome of a job that a stop returned waits for ever",
+                  {{"X-1", "is told"}}, {"WPL-4"}),
+        defective(
+            pool_lapse::a_slow_job_loses_its_place,
+            "a job that has timed out and does not stop soon is taken for gone, and the next one begins",
+            {{"WPL-2", "there are workers"}, {"WPL-10", "more jobs run than there are workers"}}),
+        defective(pool_lapse::every_tenth_worker_is_not_replaced,
+                  "after every tenth job a worker is gone, and in the end all are",
+                  {{"WPL-2", "no job waits beside an idle worker"}}, {"WPL-7", "X-27"}),
+        defective(pool_lapse::a_cancelled_submit_takes_its_room_along,
+                  "each cancelled submit leaves one place less in the queue",
+                  {{"WPL-7", "no submit waits beside a free place"}, {"WPL-7", "while the queue has room"}}),
+        defective(pool_lapse::a_timeout_is_told_before_the_job_has_ended,
+                  "the handle says timed out while the job still cleans up",
+                  {{"WPL-3", "nobody is told how a job has ended while it runs"}}),
+        defective(pool_lapse::a_drain_forgets_jobs_that_have_timed_out,
+                  "a drain does not wait for a job that has timed out and still cleans up",
+                  {{"WPL-4", "no job runs"}}, {"X-19"}),
+        defective(pool_lapse::an_asker_who_gives_up_takes_the_outcome_along,
+                  "an outcome can be asked for once, whether it was told or not",
+                  {{"WPL-3", "can ask again"}}),
+        defective(pool_lapse::a_stop_beside_a_drain_leaves_the_queue,
+                  "a stop that comes while a drain is under way cancels what runs, and lets the queue go on",
+                  {{"WPL-4", "no job begins in a pool that was stopped"}}),
+        defective(pool_lapse::a_drain_after_a_restart_ends_at_once,
+                  "the end of the first drain is still there for the second",
+                  {{"WPL-4", "no job runs"}, {"WPL-8", "no job runs"}}, {"X-19"}),
+    },
+    pool_habits::first_come);
+
 }  // namespace
 }  // namespace assay

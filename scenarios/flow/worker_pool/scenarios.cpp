@@ -169,11 +169,27 @@ int base_of(nanoseconds time) { return static_cast<int>(time / 1ms) * 10; }
 worker_pool_request urgent(std::int64_t priority) { return {.priority = priority}; }
 worker_pool_request limited(nanoseconds timeout) { return {.timeout_ns = timeout.count()}; }
 
-bool was_refused(const operation<void>& call) { return call.closed() || call.rejected(); }
+template <class T>
+bool was_refused(const operation<T>& call) {
+  return call.closed() || call.rejected();
+}
 
 // Ended in one of the ways in which a submit or a drain may end.
 bool has_ended_well(const operation<void>& call) {
   return call.done() || call.cancelled() || was_refused(call);
+}
+
+// Looks in the very turn in which a drain or a stop has ended: what it waits for has ended before. Neither the pool nor the
+// scenario need be there any more by then.
+asio::awaitable<void> ending_in_order(trial& t, const workshop& shop, asio::awaitable<void> closing) {
+  co_await std::move(closing);
+  t.expect_eq(shop.running(), 0, "when a drain or a stop ends, no job runs");
+}
+template <class T>
+asio::awaitable<T> ending_in_order(trial& t, const workshop& shop, asio::awaitable<T> closing) {
+  T value = co_await std::move(closing);
+  t.expect_eq(shop.running(), 0, "when a drain or a stop ends, no job runs");
+  co_return value;
 }
 
 // A pool, the workshop where it works, and the submits of the scenario, by job. Who does not claim `bounded` may accept a
@@ -206,6 +222,11 @@ class site {
   asio::awaitable<void> submit(int id, worker_pool_request how = worker_pool_request()) {
     co_await pool->submit(t_->item(id), how);
     taken_.push_back(id);
+  }
+  asio::awaitable<void> drain() { return ending_in_order(*t_, shop, pool->drain()); }
+  asio::awaitable<std::vector<item>> stop_now() { return ending_in_order(*t_, shop, pool->stop_now()); }
+  asio::awaitable<worker_pool_report> drain_for(nanoseconds patience) {
+    return ending_in_order(*t_, shop, pool->drain_for(patience));
   }
   // A job that another one has handed in.
   void also_accepted(int id) { taken_.push_back(id); }
@@ -254,11 +275,10 @@ class site {
   // Drains, with everything held released: a drain that does not end is the subject's fault.
   asio::awaitable<void> drain_to_the_end() {
     shop.release_all();
-    const auto drain = t_->start("last drain", pool->drain());
+    const auto drain = t_->start("last drain", this->drain());
     co_await t_->pass(100s);
     t_->expect(drain.ended(), "a drain ends when every job has");
     t_->expect(drain.done() || was_refused(drain), "a drain ends with a value, or is refused");
-    t_->expect_eq(shop.running(), 0, "no job runs after the drain");
   }
   // Asks how a job has ended; on subjects without handles the error hook has it.
   asio::awaitable<outcome> outcome_of(int id) {
@@ -287,7 +307,7 @@ void expect_report(trial& t, const operation<worker_pool_report>& drain, std::si
 
 constexpr std::string_view if_accepted = "a job is executed, once, if and only if its submit was accepted";
 
-// Drains, and looks at what is left of the jobs in the very turn in which the drain has ended.
+// Drains, and looks at what is left of the jobs.
 asio::awaitable<void> drain_and_look(trial& t, worker_pool& pool) {
   co_await pool.drain();
   for (const auto& job : t.items().entries()) {
@@ -314,6 +334,7 @@ ASSAY_CLAUSE(
     here.shop.take(base + 1, base + 5, 10ms);
     here.start_range(base + 1, base + 5);
     co_await t.settle();
+    t.premise(here.shop.running() > 0, "jobs run when the drain starts");
     const auto drain = co_await t.begin("drain", here.pool->drain());
     const auto late = here.start(base + 6);
     co_await t.settle();
@@ -333,6 +354,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-1", "swept", .swept = true) {
   here.shop.take(1, 4, 10ms);
   co_await here.submit(1);
   co_await t.settle();
+  t.premise(here.shop.running() == 1, "the worker is busy when the others come");
   here.start_range(2, 4);
   t.victim(here.of(3));
   co_await t.pass(10s);
@@ -398,6 +420,7 @@ ASSAY_CLAUSE(
     here.start_range(base + 1, base + count + 1);
     co_await t.settle();
     const ids failing = here.accepted();
+    t.premise(!here.shop.ended().empty(), "a job has thrown");
     co_await here.start_in_turn(base + count + 2, last);
     co_await t.pass(1s);
     t.expect_eq(here.shop.running(), count, "after jobs that threw, all workers are still there");
@@ -417,6 +440,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-3", "swept", .features = {"handles"}, .swept = 
   site here(t, make({.workers = 1}));
   here.shop.plan(1, {.takes = 10ms, .fails = "job 1"});
   co_await here.start_in_turn(1, 2);
+  t.premise(here.shop.running() == 1, "job 1 runs when somebody asks for its outcome");
   const auto asked = t.start("outcome of 1", here.pool->outcome(1));
   t.victim(asked);
   co_await t.pass(1s);
@@ -446,15 +470,16 @@ ASSAY_CLAUSE(worker_pool, "WPL-4", must,
     here.shop.take(base + 1, base + 3, 10ms);
     here.shop.takes(base + 2, last);
     co_await here.start_in_turn(base + 1, base + 3);
-    const auto drain = t.start("drain", here.pool->drain());
+    const auto drain = t.start("drain", here.drain());
     co_await t.pass(15ms);
+    t.premise(here.shop.running() > 0 && here.unstarted().empty(), "the queue is empty, and jobs still run");
     t.expect(drain.pending(), "the drain waits although the queue is empty: two jobs still run");
     co_await t.advance(last - 15ms);
+    t.premise(here.shop.running() == 1, "the last job still runs");
     t.expect(drain.pending(), "the drain waits although one worker is idle: the last job still runs");
     co_await t.pass(1s);
     t.expect(drain.done(), "the drain ends once the queue is empty and all workers are idle");
     here.expect_executed();
-    t.expect_eq(here.shop.running(), 0, "every accepted job has ended");
     t.expect_eq(here.shop.cancelled(), ids(), "a drain cancels no job");
   }
 }
@@ -465,8 +490,10 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "failures") {
   here.shop.plan(2, {.takes = 60ms, .fails = "job 2"});
   here.shop.takes(3, 50ms);
   co_await here.start_in_turn(1, 3);
-  const auto drain = t.start("drain", here.pool->drain());
+  const auto drain = t.start("drain", here.drain());
   co_await t.advance(60ms);
+  t.premise(!here.shop.ended().empty() && here.shop.running() > 0,
+            "a job has failed, and another still runs");
   t.expect(drain.pending(), "the drain waits although a job failed: others still run");
   co_await t.pass(1s);
   t.expect(drain.done(), "the drain ends with a value: what jobs threw is told elsewhere");
@@ -488,6 +515,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "idle") {
   site used(t, make({.workers = 2}));
   used.start_range(1, 3);
   co_await t.pass(1s);
+  t.premise(!used.shop.ended().empty() && used.shop.running() == 0, "the pool has worked, and is idle");
   const auto drain = t.start("drain of an idle pool", used.pool->drain());
   co_await t.pass(1s);
   t.expect(drain.done(), "the drain of an idle pool ends");
@@ -499,14 +527,14 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "swept", .swept = true) {
   site here(t, make({.workers = 2, .queue_capacity = 1}));
   here.shop.take(1, 5, 10ms);
   co_await here.start_in_turn(1, 3);
+  t.premise(here.shop.running() == 2, "both workers are busy when the last submit comes");
   const auto parked = here.start(4);
   t.victim(parked);
   co_await t.settle();
-  const auto drain = t.start("drain", here.pool->drain());
+  const auto drain = t.start("drain", here.drain());
   co_await t.pass(10s);
   t.expect(drain.done(), "the drain ends once the queue is empty and all workers are idle");
   t.expect(has_ended_well(parked), "a submit that waits for room ends when the pool drains");
-  t.expect_eq(here.shop.running(), 0, "no job runs after the drain");
   here.expect_executed(if_accepted);
 }
 
@@ -517,7 +545,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now", .features = {"stop_now"}) {
     site here(t, make({.workers = running}));
     here.shop.hold(base + 1, base + running + 3);
     co_await here.start_in_turn(base + 1, base + running + 3);
-    const auto stop = t.start("stop", here.pool->stop_now());
+    t.premise(here.shop.running() == running, "all workers are busy when the pool is stopped");
+    const auto stop = t.start("stop", here.stop_now());
     co_await t.pass(1s);
     t.expect_eq(sorted(here.shop.cancelled()), first, "the running jobs are cancelled");
     if (t.expect(stop.done(), "stop_now ends once the cancelled jobs have")) {
@@ -538,13 +567,14 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now beside slow cleanup", .features =
   here.shop.plan(1, {.takes = for_ever, .cleanup = 10ms});
   here.shop.plan(2, {.takes = for_ever, .cleanup = 20ms});
   co_await here.start_in_turn(1, 2);
-  const auto stop = co_await t.begin("stop", here.pool->stop_now());
+  const auto stop = co_await t.begin("stop", here.stop_now());
+  t.premise(here.shop.running() == 2, "two jobs clean up");
   t.expect(stop.pending(), "stop_now waits for jobs that clean up");
   co_await t.pass(19ms);
+  t.premise(here.shop.running() == 1, "the last job still cleans up");
   t.expect(stop.pending(), "stop_now waits for the last job that cleans up");
   co_await t.pass(1s);
   t.expect(stop.done(), "stop_now ends once the cancelled jobs have");
-  t.expect_eq(here.shop.running(), 0, "no job runs after the stop");
   co_await here.drain_to_the_end();
 }
 
@@ -553,12 +583,28 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop meets submit", .features = {"stop_now
   here.shop.take(2, 6, 10ms);
   here.shop.plan(1, {.takes = 10ms, .cleanup = 5ms});
   here.start_range(1, 3);
-  const auto stop = t.start("stop", here.pool->stop_now());
+  const auto stop = t.start("stop", here.stop_now());
   here.start_range(4, 6);
   co_await t.pass(10s);
   t.expect(stop.done(), "stop_now ends once the cancelled jobs have");
   here.expect_accounted();
-  t.expect_eq(here.shop.running(), 0, "no job runs after the stop");
+}
+
+ASSAY_SCENARIO(worker_pool, "WPL-4", "stopped twice", .features = {"stop_now"},
+               .why = "what the first stop has taken out of the queue is not there for the second") {
+  site here(t, make({.workers = 1}));
+  here.shop.plan(1, {.takes = for_ever, .cleanup = 10ms});
+  here.shop.hold(2, 4);
+  co_await here.start_in_turn(1, 4);
+  const auto first = co_await t.begin("stop 1", here.stop_now());
+  t.premise(here.shop.running() == 1, "a job cleans up when the second stop comes");
+  const auto second = t.start("stop 2", here.stop_now());
+  const auto drain = t.start("drain", here.drain());
+  co_await t.pass(1s);
+  t.expect(first.done() && (second.done() || was_refused(second)),
+           "each stop ends once the cancelled jobs have");
+  t.expect(drain.done() || was_refused(drain), "so does a drain beside them");
+  here.expect_accounted();
 }
 
 ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now swept", .features = {"stop_now"}, .swept = true) {
@@ -566,7 +612,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now swept", .features = {"stop_now"},
   here.shop.plan(1, {.takes = for_ever, .cleanup = 10ms});
   here.shop.hold(2, 4);
   co_await here.start_in_turn(1, 4);
-  const auto stop = t.start("stop", here.pool->stop_now());
+  t.premise(here.shop.running() == 2, "both workers are busy when the pool is stopped");
+  const auto stop = t.start("stop", here.stop_now());
   t.victim(stop);
   co_await t.pass(1s);
   t.expect(stop.done() || stop.cancelled(), "stop_now ends with a value or as cancelled");
@@ -587,11 +634,12 @@ ASSAY_CLAUSE(
     here.shop.takes(base + 1, patience - 5ms);
     here.shop.take(base + 2, base + 6, patience + 30ms);
     co_await here.start_in_turn(base + 1, base + 6);
-    const auto drain = co_await t.begin("drain", here.pool->drain_for(patience));
+    const auto drain = co_await t.begin("drain", here.drain_for(patience));
     co_await t.pass(patience - 1ms);
     t.expect(drain.pending(), "before its deadline the drain waits for the jobs");
     t.expect_eq(here.shop.cancelled(), ids(), "before the deadline of the drain no job is cancelled");
     const auto running = static_cast<std::size_t>(here.shop.running());
+    t.premise(running > 0, "jobs run when the deadline comes");
     t.expect(running == 2 || here.waiting() == 0, "a worker that is free takes another job during the drain");
     co_await t.pass(2ms);
     const ids unstarted = here.unstarted();
@@ -613,7 +661,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "in time", .features = {"drain_deadline"}) 
     site here(t, make({.workers = 3}));
     for (int i = 1; i <= 3; ++i) here.shop.takes(base + i, 10ms * i);
     co_await here.start_in_turn(base + 1, base + 3);
-    const auto drain = t.start("drain", here.pool->drain_for(patience));
+    t.premise(here.shop.running() == 3, "all jobs run when the drain starts");
+    const auto drain = t.start("drain", here.drain_for(patience));
     co_await t.advance(30ms);
     t.expect(drain.pending(), "the drain waits for the last job");
     co_await t.settle();
@@ -630,13 +679,13 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "slow to stop", .features = {"drain_deadlin
   here.shop.plan(1, {.takes = for_ever, .cleanup = 40ms});
   co_await here.submit(1);
   co_await t.settle();
-  const auto drain = t.start("drain", here.pool->drain_for(10ms));
+  const auto drain = t.start("drain", here.drain_for(10ms));
   co_await t.advance(50ms);
   t.expect_eq(here.shop.cancelled(), ids({1}), "at the deadline the running job is cancelled");
+  t.premise(here.shop.running() == 1, "the cancelled job still cleans up");
   t.expect(drain.pending(), "the drain does not abandon a job that is slow to stop");
   co_await t.pass(1s);
   t.expect(drain.done(), "the drain ends once the cancelled jobs have");
-  t.expect_eq(here.shop.running(), 0, "no job runs after the drain");
 }
 
 ASSAY_SCENARIO(worker_pool, "WPL-5", "swept", .features = {"drain_deadline"}, .swept = true) {
@@ -644,7 +693,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "swept", .features = {"drain_deadline"}, .s
   here.shop.plan(1, {.takes = 50ms, .cleanup = 5ms});
   here.shop.take(2, 4, 50ms);
   co_await here.start_in_turn(1, 4);
-  const auto drain = t.start("drain", here.pool->drain_for(20ms));
+  t.premise(here.shop.running() == 2, "both workers are busy when the drain starts");
+  const auto drain = t.start("drain", here.drain_for(20ms));
   t.victim(drain);
   co_await t.pass(10s);
   t.expect(drain.done() || drain.cancelled(), "the drain ends with a report or as cancelled");
@@ -667,6 +717,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "extreme durations", .features = {"drain_de
     site here(t, make({.workers = 1}));
     here.shop.takes(running, for_ever);
     co_await here.start_in_turn(running, queued);
+    t.premise(here.shop.running() == 1, "a job runs when the drain starts");
     const auto drain = co_await t.begin("drain for " + time, here.pool->drain_for(patience));
     if (!has_passed(patience)) {
       t.expect(drain.pending(), "before its deadline the drain waits for the jobs: " + time);
@@ -698,9 +749,12 @@ ASSAY_CLAUSE(worker_pool, "WPL-6", must,
     co_await here.submit(base + 1);
     co_await t.settle();
     const auto drain = co_await t.begin("drain", here.pool->drain());
+    t.premise(here.shop.running() == 1 && drain.pending(),
+              "the drain waits for the job that hands in another");
     here.shop.release(base + 1);
     co_await t.pass(1s);
     t.expect(drain.done(), "the drain ends although a job handed in another");
+    t.premise(here.shop.nested() != outcome_kind::pending, "the job has handed in another");
     const bool accepted = here.shop.nested() == outcome_kind::value;
     if (drained) {
       t.expect(accepted, "declared as drained: a running job can hand in another");
@@ -732,6 +786,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-6", "swept", .features = {"nested_submit"}, .sw
   t.victim(drain);
   co_await t.pass(10s);
   co_await here.drain_to_the_end();
+  t.premise(t.disturbed() || here.shop.nested() != outcome_kind::pending, "the job has handed in another");
   const bool accepted = here.shop.nested() == outcome_kind::value;
   if (accepted) here.also_accepted(2);
   here.expect_accounted();
@@ -753,6 +808,7 @@ ASSAY_CLAUSE(worker_pool, "WPL-7", must,
     for (int i = 1; i <= room + 1; ++i) {
       t.expect(here.of(base + i).done(), "a submit is accepted while the queue has room");
     }
+    t.premise(here.shop.has_begun(base + 1), "the first job runs, and the others wait for it");
     // Which of two goes on is X-13's question.
     const auto& one = here.of(base + room + 2);
     const auto& other = here.of(base + room + 3);
@@ -777,6 +833,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-7", "swept", .features = {"bounded"}, .swept = 
   here.shop.hold(1, 6);
   co_await here.start_in_turn(1, 3);
   t.expect_eq(here.accepted(), range(1, 3), "a submit is accepted while the queue has room");
+  t.premise(here.shop.has_begun(1), "the first job runs, and the others wait for it");
   const auto fourth = here.start(4);
   t.victim(fourth);
   co_await t.settle();
@@ -804,6 +861,7 @@ ASSAY_CLAUSE(
   site here(t, make({.workers = 2}));
   here.shop.hold(1, 4);
   co_await here.start_in_turn(1, 4);
+  t.premise(here.shop.running() == 2 && here.waiting() > 0, "both workers are busy, and jobs wait for them");
   for (int i = 0; i < 2; ++i) {
     try {
       here.pool->start();
@@ -835,8 +893,9 @@ ASSAY_SCENARIO(worker_pool, "WPL-8", "drained twice", .features = {"restartable"
   site here(t, make({.workers = 3}));
   for (int id = 1; id <= 3; ++id) here.shop.takes(id, 10ms * id);
   co_await here.start_in_turn(1, 3);
-  const auto first = co_await t.begin("drain 1", here.pool->drain());
-  const auto second = co_await t.begin("drain 2", here.pool->drain());
+  const auto first = co_await t.begin("drain 1", here.drain());
+  t.premise(here.shop.running() == 3, "jobs run when the second drain comes");
+  const auto second = co_await t.begin("drain 2", here.drain());
   t.expect(second.pending() || was_refused(second), "a drain meets one under way: it waits or is refused");
   co_await t.advance(29ms);
   t.expect(first.pending(), "the first drain waits for the last job");
@@ -853,6 +912,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-8", "drained before the start", .features = {"r
   site here(t, make({.workers = 1, .started = false}));
   here.start_range(1, 2);
   co_await t.pass(1s);
+  t.premise(!here.accepted().empty(), "a pool that was not started has accepted a job");
   t.expect_eq(here.shop.begun(), ids(), "before the start no job begins");
   const auto drain = t.start("drain", here.pool->drain());
   co_await t.pass(1s);
@@ -868,10 +928,11 @@ ASSAY_SCENARIO(worker_pool, "WPL-8", "swept", .features = {"restartable"}, .swep
   site here(t, make({.workers = 2}));
   here.shop.take(1, 3, 10ms);
   co_await here.start_in_turn(1, 3);
-  const auto first = t.start("drain 1", here.pool->drain());
+  t.premise(here.shop.running() == 2, "jobs run when the drains come");
+  const auto first = t.start("drain 1", here.drain());
   t.victim(first);
   co_await t.settle();
-  const auto second = t.start("drain 2", here.pool->drain());
+  const auto second = t.start("drain 2", here.drain());
   co_await t.pass(10s);
   t.expect(second.done() || was_refused(second), "the second drain ends too, or is refused");
   co_await here.drain_to_the_end();
@@ -887,11 +948,12 @@ ASSAY_CLAUSE(
   for (const nanoseconds when : {5ms, 25ms}) {
     const int base = base_of(when);
     site here(t, make({.workers = 1}));
-    here.shop.take(base + 1, base + 5, 10ms);
+    here.shop.take(base + 1, base + 5, 30ms);
     here.start_range(base + 1, base + 5);
     co_await t.settle();
-    const auto drain = t.start("drain", here.pool->drain());
+    const auto drain = t.start("drain", here.drain());
     co_await t.advance(when);
+    t.premise(here.shop.running() == 1 && drain.pending(), "the drain waits for a job when it is cancelled");
     drain.cancel();
     co_await t.pass(10s);
     t.expect(drain.ended(), "a cancelled drain ends");
@@ -907,7 +969,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-9", "swept", .swept = true) {
   here.shop.take(1, 4, 10ms);
   here.start_range(1, 4);
   co_await t.settle();
-  const auto drain = t.start("drain", here.pool->drain());
+  t.premise(here.shop.running() == 2, "jobs run when the drain starts");
+  const auto drain = t.start("drain", here.drain());
   t.victim(drain);
   co_await t.pass(10s);
   t.sometimes("the drain is cancelled", drain.cancelled());
@@ -929,12 +992,13 @@ ASSAY_CLAUSE(worker_pool, "WPL-10", must,
     here.start(base + 1, limited(timeout));
     here.start(base + 2);
     co_await t.settle();
+    t.premise(here.shop.running() == 2, "both workers are busy when the third job comes");
     const auto third = here.start(base + 3, limited(timeout));
     co_await t.settle();
     const bool refused = was_refused(third);
     co_await t.pass(timeout - 1ms);
     t.expect_eq(here.shop.cancelled(), ids(), "before its timeout a job is left alone");
-    t.expect(!here.shop.has_begun(base + 3), "before the timeout the worker is busy");
+    t.premise(!here.shop.has_begun(base + 3), "the third job waits for a worker");
     co_await t.pass(2ms);
     t.expect_eq(here.shop.cancelled(), ids({base + 1}), "at its timeout the job is cancelled, and no other");
     t.expect(refused || here.shop.has_begun(base + 3), "the timeout frees the worker for the next job");
@@ -971,6 +1035,30 @@ ASSAY_SCENARIO(worker_pool, "WPL-10", "swept", .features = {"job_timeout"}, .swe
   co_await here.drain_to_the_end();
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-10", "slow to stop", .features = {"job_timeout"},
+               .why = "a job that was asked to stop and takes its time over that still has its worker") {
+  for (const int workers : {1, 2}) {
+    const int base = workers * 100;
+    site here(t, make({.workers = workers}));
+    for (int i = 1; i <= workers; ++i) here.shop.plan(base + i, {.takes = for_ever, .cleanup = 40ms});
+    here.shop.hold(base + workers + 1, base + 2 * workers);
+    for (int i = 1; i <= workers; ++i) here.start(base + i, limited(20ms));
+    co_await t.settle();
+    here.start_range(base + workers + 1, base + 2 * workers);
+    co_await t.pass(59ms);
+    t.premise(here.shop.running() >= workers && !here.shop.cancelled().empty(),
+              "jobs that have timed out clean up");
+    t.expect_eq(here.shop.running(), workers,
+                "a job that has timed out keeps its worker until it has stopped");
+    const int next = std::min(here.waiting(), workers);
+    co_await t.pass(2ms);
+    t.expect_eq(here.shop.running(), next,
+                "a job that has timed out and stopped frees its worker for the next job");
+    co_await here.drain_to_the_end();
+    here.expect_executed();
+  }
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-10", "extreme durations", .features = {"job_timeout"}) {
   int id = 0;
   for (const nanoseconds timeout : extreme_durations) {
@@ -1004,7 +1092,7 @@ ASSAY_CLAUSE(worker_pool, "WPL-11", must,
   site here(t, make({.workers = 1}));
   here.shop.hold(1, 20);
   co_await here.start_in_turn(1, 12);
-  t.expect_eq(here.shop.running(), 1, "as many jobs run as there are workers");
+  t.premise(here.shop.running() == 1, "the one worker is busy");
   int given = 13;
   for (const int more : {2, 4}) {
     here.pool->scale_to(more);
@@ -1039,6 +1127,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-11", "swept", .features = {"scaling", "bounded"
   here.start_range(1, 8);
   t.victim(here.of(7));
   co_await t.advance(5ms);
+  t.premise(here.shop.running() > 1, "several jobs run when there is to be one worker");
   here.pool->scale_to(1);
   co_await t.advance(10ms);
   here.pool->scale_to(2);
@@ -1061,6 +1150,7 @@ ASSAY_CLAUSE(
   here.shop.take(1, 10, 10ms);
   co_await here.submit(1);
   co_await t.settle();
+  t.premise(here.shop.running() == 1, "the worker is busy, so that the others wait");
   int id = 1;
   for (const int urgency : {0, 1, 1, 0, 2, -1, 1, 2, 0}) co_await here.submit(++id, urgent(urgency));
   co_await t.advance(45ms);
@@ -1075,6 +1165,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-12", "swept", .features = {"priorities"}, .swep
   here.shop.take(1, 6, 10ms);
   co_await here.submit(1);
   co_await t.settle();
+  t.premise(here.shop.running() == 1, "the worker is busy, so that the others wait");
   for (int id = 2; id <= 6; ++id) {
     const auto submit = here.start(id, urgent(id % 2));
     if (id == 3) t.victim(submit);
@@ -1092,11 +1183,12 @@ ASSAY_SCENARIO(worker_pool, "WPL-12", "swept", .features = {"priorities"}, .swep
 
 ASSAY_SCENARIO(worker_pool, "X-1", "", .swept = true) {
   site here(t, make({.workers = 1, .queue_capacity = 1}));
-  here.shop.take(1, 5, 10ms);
+  here.shop.take(1, 5, 20ms);
   std::vector<operation<void>> calls;
   for (int id = 1; id <= 5; ++id) calls.push_back(here.start(id));
   t.victim(calls[3]);
   co_await t.advance(15ms);
+  t.premise(here.shop.running() == 1, "a job runs when the drains come");
   for (int i = 1; i <= 2; ++i) calls.push_back(t.start("drain " + std::to_string(i), here.pool->drain()));
   co_await t.pass(10s);
   for (const auto& call : calls) {
@@ -1105,10 +1197,38 @@ ASSAY_SCENARIO(worker_pool, "X-1", "", .swept = true) {
   }
 }
 
+ASSAY_SCENARIO(worker_pool, "X-1", "outcomes of a stopped pool", .features = {"stop_now", "handles"},
+               .why = "a job that is not executed has ended as well") {
+  site here(t, make({.workers = 2}));
+  here.shop.hold(1, 6);
+  co_await here.start_in_turn(1, 6);
+  std::vector<operation<void>> asking;
+  const ids asked_before = here.accepted();
+  for (const int id : asked_before) {
+    if (id % 2 == 0) asking.push_back(t.start("outcome of " + std::to_string(id), here.pool->outcome(id)));
+  }
+  co_await t.settle();
+  t.premise(here.shop.running() == 2 && !here.unstarted().empty(),
+            "jobs run, and others wait, when the pool is stopped");
+  const auto stop = t.start("stop", here.pool->stop_now());
+  co_await t.pass(1s);
+  t.expect(stop.done(), "stop_now ends once the cancelled jobs have");
+  for (const int id : asked_before) {
+    if (id % 2 != 0) asking.push_back(t.start("outcome of " + std::to_string(id), here.pool->outcome(id)));
+  }
+  co_await t.settle();
+  for (const auto& one : asking) {
+    t.expect(one.ended(), "whoever asks for the outcome of a job that was stopped, or returned, is told");
+    t.expect(one.cancelled() || was_refused(one), "such a job has neither a value nor a failure");
+  }
+  co_await here.drain_to_the_end();
+}
+
 ASSAY_SCENARIO(worker_pool, "X-4", "", .features = {"bounded"}, .swept = true) {
   site here(t, make({.workers = 1, .queue_capacity = 1}));
   here.shop.hold(1, 5);
   co_await here.start_in_turn(1, 2);
+  t.premise(here.shop.has_begun(1), "the first job runs, and the others wait for it");
   const auto parked = here.start(3);
   t.victim(parked);
   co_await t.settle();
@@ -1127,7 +1247,7 @@ ASSAY_SCENARIO(worker_pool, "X-13", "", .features = {"bounded", "fair"}) {
   site here(t, make({.workers = 1, .queue_capacity = 1}));
   here.shop.hold(1, 7);
   co_await here.start_in_turn(1, 5);
-  t.expect(here.of(3).pending() && here.of(5).pending(), "submits into a full queue wait in line");
+  t.premise(here.of(3).pending() && here.of(5).pending(), "submits into a full queue wait in line");
   for (int ended = 1; ended <= 3; ++ended) {
     here.shop.release_one();  // whichever runs: the pool need not begin its jobs in this order
     const auto newcomer = here.start(10 + ended);
@@ -1145,6 +1265,7 @@ ASSAY_SCENARIO(worker_pool, "X-15", "") {
   for (int id = 1; id <= 6; ++id) here.shop.fails(id);
   here.start_range(1, 6);
   co_await t.settle();
+  t.premise(!here.accepted().empty(), "jobs that fail were accepted");
   const auto drain = t.start("drain", here.pool->drain());
   co_await t.pass(10s);
   t.expect(drain.ended(), "a drain ends when every job has");
@@ -1157,7 +1278,6 @@ ASSAY_SCENARIO(worker_pool, "X-15", "") {
   }
   here.pool.reset();  // the failures of jobs that nobody asked for reach the hook by now
   co_await t.settle();
-  t.expect(!here.accepted().empty(), "who has a free worker accepts a job");
   for (const int id : here.accepted()) {
     t.expect_eq(t.times_observed("job " + std::to_string(id)), 1U, "every failure is observed exactly once");
   }
@@ -1168,6 +1288,7 @@ ASSAY_SCENARIO(worker_pool, "X-19", "", .features = {"lifetime"}, .swept = true)
   here.shop.take(1, 4, 10ms);
   here.start_range(1, 4);
   co_await t.settle();
+  t.premise(here.shop.running() > 0, "jobs run when the drains start");
   t.victim(t.start("drain", here.pool->drain()));
   const auto look = t.start("drain and look", drain_and_look(t, *here.pool));
   co_await t.pass(10s);
@@ -1183,6 +1304,7 @@ ASSAY_SCENARIO(worker_pool, "X-27", "", .features = {"bounded"}) {
     here.start_range(base + 1, base + 40);
     for (int i = 0; i < 10; ++i) {
       co_await t.settle();
+      t.premise(i > 0 || !here.unstarted().empty(), "jobs wait in the queue");
       t.expect(here.unstarted().size() <= static_cast<std::size_t>(capacity),
                "the queue holds no more jobs than it is configured to");
       co_await t.advance(10ms);
