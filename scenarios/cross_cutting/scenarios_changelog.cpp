@@ -138,6 +138,10 @@ ASSAY_REVISION("INT-2", 2,
 ASSAY_REVISION("INT-2", 3,
                "The end of a drain whose budget is over and the force-cancel may be told in either order; an "
                "event that does not occur is not asked for.");
+ASSAY_REVISION(
+    "INT-4", 2,
+    "Says how many items are processed at once: no more than there are workers, and no fewer for those "
+    "who claim `all_workers`.");
 ASSAY_REVISION("INT-7", 2,
                "Says that a stop releases the submitters also of a service whose run was cancelled before it "
                "began.");

@@ -6,7 +6,7 @@ namespace assay {
 namespace {
 
 const implements<list_service> registered("list_service", subject_kind::alternative,
-                                          {.features = {"dead_letter"}});
+                                          {.features = {"dead_letter", "all_workers"}});
 
 // The smallest service that there is works on one item at a time, whatever it is allowed.
 class least_service final : public list_service {

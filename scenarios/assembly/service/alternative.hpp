@@ -41,7 +41,8 @@ ASSAY_DEFECTS(service_defect, none,
   drops_what_a_stopped_worker_holds, forgets_what_is_queued, accepts_while_it_drains, closes_in_order_of_opening,
   abandons_at_once, has_no_bound, reports_the_first_failure_only, waits_for_the_deaf, drain_overflows,
   does_not_name_the_deaf, says_yes_to_a_cancelled_submit, ignores_an_early_stop, stays_ready, ready_a_turn_too_long,
-  dies_at_the_stop, an_early_stop_releases_nobody)
+  dies_at_the_stop, an_early_stop_releases_nobody, starts_two_workers, loses_a_worker_with_a_failure,
+  asks_workers_one_after_another, names_whoever_was_asked)
 // clang-format on
 
 class list_service : public contract::service {
@@ -159,10 +160,16 @@ class list_service : public contract::service {
     return is(has_no_bound) || waiting_.size() < static_cast<std::size_t>(config_.queue_capacity);
   }
 
+  std::size_t workers() const noexcept {
+    if (is(starts_two_workers)) return 2;
+    const auto wanted = static_cast<std::size_t>(config_.workers);
+    return is(loses_a_worker_with_a_failure) ? wanted - std::min(failed_, wanted) : wanted;
+  }
+
   // Lets items in and to work, as long as there is room for either.
   void admit() {
     while (serving_) {
-      if (running_ < static_cast<std::size_t>(config_.workers) && !waiting_.empty()) {
+      if (running_ < workers() && !waiting_.empty()) {
         auto mine = std::make_shared<task>();
         mine->name = "item " + std::to_string(waiting_.front().id());
         mine->one = std::move(waiting_.front());
@@ -201,6 +208,7 @@ class list_service : public contract::service {
     const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
     if (failure && cancelled && !is(drops_what_a_stopped_worker_holds))
       unfinished_.push_back(std::move(mine.one));
+    if (failure && !cancelled) ++failed_;
     if (failure && !cancelled) give_up(mine.one);
     const item gone = std::move(mine.one);
     admit();
@@ -257,15 +265,19 @@ class list_service : public contract::service {
     for (const auto& one : tasks_) {
       if (!one->ended) stopped.push_back(one);
     }
-    for (const auto& one : stopped) {
-      if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
-    }
     std::chrono::nanoseconds budget(config_.force_ns);
     if (is(waits_for_the_deaf)) budget = std::chrono::hours(1);
     if (is(abandons_at_once)) budget = std::chrono::nanoseconds::zero();
     const auto deadline = deadline_after(budget);
+    for (const auto& one : stopped) {
+      if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
+      while (is(asks_workers_one_after_another) && !one->ended && clock::now() < deadline)
+        co_await wait_for_change(deadline);
+    }
     while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
-    for (const auto& one : stopped) (one->ended ? report_.cancelled : report_.survivors).push_back(one->name);
+    const bool all = is(names_whoever_was_asked);
+    for (const auto& one : stopped)
+      (one->ended && !all ? report_.cancelled : report_.survivors).push_back(one->name);
     if (is(does_not_name_the_deaf)) report_.survivors.clear();
   }
 
@@ -295,6 +307,7 @@ class list_service : public contract::service {
   std::vector<submitter*> submitters_;
   std::vector<std::shared_ptr<task>> tasks_;  // kept: a request may be under way to one that has ended
   std::size_t running_ = 0;
+  std::size_t failed_ = 0;  // items
   contract::service_report report_;
   bool begun_ = false;
   bool store_open_ = false;

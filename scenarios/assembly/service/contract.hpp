@@ -44,6 +44,7 @@ class service : public with_invariant<service_config> {
   static constexpr std::string_view name = "service";
   static constexpr feature_info features[] = {
       {"dead_letter", "An item whose processing failed is given up, with its cause."},
+      {"all_workers", "As many items are processed at once as there are workers, if so many are there."},
   };
   using contract_type = service;
   using config = service_config;

@@ -8,7 +8,7 @@ namespace {
 using enum service_defect;
 
 const mutants<list_service, service_defect> wrong(
-    {"dead_letter"},
+    {"dead_letter", "all_workers"},
     {defective(drops_what_a_stopped_worker_holds,
                "an item in the hand of a worker that is stopped counts as processed",
                {{"INT-1", "every accepted item is in exactly one class"}},
@@ -47,7 +47,16 @@ const mutants<list_service, service_defect> wrong(
      defective(dies_at_the_stop, "liveness turns false when the stop begins",
                {{"INT-9", "a service that stops is alive"}}),
      defective(an_early_stop_releases_nobody, "a stop is an errand for the run, also if it never begins",
-               {{"INT-7", "a stop releases whoever waits"}})});
+               {{"INT-7", "a stop releases whoever waits"}}),
+     defective(starts_two_workers, "the assembly starts two workers, whatever was asked for",
+               {{"INT-4", "as many items are processed at once as there are workers"}}),
+     defective(loses_a_worker_with_a_failure, "a worker ends with the item that it fails at",
+               {{"INT-4", "as many items are processed at once as there are workers"}}),
+     defective(asks_workers_one_after_another,
+               "workers are stopped one after the other, and who does not listen holds up the others",
+               {{"INT-6", "workers that ignore the stop are named"}}),
+     defective(names_whoever_was_asked, "workers that obeyed the stop are named as those that did not",
+               {{"INT-6", "workers that ignore the stop are named"}})});
 
 }  // namespace
 }  // namespace assay

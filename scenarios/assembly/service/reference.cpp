@@ -107,7 +107,7 @@ class reference_service final : public contract::service {
 };
 
 const implements<reference_service> registered("reference", subject_kind::reference,
-                                               {.features = {"dead_letter"}});
+                                               {.features = {"dead_letter", "all_workers"}});
 
 }  // namespace
 }  // namespace assay

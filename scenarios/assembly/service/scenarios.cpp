@@ -4,10 +4,17 @@
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <source_location>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,11 +28,14 @@ namespace assay {
 namespace {
 
 const grammar rules = {
-    .shapes = 6,  // how items are processed
-    .verbs = {"submit", "stop", "advance", "settle", "cancel"},
+    .shapes = 48,  // how items are processed, by how many workers, and whether there is time for a drain
+    .verbs = {"submit", "stop", "advance", "settle", "cancel", "sink", "from_within", "in_one_turn",
+              "cancel_run"},
     .a_values = 6,
     .b_values = 2,
     .steps_max = 16,
+    // With a stop among the steps, that many services one after the other.
+    .repeats = {1, 1, 1, 1, 1, 1, 1, 12},
 };
 
 namespace asio = boost::asio;
@@ -42,13 +52,33 @@ struct surroundings {
   nanoseconds opening = 1ms;
   bool processing_fails = false;  // every item
   bool is_deaf = false;           // processing ignores cancellation, and goes on for a day
-  bool closing_fails = false;     // both resources
-  nanoseconds last_words = 0ns;   // a cancelled item still writes to the sink, after this time
+  bool is_mixed = false;       // items differ: some are quick, some obey, some have last words, some are deaf
+  bool closing_fails = false;  // both resources
+  nanoseconds last_words = 0ns;  // a cancelled item still writes to the sink, after this time
   bool sink_stalls = false;
   bool sink_open = false;
+  bool accepts_no_more = false;  // it has said so
   int calls_after_close = 0;
   std::vector<int> delivered;
-  std::size_t begun = 0;  // items, in processing
+  std::vector<std::string> failed_to_close;
+  std::size_t begun = 0;   // items, in processing
+  std::size_t spoken = 0;  // last words
+  std::set<int> working;   // items that are processed or delivered just now
+  std::map<std::string, std::function<void()>, std::less<>> within;  // what is done once, and where
+
+  bool ignores_stop(int id) const { return is_deaf || (is_mixed && id % 4 == 3); }
+  nanoseconds words_of(int id) const { return is_mixed && id % 4 == 2 ? 30ms : last_words; }
+  nanoseconds time_of(int id) const {
+    if (ignores_stop(id)) return 24h;
+    return is_mixed && id % 4 == 0 ? 5ms : processing;
+  }
+  void come_past(std::string_view place) {
+    const auto found = within.find(place);
+    if (found == within.end()) return;
+    const std::function<void()> what = std::move(found->second);
+    within.erase(found);
+    what();
+  }
 };
 
 void touch_sink(surroundings& s) {
@@ -57,30 +87,43 @@ void touch_sink(surroundings& s) {
 
 asio::awaitable<void> process_item(surroundings& s, int id) {
   ++s.begun;
-  if (s.is_deaf) co_await asio::this_coro::throw_if_cancelled(false);
-  if (s.is_deaf) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  std::exception_ptr failure = co_await failure_of(sleep_for(s.is_deaf ? 24h : s.processing));
+  s.working.insert(id);
+  s.come_past("process");
+  const bool is_deaf = s.ignores_stop(id);
+  const nanoseconds words = s.words_of(id);
+  if (is_deaf) co_await asio::this_coro::throw_if_cancelled(false);
+  if (is_deaf) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  std::exception_ptr failure = co_await failure_of(sleep_for(s.time_of(id)));
   if (!failure && s.processing_fails) failure = s.t.plant("item " + std::to_string(id));
   if (!failure) co_return;
   const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
-  if (cancelled && s.last_words > 0ns) {
+  if (cancelled && words > 0ns) {
     co_await asio::this_coro::throw_if_cancelled(false);
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await sleep_for(s.last_words);
+    co_await sleep_for(words);
     touch_sink(s);
+    ++s.spoken;
   }
   if (!cancelled) s.t.observe(failure);  // the dead-letter sink has it
+  s.working.erase(id);
   std::rethrow_exception(failure);
 }
 
 asio::awaitable<void> deliver_item(surroundings& s, int id) {
-  touch_sink(s);
-  while (s.sink_stalls) co_await sleep_for(1ms);
-  touch_sink(s);
+  // One that ignored the stop comes here long after it.
+  const bool in_time = !s.ignores_stop(id);
+  if (in_time) touch_sink(s);
+  s.come_past("deliver");
+  std::exception_ptr failure;
+  while (s.sink_stalls && !failure) failure = co_await failure_of(sleep_for(1ms));
+  s.working.erase(id);
+  if (failure) std::rethrow_exception(failure);
+  if (in_time) touch_sink(s);
   s.delivered.push_back(id);
 }
 
 asio::awaitable<void> open_resource(surroundings& s, const char* name) {
+  s.come_past(std::string("open ") + name);
   co_await sleep_for(s.opening);
   if (std::string_view(name) == "sink") s.sink_open = true;
   s.t.mark(std::string("open ") + name);
@@ -89,8 +132,11 @@ asio::awaitable<void> open_resource(surroundings& s, const char* name) {
 asio::awaitable<void> close_resource(surroundings& s, const char* name) {
   if (std::string_view(name) == "sink") s.sink_open = false;
   s.t.mark(std::string("close ") + name);
+  s.come_past(std::string("close ") + name);
   co_await sleep_for(1ms);
-  if (s.closing_fails) s.t.raise(std::string("cannot close ") + name);
+  if (!s.closing_fails) co_return;
+  s.failed_to_close.push_back(std::string("cannot close ") + name);
+  s.t.raise(s.failed_to_close.back());
 }
 
 // They last as long as the trial: where a scenario breaks off, a service may go on.
@@ -109,10 +155,26 @@ made_subject<service> connected(const maker<service>& make, surroundings& s, ser
   outside.close_sink = [&s] { return close_resource(s, "sink"); };
   outside.open_store = [&s] { return open_resource(s, "store"); };
   outside.close_store = [&s] { return close_resource(s, "store"); };
-  outside.event = [&s](std::string_view what) { s.t.mark(std::string(what)); };
+  outside.event = [&s](std::string_view what) {
+    s.t.mark(std::string(what));
+    if (what == "stop accepting") s.accepts_no_more = true;
+    s.come_past(what);
+  };
   auto subject = make(how);
   subject->connect(std::move(outside));
   return subject;
+}
+
+// trial::premise, where nothing is taken apart under the feet of a service that runs.
+void premise(trial& t, made_subject<service>& subject, bool holds, std::string_view text,
+             std::source_location where = std::source_location::current()) {
+  if (!holds) t.keep(std::shared_ptr<service>(subject.release()));
+  t.premise(holds, text, where);
+}
+
+void serving(trial& t, made_subject<service>& subject,
+             std::source_location where = std::source_location::current()) {
+  premise(t, subject, subject->ready(), "the service is ready", where);
 }
 
 // Items that come one after the other; ends when the service refuses.
@@ -134,25 +196,23 @@ asio::awaitable<void> stop(trial& t, service& subject, nanoseconds time = 1s) {
 }
 
 // One life: up in 5ms, items from `first` to `last`, and the stop when they have had `time`.
-asio::awaitable<void> live(trial& t, service& subject, int first, int last, nanoseconds pause,
+asio::awaitable<void> live(trial& t, made_subject<service>& subject, int first, int last, nanoseconds pause,
                            nanoseconds time) {
-  auto run = t.start("run", subject.run());
+  auto run = t.start("run", subject->run());
   co_await t.advance(5ms);
-  auto source = t.start("source", feed(t, subject, first, last, pause));
+  serving(t, subject);
+  auto source = t.start("source", feed(t, *subject, first, last, pause));
   co_await t.advance(time);
-  co_await stop(t, subject);
-  t.expect(run.done(), "the service stops");
+  subject->request_stop();
+  co_await t.pass(pause);
   t.expect(source.done(), "the source is not left waiting");
+  co_await t.advance(1s);
+  t.expect(run.done(), "the service stops");
 }
 
 void account(trial& t, service& subject) {
   const std::vector<item> rest = subject.take_back();
   t.expect(t.items().balanced(), "every accepted item is in exactly one class", t.items().summary());
-}
-
-std::string numbers_left_out(std::string text) {
-  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
-  return text;
 }
 
 }  // namespace
@@ -169,7 +229,7 @@ ASSAY_CLAUSE(
     surroundings& s = surround(t);
     auto subject = connected(make, s, {.drain_ns = 20'000'000});
     const int base = 100 * (1 + static_cast<int>(trigger.count()));
-    co_await live(t, *subject, base, base + 9, 0ns, trigger);
+    co_await live(t, subject, base, base + 9, 0ns, trigger);
     account(t, *subject);
   }
 }
@@ -178,7 +238,7 @@ ASSAY_SCENARIO(service, "INT-1", "dead letters", .features = {"dead_letter"}) {
   surroundings& s = surround(t);
   s.processing_fails = true;
   auto subject = connected(make, s);
-  co_await live(t, *subject, 1, 6, 0ns, 25ms);
+  co_await live(t, subject, 1, 6, 0ns, 25ms);
   account(t, *subject);
 }
 
@@ -186,15 +246,15 @@ ASSAY_SCENARIO(service, "INT-1", "a worker that is stopped") {
   surroundings& s = surround(t);
   s.processing = 500ms;
   auto subject = connected(make, s, {.drain_ns = 20'000'000});
-  co_await live(t, *subject, 1, 8, 0ns, 1ms);
-  t.expect(s.delivered.empty(), "no item was ready in time");
+  co_await live(t, subject, 1, 8, 0ns, 1ms);
+  t.premise(s.begun > 0 && s.delivered.empty(), "a worker was stopped at its item");
   account(t, *subject);
 }
 
 namespace {
 
 // Fails unless every event of the shutdown occurred at most once, and none before one that it follows on.
-void expect_phases(trial& t) {
+void expect_phases(trial& t, const std::string& clause = {}) {
   const std::map<std::string, int> phases = {
       {"open store", 0},  {"open sink", 0},    {"not ready", 1},          {"stop accepting", 2},
       {"drain end", 3},   {"force cancel", 3}, {"background stopped", 4}, {"close sink", 5},
@@ -210,7 +270,7 @@ void expect_phases(trial& t) {
     if (in_order) reached = phase->second;
     all += (all.empty() ? "" : ", ") + what;
   }
-  t.expect(in_order, "the shutdown goes through its phases in order: was " + all);
+  t.expect(in_order, clause + "the shutdown goes through its phases in order: was " + all);
 }
 
 }  // namespace
@@ -228,7 +288,8 @@ ASSAY_CLAUSE(
     s.processing = processing;
     auto subject = connected(make, s, {.drain_ns = 30'000'000});
     const int base = 1000 * static_cast<int>(processing.count());
-    co_await live(t, *subject, base, base + 9, 1ms, 4ms);
+    co_await live(t, subject, base, base + 9, 1ms, 4ms);
+    t.premise(s.begun > 0, "there is something to drain");
     expect_phases(t);
     const bool forced = std::ranges::count(t.marks(), "force cancel") > 0;
     t.expect(!forced || processing == 500ms, "a drain that is over in time forces nobody");
@@ -246,7 +307,8 @@ ASSAY_CLAUSE(
   s.processing = 500ms;
   s.last_words = 5ms;
   auto subject = connected(make, s, {.drain_ns = 20'000'000});
-  co_await live(t, *subject, 1, 5, 0ns, 1ms);
+  co_await live(t, subject, 1, 5, 0ns, 1ms);
+  t.premise(s.spoken > 0, "a worker that was stopped used the sink once more");
   t.expect_eq(s.calls_after_close, 0, "nobody uses the sink after its close began");
   account(t, *subject);
 }
@@ -254,7 +316,8 @@ ASSAY_CLAUSE(
 ASSAY_CLAUSE(
     service, "INT-4", must,
     "Backpressure: with a stalled sink total buffered items stay <= sum of declared capacities for ever; "
-    "producers are parked, not failing; on release throughput resumes without loss.") {
+    "producers are parked, not failing; on release throughput resumes without loss. No more items are "
+    "processed at once than there are workers, and with `all_workers` no fewer, if so many are there.") {
   for (const std::int64_t capacity : {1, 3}) {
     surroundings& s = surround(t);
     s.processing = 1ms;
@@ -262,6 +325,7 @@ ASSAY_CLAUSE(
     auto subject = connected(make, s, {.queue_capacity = capacity, .drain_ns = 1'000'000'000});
     auto run = t.start("run", subject->run());
     co_await t.advance(5ms);
+    serving(t, subject);
     const int base = 100 * static_cast<int>(capacity);
     auto one = t.start("source 1", feed(t, *subject, base, base + 9));
     auto two = t.start("source 2", feed(t, *subject, base + 10, base + 19));
@@ -278,6 +342,41 @@ ASSAY_CLAUSE(
   }
 }
 
+namespace {
+
+// One item after the other, for each of so many workers: the next when the one before is done.
+asio::awaitable<void> check_workers(trial& t, maker<service> make, bool fails) {
+  int base = 0;
+  for (const std::int64_t workers : {1, 3, 5}) {
+    surroundings& s = surround(t);
+    s.processing_fails = fails;
+    auto subject = connected(make, s, {.workers = workers});
+    auto run = t.start("run", subject->run());
+    co_await t.advance(5ms);
+    serving(t, subject);
+    base += 100;
+    auto source = co_await t.begin("source", feed(t, *subject, base, base + 29));
+    for (int round = 1; round <= 3; ++round) {
+      if (round > 1) co_await t.pass(s.processing);
+      t.expect(std::cmp_less_equal(s.working.size(), workers),
+               "no more items are processed at once than there are workers");
+      if (make.claims("all_workers"))
+        t.expect_eq(s.working.size(), workers, "as many items are processed at once as there are workers");
+    }
+    co_await stop(t, *subject);
+    t.expect(run.done() && source.done(), "the service stops");
+    account(t, *subject);
+  }
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(service, "INT-4", "workers", .asks = {"all_workers"}) { return check_workers(t, make, false); }
+
+ASSAY_SCENARIO(service, "INT-4", "workers that fail", .features = {"dead_letter"}, .asks = {"all_workers"}) {
+  return check_workers(t, make, true);
+}
+
 ASSAY_CLAUSE(
     service, "INT-5", must,
     "Exception aggregation: k injected failures in distinct tasks during drain and cleanup are all in the "
@@ -287,6 +386,7 @@ ASSAY_CLAUSE(
   auto subject = connected(make, s);
   auto run = t.start("run", subject->run());
   co_await t.advance(5ms);
+  serving(t, subject);
   co_await stop(t, *subject);
   std::vector<std::string> labels;
   for (const auto& failure : run.value().failures) {
@@ -310,6 +410,7 @@ ASSAY_CLAUSE(
     co_await t.advance(5ms);
     const int base = 100 * static_cast<int>(drain.count());
     auto source = co_await t.begin("source", feed(t, *subject, base, base + 3));
+    premise(t, subject, !s.working.empty(), "a worker is at an item");
     co_await stop(t, *subject, drain);
     t.expect(run.pending(), "the drain has its whole budget");
     co_await t.pass(50ms + 50ms);
@@ -325,6 +426,29 @@ ASSAY_CLAUSE(
     co_await t.cancel(run);
     t.expect(run.done(), "the service has stopped");
   }
+}
+
+ASSAY_SCENARIO(service, "INT-6", "a mix", .sim_only = true,
+               .why = "Who does not listen takes no time from those that do, and only he is named.") {
+  surroundings& s = surround(t);
+  s.processing = 500ms;
+  s.is_mixed = true;
+  auto subject = connected(make, s, {.queue_capacity = 4, .workers = 4, .drain_ns = 20'000'000});
+  auto run = t.start("run", subject->run());
+  co_await t.advance(5ms);
+  serving(t, subject);
+  // The deaf come first and last.
+  for (const int id : {3, 1, 2, 7}) co_await subject->submit(t.item(id));
+  co_await t.settle();
+  premise(t, subject, s.working.contains(3), "a worker is at an item that ignores the stop");
+  const auto deaf = std::ranges::count_if(s.working, [&s](int id) { return s.ignores_stop(id); });
+  co_await stop(t, *subject, 20ms);
+  co_await t.pass(50ms + 50ms);
+  t.expect(run.done(), "the stop takes no longer than its budgets");
+  if (run.done()) t.expect_eq(run.value().survivors.size(), deaf, "workers that ignore the stop are named");
+  t.expect_eq(s.calls_after_close, 0, "nobody who obeys is left to use what is closed");
+  co_await t.advance(50h);
+  const std::vector<item> rest = subject->take_back();
 }
 
 ASSAY_SCENARIO(service, "INT-6", "extreme durations", .sim_only = true) {
@@ -345,6 +469,7 @@ ASSAY_SCENARIO(service, "INT-6", "extreme durations", .sim_only = true) {
     co_await t.advance(5ms);
     ++id;
     auto source = co_await t.begin("source", feed(t, *subject, id, id));
+    premise(t, subject, !s.working.empty(), "a worker is at an item");
     subject->request_stop();
     co_await t.settle();
     if (!has_passed(drain)) {
@@ -389,9 +514,10 @@ ASSAY_SCENARIO(service, "INT-7", "cancelled before it began",
   run.cancel();
   auto source = t.start("source", feed(t, *subject, 1, 6));
   co_await t.advance(10ms);
-  co_await stop(t, *subject);
-  t.expect(run.done() || run.cancelled(), "the run ends");
+  subject->request_stop();
+  co_await t.settle();
   t.expect(source.done(), "a stop releases whoever waits, although the run never began");
+  t.expect(run.done() || run.cancelled(), "the run ends");
   t.expect(!s.sink_open, "what was opened is closed");
   account(t, *subject);
 }
@@ -401,6 +527,7 @@ ASSAY_SCENARIO(service, "INT-7", "a source", .swept = true) {
   auto subject = connected(make, s, {.queue_capacity = 1, .drain_ns = 20'000'000});
   auto run = t.start("run", subject->run());
   co_await t.advance(5ms);
+  serving(t, subject);
   auto source = t.start("source", feed(t, *subject, 1, 8, 1ms));
   t.victim(source);
   co_await t.advance(30ms);
@@ -424,6 +551,7 @@ ASSAY_CLAUSE(
     auto source = t.start("source", feed(t, *subject, base, base + 5, 1ms));
     if (trigger >= 0ms) {
       co_await t.advance(trigger);
+      premise(t, subject, subject->ready() == (trigger == 5ms), "the service starts, or runs");
       subject->request_stop();
       co_await stop(t, *subject, 7ms);
       subject->request_stop();
@@ -446,8 +574,10 @@ ASSAY_CLAUSE(service, "INT-9", must,
   auto subject = connected(make, s, {.drain_ns = 100'000'000});
   auto run = t.start("run", subject->run());
   co_await t.advance(5ms);
-  t.expect(subject->ready() && subject->live(), "a running service is ready");
+  serving(t, subject);
+  t.expect(subject->live(), "a running service is alive");
   auto source = co_await t.begin("source", feed(t, *subject, 1, 4));
+  premise(t, subject, !s.working.empty(), "a worker is at an item");
   subject->request_stop();
   co_await t.settle();
   auto watch = t.watch([&subject, &t, &run] {
@@ -470,29 +600,191 @@ ASSAY_UNCHECKED_CLAUSE(
 
 namespace {
 
-asio::awaitable<void> do_step(trial& t, service& subject, const program_step& step, int& next_id,
-                              std::vector<operation<void>>& submits) {
-  switch (step.verb) {
-    case 0: {
-      const std::string name = "submit " + std::to_string(next_id);
-      submits.push_back(t.start(name, subject.submit(t.item(next_id))));
-      ++next_id;
-      if (step.b == 1) t.victim(submits.back());
-      break;
-    }
-    case 1:
-      subject.request_stop();
-      break;
-    case 2:
-      co_await t.advance(std::chrono::milliseconds(1 + 4 * step.a));
-      break;
-    case 3:
-      co_await t.settle();
-      break;
-    default:
-      if (!submits.empty()) submits[step.a % submits.size()].cancel();
-      break;
+constexpr nanoseconds drain_time = 20ms;
+constexpr nanoseconds force_time = 50ms;
+constexpr nanoseconds cleanup_time = 50ms;
+
+asio::awaitable<void> submit_and_stop(service& subject, item one) {
+  co_await subject.submit(std::move(one));
+  subject.request_stop();
+}
+asio::awaitable<void> stop_and_submit(service& subject, item one) {
+  subject.request_stop();
+  co_await subject.submit(std::move(one));
+}
+asio::awaitable<void> submit_two(service& subject, item one, item two) {
+  co_await subject.submit(std::move(one));
+  co_await subject.submit(std::move(two));
+}
+
+// What a program knows of one service. Nothing that it checks depends on the order of what happens at one instant.
+class run_of_a_program {
+ public:
+  run_of_a_program(trial& owner, const maker<service>& how, std::uint8_t shape, int& ids)
+      : t(owner), make(how), ids_(ids), s_(surround(owner)), drain_(shape / 24 == 0 ? drain_time : 0ns) {
+    const int kind = shape % 6;
+    s_.processing = std::chrono::milliseconds(kind % 2 == 0 ? 5 : 200);
+    s_.is_mixed = kind == 2;
+    if (s_.is_mixed) s_.processing = 200ms;
+    s_.closing_fails = kind == 3;
+    s_.processing_fails = kind == 4 && make.claims("dead_letter");
+    s_.last_words = kind == 5 ? 3ms : 0ms;
+    constexpr std::int64_t workers[] = {2, 1, 3, 5};
+    workers_ = workers[shape / 6 % 4];
+    capacity_ = 1 + shape % 3;
+    subject_ =
+        connected(make, s_, {.queue_capacity = capacity_, .workers = workers_, .drain_ns = drain_.count()});
   }
+
+  void begin(bool is_stopped) {
+    if (is_stopped) subject_->request_stop();
+    run_.emplace(t.start("run", subject_->run()));
+  }
+
+  /// After every turn.
+  std::string look() {
+    if (run_->ended() && !left_working_) left_working_ = s_.working.size();
+    return {};
+  }
+
+  asio::awaitable<void> do_step(program_step step) {
+    switch (step.verb) {
+      case 0:
+        start(subject_->submit(next_item()));
+        if (step.b == 1) t.victim(submits_.back());
+        co_return;
+      case 1:
+        subject_->request_stop();
+        if (step.b == 1) subject_->request_stop();
+        co_return;
+      case 2:
+        co_return co_await t.advance(std::chrono::milliseconds(1 + 4 * step.a));
+      case 3:
+        co_await t.settle();
+        co_return check();
+      case 4:
+        if (!submits_.empty()) submits_[step.a % submits_.size()].cancel();
+        co_return;
+      case 5:
+        s_.sink_stalls = step.b == 0;
+        co_return;
+      case 6:
+        co_return stop_within(step);
+      case 7:
+        co_return do_in_one_turn(step);
+      default:
+        if (step.b == 1) co_return run_->cancel();
+        co_return start(subject_->submit(next_item()));
+    }
+  }
+
+  asio::awaitable<void> end() {
+    co_await t.settle();
+    s_.sink_stalls = false;
+    subject_->request_stop();
+    co_await t.settle();
+    check();
+    // A service that has not begun to serve still opens one resource, and every wait may be a step late.
+    const nanoseconds longest = 2 * s_.opening + drain_ + force_time + cleanup_time + 20ms;
+    for (nanoseconds waited{}; waited < longest && run_->pending(); waited += 5ms) co_await t.advance(5ms);
+    t.expect(run_->ended(), "INT-6: the stop takes no longer than its budgets");
+    co_await t.advance(50h);  // who ignored the stop ends
+    if (run_->pending()) co_await t.cancel(*run_);
+    check_end();
+  }
+
+ private:
+  item next_item() { return t.item(++ids_); }
+  void start(asio::awaitable<void> submit) {
+    submits_.push_back(t.start("submit " + std::to_string(ids_), std::move(submit)));
+  }
+
+  void stop_within(const program_step& step) {
+    constexpr const char* places[] = {"process",    "deliver",   "open sink",
+                                      "close sink", "not ready", "drain end"};
+    s_.within[places[step.a]] = [this, here = std::weak_ptr<bool>(alive_)] {
+      if (!here.expired()) subject_->request_stop();
+    };
+  }
+
+  void do_in_one_turn(const program_step& step) {
+    item one = next_item();
+    if (step.a < 2) return start(submit_and_stop(*subject_, std::move(one)));
+    if (step.a < 4) return start(stop_and_submit(*subject_, std::move(one)));
+    item two = next_item();
+    start(submit_two(*subject_, std::move(one), std::move(two)));
+  }
+
+  // When nothing more can happen now.
+  void check() {
+    if (s_.accepts_no_more) {
+      for (const auto& submit : submits_)
+        t.expect(submit.ended(), "INT-7: a stop releases whoever waits", "'submit' waits");
+      return;
+    }
+    if (!subject_->ready()) return;
+    const bool waits = std::ranges::any_of(submits_, [](const auto& submit) { return submit.pending(); });
+    const std::size_t buffered = subject_->buffered();
+    t.expect(!waits || std::cmp_greater_equal(buffered, capacity_), "INT-4: nobody waits beside room");
+    if (buffered == 0 || s_.processing_fails) return;  // who failed may pause
+    if (make.claims("all_workers")) {
+      t.expect_eq(s_.working.size(), workers_,
+                  "INT-4: as many items are processed at once as there are workers");
+    } else {
+      t.expect(!s_.working.empty(), "INT-4: somebody works while items wait");
+    }
+  }
+
+  void check_end() {
+    for (const auto& submit : submits_) {
+      t.expect(submit.done() || submit.closed() || submit.cancelled(),
+               "INT-1: a submit ends as done, closed or cancelled", to_string(submit.what()));
+    }
+    t.expect_eq(s_.calls_after_close, 0, "INT-3: nobody uses the sink after its close began");
+    t.expect(!s_.sink_open, "INT-2: what was opened is closed");
+    expect_phases(t, "INT-2: ");
+    t.expect(run_->done() || run_->cancelled(), "INT-7: the run ends with its report or as cancelled");
+    if (run_->done()) check_report(run_->value());
+    const std::vector<item> rest = subject_->take_back();
+    t.expect(t.items().balanced(), "INT-1: every accepted item is in exactly one class", t.items().summary());
+  }
+
+  void check_report(const service_report& report) const {
+    std::vector<std::string> labels;
+    for (const auto& failure : report.failures) {
+      t.observe(failure.what);
+      labels.push_back(failure.what.label);
+    }
+    t.expect_eq(sorted(labels), sorted(s_.failed_to_close),
+                "INT-5: every failure of the cleanup is in the report, once");
+    t.expect_eq(report.survivors.size(), left_working_.value_or(0),
+                "INT-6: workers that ignore the stop are named, and nobody else");
+  }
+
+  trial& t;
+  const maker<service>& make;
+  int& ids_;
+  surroundings& s_;
+  const nanoseconds drain_;
+  std::int64_t workers_ = 1;
+  std::int64_t capacity_ = 1;
+  made_subject<service> subject_;
+  std::optional<operation<service_report>> run_;  // empty until it has begun
+  std::vector<operation<void>> submits_;
+  std::optional<std::size_t> left_working_;  // when run had ended
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// One service, from its beginning to its end.
+asio::awaitable<void> live_once(trial& t, const maker<service>& make, std::uint8_t shape,
+                                std::span<const program_step> steps, int& ids) {
+  run_of_a_program r(t, make, shape, ids);
+  // A stop that stands first comes before the run.
+  const bool is_stopped = !steps.empty() && steps.front().verb == 1 && steps.front().a == 5;
+  r.begin(is_stopped);
+  auto watch = t.watch([&r] { return r.look(); });
+  for (const program_step& step : steps) co_await r.do_step(step);
+  co_await r.end();
 }
 
 }  // namespace
@@ -500,24 +792,14 @@ asio::awaitable<void> do_step(trial& t, service& subject, const program_step& st
 ASSAY_PROGRAM(service, "INT-1", rules,
               .must_see = {"forgets_what_is_queued", "drops_what_a_stopped_worker_holds",
                            "abandons_at_once"}) {
-  surroundings& s = surround(t);
-  s.processing = std::chrono::milliseconds(steps.shape % 2 == 0 ? 5 : 200);
-  s.processing_fails = steps.shape == 4 && make.claims("dead_letter");
-  s.last_words = steps.shape == 5 ? 3ms : 0ms;
-  auto subject = connected(make, s, {.queue_capacity = 1 + steps.shape % 3, .drain_ns = 20'000'000});
-  auto run = t.start("run", subject->run());
-  std::vector<operation<void>> submits;
-  int next_id = 1;
-  for (const program_step& step : steps.steps) co_await do_step(t, *subject, step, next_id, submits);
-  co_await stop(t, *subject, 5s);
-  t.expect(run.done(), "INT-6: the service stops");
-  for (const auto& submit : submits) {
-    t.expect(submit.done() || submit.closed() || submit.cancelled(),
-             "'" + numbers_left_out(submit.name()) + "' ends as done, closed or cancelled",
-             to_string(submit.what()));
-  }
-  t.expect_eq(s.calls_after_close, 0, "INT-3: nobody uses the sink after its close began");
-  account(t, *subject);
+  // Steps that are repeated are one long life, or many if they have a stop among them.
+  const std::span<const program_step> all = steps.steps;
+  const auto is_stop = [](const program_step& each) { return each.verb == 1; };
+  const std::size_t lives = std::ranges::any_of(all, is_stop) ? rules.repeats[steps.repeats] : 1;
+  const std::size_t length = all.size() / lives;
+  int ids = 0;
+  for (std::size_t i = 0; i < lives && !t.has_failed(); ++i)
+    co_await live_once(t, make, steps.shape, all.subspan(i * length, length), ids);
 }
 
 }  // namespace assay

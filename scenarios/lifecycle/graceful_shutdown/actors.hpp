@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -58,12 +59,15 @@ struct life {
 struct actor {
   std::string name;
   act mood;
-  std::vector<life> lives = {};  // several only for what is restarted
+  std::vector<life> lives = {};           // several only for what is restarted
+  std::function<void()> first_turn = {};  // what it does as it begins
 
   std::size_t begin(trial& t) {
     lives.push_back(life{t.elapsed()});
     t.mark(name + " begins");
-    return lives.size() - 1;
+    const std::size_t mine = lives.size() - 1;
+    if (first_turn) first_turn();
+    return mine;
   }
   void end(trial& t, std::size_t which, ending how) {
     lives[which].ended = t.elapsed();

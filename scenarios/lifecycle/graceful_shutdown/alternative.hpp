@@ -53,22 +53,24 @@ ASSAY_DEFECTS(serving_defect, none, request_wakes_nobody, request_cancels_backgr
               ready_during_grace, work_is_not_registered, registers_work_a_turn_late,
               refusal_looks_like_success, late_callback_escapes, late_task_escapes, crash_is_forgotten,
               crash_is_told_at_the_stop, ended_worker_breaks_the_stop, never_restarts, restarts_at_once,
-              restarts_after_the_stop, goes_on_after_failure, start_goes_on, forgets_a_start_that_committed,
-              failed_start_is_cleaned, cleans_what_was_not_opened, budgets_are_not_added_up,
-              pre_stop_is_not_counted, report_is_lost_on_cancel, cancelled_work_is_not_reported,
-              cancellation_is_told_as_failure, forced_failures_are_dropped, failing_when_cancelled_is_silent,
-              forced_actions_are_silent, cleanup_failure_is_the_primary)
+              restarts_once, restarts_after_the_stop, goes_on_after_failure, start_goes_on,
+              forgets_a_start_that_committed, failed_start_is_cleaned, cleans_what_was_not_opened,
+              budgets_are_not_added_up, pre_stop_is_not_counted, report_is_lost_on_cancel,
+              cancelled_work_is_not_reported, cancellation_is_told_as_failure, forced_failures_are_dropped,
+              failing_when_cancelled_is_silent, forced_actions_are_silent, cleanup_failure_is_the_primary)
 
 // What is wrong with the phases of the stop.
 ASSAY_DEFECTS(stopping_defect, none, stops_accepting_before_not_ready, stops_accepting_before_grace,
               skips_grace, cancels_at_once, waits_for_ever, drains_for_the_whole_budget, cuts_the_drain,
               drain_overflows, wall_clock_drain, connections_are_not_told, busy_connections_are_cut,
-              survivors_are_not_named, abandons_without_waiting, stops_background_before_drain,
-              background_polls_a_flag, closes_beside_background, callbacks_in_registration_order,
+              survivors_are_not_named, abandons_without_waiting, asks_work_one_after_another,
+              drains_what_came_before_the_request, stops_background_before_drain, background_polls_a_flag,
+              asks_background_one_after_another, closes_beside_background, callbacks_in_registration_order,
               async_callback_is_dropped, failing_callback_ends_the_cleanup, callback_has_no_bound,
               callbacks_share_one_deadline, callback_failures_are_dropped, cut_callbacks_are_silent,
-              awaits_nothing, ignores_escalation, escalation_ends_grace, escalation_cleans_again,
-              escalation_cuts_the_cleanup, escalation_skips_force_wait, no_watchdog, watchdog_overflows)
+              awaits_nothing, ignores_escalation, forgets_an_early_escalation, escalation_stops,
+              escalation_ends_grace, escalation_cleans_again, escalation_cuts_the_cleanup,
+              escalation_skips_force_wait, no_watchdog, watchdog_overflows)
 
 /// Something that a coordinator runs and can ask to stop.
 struct shutdown_task {
@@ -224,6 +226,7 @@ class alternative_shutdown : public shutdown_base {
   void request_stop() override {
     if (is(serving::request_escalates)) escalated_ = true;
     if (requested_ && is(serving::request_begins_the_stop_again)) again_ = true;
+    if (!requested_) came_before_ = work_.size();
     if (!std::exchange(requested_, true) && is_bounded() && !is(stopping::no_watchdog))
       watchdog_ = total_spent();
     if (!is(serving::request_wakes_nobody)) changed();
@@ -231,13 +234,15 @@ class alternative_shutdown : public shutdown_base {
   }
   void escalate() override {
     if (is(stopping::ignores_escalation)) return;
+    if (!requested_ && is(stopping::forgets_an_early_escalation)) return;
+    if (is(stopping::escalation_stops)) request_stop();
     escalated_ = true;
     if (phase_ == phase::cleanup && is(stopping::escalation_cuts_the_cleanup)) cancel(cleaning_);
     if (phase_ == phase::cleanup && is(stopping::escalation_cleans_again)) again_ = true;
     changed();
   }
   void signal() override {
-    if (requested_ && !is(serving::signals_only_request)) return escalate();
+    if (requested_ && is_bounded() && !is(serving::signals_only_request)) return escalate();
     request_stop();
   }
   bool ready() const override {
@@ -424,6 +429,7 @@ class alternative_shutdown : public shutdown_base {
   void restart(const std::string& name, const async_function& work) {
     const nanoseconds delay = is(serving::restarts_at_once) ? nanoseconds(0) : config_.restart_delay;
     if (is(serving::never_restarts)) return;
+    if (is(serving::restarts_once) && std::exchange(restarted_, true)) return;
     if (!is(serving::restarts_after_the_stop)) return start_background(name, work, delay);
     spawn_escaped(name, [work, delay] { return work_after(delay, work); });
   }
@@ -502,12 +508,21 @@ class alternative_shutdown : public shutdown_base {
       co_await drain_by_the_wall(std::min<nanoseconds>(budget, std::chrono::hours(24 * 365)));
     } else {
       const bool patient = is(stopping::drains_for_the_whole_budget);
-      co_await wait([this, patient] { return (nothing_in_flight() && !patient) || escalated_; },
-                    limit(budget));
+      const std::size_t older =
+          is(stopping::drains_what_came_before_the_request) ? came_before_ : work_.size();
+      const tasks counted(work_.begin(), work_.begin() + static_cast<std::ptrdiff_t>(older));
+      co_await wait(
+          [this, patient, &counted] { return (nothing_in_flight(counted) && !patient) || escalated_; },
+          limit(budget));
     }
     if (over(work_)) co_return;
     if (manner_.at_deadline == manner::deadline::leave) co_return leave_alone(work_, true);
     if (is_bounded()) enter(phase::force_cancel);
+    if (is(stopping::asks_work_one_after_another)) {
+      const time_point spent = limit(config_.force);
+      const tasks left = work_;
+      for (const auto& each : left) co_await ask(each, spent);
+    }
     if (manner_.at_deadline != manner::deadline::wait) cancel(work_);
     const bool hasty =
         is(stopping::abandons_without_waiting) || (escalated_ && is(stopping::escalation_skips_force_wait));
@@ -517,16 +532,16 @@ class alternative_shutdown : public shutdown_base {
   }
   void close_connections() {
     using contract::connection_close;
-    // A copy, since being told may close a connection.
-    for (const connection& each : std::vector<connection>(connections_)) {
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      const connection each = connections_[i];  // a copy, since being told may close it, or another one
       const bool busy = each.busy && !is(stopping::busy_connections_are_cut);
       if (each.close && !is(stopping::connections_are_not_told))
         each.close(busy ? connection_close::after_response : connection_close::now);
     }
   }
-  bool nothing_in_flight() const {
-    return over(work_) && std::none_of(connections_.begin(), connections_.end(),
-                                       [](const connection& each) { return each.busy; });
+  bool nothing_in_flight(const tasks& counted) const {
+    return over(counted) && std::none_of(connections_.begin(), connections_.end(),
+                                         [](const connection& each) { return each.busy; });
   }
   awaitable<void> drain_by_the_wall(nanoseconds budget) {
     const auto deadline = std::chrono::system_clock::now() + budget;
@@ -536,9 +551,18 @@ class alternative_shutdown : public shutdown_base {
       co_await wait(over_or_escalated, deadline_after(pause));
   }
 
+  // A defect: the next one is not asked before this one has ended.
+  awaitable<void> ask(std::shared_ptr<shutdown_task> one, time_point deadline) {
+    one->cancel();
+    co_await wait([&one] { return one->over; }, deadline);
+  }
+
   awaitable<void> stop_background() {
     enter(phase::stop_background);
     if (gave_up_ && is(serving::ended_worker_breaks_the_stop)) contract::throw_cancelled();
+    const tasks all = background_;
+    for (std::size_t i = 0; i < all.size() && is(stopping::asks_background_one_after_another); ++i)
+      co_await ask(all[i], limit(config_.background));
     if (!is(stopping::background_polls_a_flag)) cancel(background_);
     if (is(stopping::closes_beside_background)) co_return;
     co_await wait_for(background_, limit(config_.background));
@@ -573,8 +597,8 @@ class alternative_shutdown : public shutdown_base {
       co_await wait_for(cleaning_, is(stopping::callback_has_no_bound) ? never : bound);
       const bool late = !over(cleaning_);
       cancel(cleaning_);
-      // One more nanosecond for what obeys at once; who does not is left alone.
-      co_await wait_for(cleaning_, limit(nanoseconds(1)));
+      // One more nanosecond for what obeys at once, if there is one; who does not is left alone.
+      co_await wait_for(cleaning_, limit(std::min(config_.force, nanoseconds(1))));
       if (late && cleaning_.front()->failure && !is(stopping::cut_callbacks_are_silent))
         tell_forced(what.name);
     }
@@ -595,6 +619,8 @@ class alternative_shutdown : public shutdown_base {
   bool again_ = false;
   bool gave_up_ = false;
   bool failed_ = false;
+  bool restarted_ = false;
+  std::size_t came_before_ = 0;               // work, at the request: a defect counts nothing else
   std::optional<std::exception_ptr> driven_;  // what the drive failed with, if anything
   time_point watchdog_ = never;
   contract::shutdown_report report_;

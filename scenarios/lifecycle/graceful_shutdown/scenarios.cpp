@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,16 +41,19 @@ bool has(const names& all, std::string_view one) {
 class service {
  public:
   service(trial& owner, assay::made_subject<contract_type> made) : t(owner), subject(std::move(made)) {
-    subject->observe([&t = t, log = seen_](phase entered) {
-      log->phases.push_back(entered);
-      t.mark(name_of(entered));
-    });
+    subject->observe(observer());
     subject->on_failure([&t = t, log = seen_](const std::string& name, const std::exception_ptr& error) {
       log->told.push_back(name);
       t.observe(error);
     });
   }
   contract_type* operator->() const { return subject.get(); }
+  contract_type::phase_hook observer() const {
+    return [&t = t, log = seen_](phase entered) {
+      log->phases.push_back(entered);
+      t.mark(name_of(entered));
+    };
+  }
 
   // What it consists of. By default a resource opens and closes in no time.
   contract_type::async_function doing(std::string name, act what) const {
@@ -110,6 +114,20 @@ class service {
     co_await at(instant);
     subject->escalate();
     co_await t.settle();
+  }
+  /// trial::premise, where nothing is taken apart under the feet of a run() that has not ended.
+  void premise(bool holds, std::string_view text,
+               std::source_location where = std::source_location::current()) {
+    if (!holds) t.keep(std::shared_ptr<contract_type>(subject.release()));
+    t.premise(holds, text, where);
+  }
+  /// The premise that this has begun and goes on.
+  void under_way(const std::string& name, std::source_location where = std::source_location::current()) {
+    const bool over = marked(name + " ends") || marked(name + " cancelled");
+    premise(marked(name + " begins") && !over, name + " is under way", where);
+  }
+  void serving(std::source_location where = std::source_location::current()) {
+    premise(run->pending() && subject->ready(), "the service runs", where);
   }
   /// run() must have ended by then, through the phases of SHD-1 unless it was cancelled. If it has not, the
   /// trial is over, but nothing is taken apart under its feet: the scenario, which holds the subject, stays.
@@ -207,6 +225,9 @@ ASSAY_CLAUSE(
   co_await s.serve();
   t.expect(s->ready(), "the service is ready once it runs");
   s.admit(1, taking(3s));
+  co_await t.settle();
+  s.under_way("work 1");
+  s.under_way("feed");
   co_await s.stop();
   t.expect(!s->ready(), "the stop makes it not ready");
   co_await s.end(3s);
@@ -285,7 +306,7 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-2", must,
   service s(t, make({}));
   s.resource("pool");
   co_await s.at(5s);
-  t.expect(s.run->pending() && s->ready(), "the service idles");
+  s.serving();
   s->request_stop();
   co_await s.stop();
   t.expect(s.run->ended(), "an idle service wakes up and stops");
@@ -316,7 +337,9 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-2", "from_several") {
 
 asio::awaitable<void> check_grace(trial& t, maker make, nanoseconds grace) {
   service s(t, make({.grace = grace}));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.serving();
+  co_await s.stop();
   t.expect(!s->ready(), "readiness turns false as soon as the stop is requested");
   t.expect(s.offer(1, taking(10ms)), "work is accepted at the beginning of the grace period");
   co_await s.just_before(1s + grace);
@@ -343,11 +366,13 @@ asio::awaitable<void> check_drain(trial& t, maker make, nanoseconds drain) {
   service s(t, make({.drain = drain}));
   co_await s.at(1s);
   s.admit(1, taking(drain + 1s - 2ns));
-  co_await s.stop(2s);
+  co_await s.at(2s);
+  s.under_way("work 1");
+  co_await s.stop();
   t.expect(!s.offer(2, taking(0s)), "work offered after accepting has stopped is refused with an error");
   co_await s.just_before(2s + drain);
   t.expect(s.marked("work 1 ends"), "work that ends within the drain budget is left to end");
-  co_await s.end();
+  co_await s.end(2s + drain);
   t.expect(!s.marked("work 2 begins"), "refused work never begins");
   t.expect(t.items().state(1) == item_state::delivered, "the admitted item is done");
   t.expect(t.items().state(2) == item_state::returned, "the refused item is the caller's");
@@ -361,12 +386,27 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-4", must,
 
 ASSAY_SCENARIO(graceful_shutdown, "SHD-4", "longer") { return check_drain(t, make, 9s); }
 
+ASSAY_SCENARIO(graceful_shutdown, "SHD-4", "in the grace period", .features = {"grace"}) {
+  service s(t, make({.grace = 2s, .drain = 5s}));
+  co_await s.at(1s);
+  s.serving();
+  co_await s.stop();
+  co_await s.at(2s);
+  s.premise(s.offer(1, taking(5s)), "work is accepted in the grace period");
+  co_await s.just_before(7s);
+  t.expect(s.run->pending() && !s.marked("work 1 cancelled"),
+           "work of the grace period has the whole drain budget");
+  co_await s.end(7s);
+  t.expect(s.marked("work 1 ends"), "and is done");
+}
+
 ASSAY_SCENARIO(
     graceful_shutdown, "SHD-4", "same_turn",
     .why = "Work that is admitted in the turn of the request, before or after it, is done or refused.") {
   service s(t, make({}));
   s.resource("pool");
   co_await s.serve();
+  s.serving();
   t.expect(s.offer(1, taking(1s)), "work is taken until the stop is requested");
   s->request_stop();
   const bool after = s.offer(2, taking(1s));
@@ -376,13 +416,31 @@ ASSAY_SCENARIO(
   t.expect_before("work 1 ends", "close pool begins");
 }
 
+ASSAY_SCENARIO(graceful_shutdown, "SHD-4", "told of the phase",
+               .why = "Work that is offered by who is told that accepting stops, at this very moment.") {
+  service s(t, make({}));
+  auto taken = std::make_shared<std::optional<bool>>();
+  s->observe([&s, taken, asked = s.observer()](phase entered) {
+    asked(entered);
+    if (entered == phase::stop_accepting) *taken = s.offer(1, taking(1s));
+  });
+  co_await s.serve();
+  s.serving();
+  co_await s.stop();
+  s.premise(taken->has_value(), "it is told that accepting stops");
+  t.expect(!**taken, "work that is offered when accepting has stopped is refused");
+  co_await s.end();
+}
+
 ASSAY_CLAUSE(graceful_shutdown, "SHD-5", must, "The drain ends as soon as nothing is in flight.") {
   service s(t, make({.drain = 10s}));
   s.admit(1, taking(2s));
   s.admit(2, taking(5s));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.under_way("work 1");
+  s.under_way("work 2");
+  co_await s.stop();
   co_await s.just_before(5s);
-  t.expect(s.marked("work 1 ends"), "the shorter work has ended");
   t.expect(s.run->pending(), "the drain lasts while work is in flight");
   co_await s.at(5s);
   t.expect(s.run->ended(), "the drain ends with the last work");
@@ -393,7 +451,9 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-5", must, "The drain ends as soon as nothin
 ASSAY_SCENARIO(graceful_shutdown, "SHD-5", "idle") {
   service s(t, make({.drain = 10s}));
   s.admit(1, taking(1s));
-  co_await s.stop(2s);
+  co_await s.at(2s);
+  s.premise(s.marked("work 1 ends"), "nothing is in flight any more");
+  co_await s.stop();
   t.expect(s.run->ended(), "with nothing in flight there is nothing to wait for");
   co_await s.end(20s);
 }
@@ -407,6 +467,8 @@ asio::awaitable<void> check_force(trial& t, maker make, nanoseconds drain, nanos
   s.admit(1, taking(100s));
   s.admit(2, insisting(50s));
   s->request_stop();
+  co_await t.settle();
+  s.under_way("work 2");
   co_await s.just_before(1s + drain);
   t.expect(!s.marked("work 1 cancelled"), "nothing is cancelled before the drain deadline");
   co_await s.at(1s + drain);
@@ -439,9 +501,33 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-6", "failing", .features = {"force"},
                .why = "Work that fails while it is cancelled: the failure is told.") {
   service s(t, make({.drain = 1s, .force = 1s}));
   s.admit(1, failing_when_asked());
+  co_await s.serve();
+  s.under_way("work 1");
   co_await s.stop();
   co_await s.end(1s);
   t.expect_eq(s.failures(), names{"work 1"}, "what cancelled work fails with is reported");
+}
+
+ASSAY_SCENARIO(
+    graceful_shutdown, "SHD-6", "several", .features = {"force"},
+    .why = "Nobody is cancelled later because another one does not listen, and all share one budget.") {
+  service s(t, make({.drain = 2s, .force = 3s}));
+  s.admit(1, insisting(50s));
+  s.admit(2, lingering(1s));
+  s.admit(3, taking(100s));
+  s.admit(4, insisting(50s));
+  co_await s.at(1s);
+  for (const char* const name : {"work 1", "work 2", "work 3", "work 4"}) s.under_way(name);
+  co_await s.stop();
+  co_await s.at(3s);
+  t.expect(s.marked("work 2 asked to stop") && s.marked("work 3 cancelled"),
+           "all that is left at the drain deadline is cancelled then");
+  co_await s.just_before(6s);
+  t.expect(s.run->pending(), "cancelled work is awaited up to the force budget");
+  co_await s.end(6s);
+  const names expected = {"work 1", "work 4"};
+  t.expect_eq(assay::sorted(s.ended().survivors), expected, "the survivors are named, and nobody else");
+  co_await s.at(60s);
 }
 
 ASSAY_SCENARIO(graceful_shutdown, "SHD-6", "swept", .features = {"force", "stop_on_cancel"}, .swept = true) {
@@ -471,7 +557,10 @@ ASSAY_CLAUSE(
   s.resource("pool");
   s.background("feed", lingering(2s));
   s.admit(1, taking(4s));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.under_way("work 1");
+  s.under_way("feed");
+  co_await s.stop();
   co_await s.just_before(4s);
   t.expect(!s.marked("feed asked to stop"), "background tasks serve the work until it has ended");
   co_await s.at(4s);
@@ -489,6 +578,9 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-7", "forced", .features = {"force"}) {
   s.resource("pool");
   s.background("feed");
   s.admit(1, lingering(2s));
+  co_await s.serve();
+  s.under_way("work 1");
+  s.under_way("feed");
   co_await s.stop();
   co_await s.just_before(3s);
   t.expect(!s.marked("feed asked to stop"), "background tasks outlive work that is being cancelled");
@@ -504,6 +596,8 @@ ASSAY_SCENARIO(
   service s(t, make({.drain = 1s, .background = 2s}));
   s.resource("pool");
   s.background("feed", insisting(20s));
+  co_await s.serve();
+  s.under_way("feed");
   co_await s.stop();
   co_await s.just_before(2s);
   t.expect(!s.marked("close pool begins"), "nothing is closed within the budget");
@@ -532,6 +626,44 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-7", "swept", .features = {"stop_on_cancel
   }
   if (s.marked("feed begins")) t.expect_before("work 1 ends", "feed asked to stop");
   t.expect_before("work 1 ends", "close pool begins");
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "SHD-7", "several",
+               .why =
+                   "Background tasks are asked to stop together: nobody is asked later because another one "
+                   "does not listen.") {
+  service s(t, make({.background = 3s}));
+  s.resource("pool");
+  s.background("deaf", insisting(20s));
+  s.background("slow", lingering(1s));
+  s.background("quick");
+  co_await s.at(1s);
+  s.under_way("deaf");
+  s.under_way("slow");
+  s.under_way("quick");
+  co_await s.stop();
+  t.expect(s.marked("slow asked to stop") && s.marked("quick asked to stop"),
+           "every background task is asked to stop when no work is left");
+  co_await s.just_before(4s);
+  t.expect(!s.marked("close pool begins"), "nothing is closed while a background task is alive");
+  co_await s.end(30s);
+  t.expect_before("slow ends", "close pool begins");
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "SHD-7", "several flagged", .features = {"force"},
+               .why = "Those that ignore being stopped share one budget.") {
+  service s(t, make({.background = 3s}));
+  s.resource("pool");
+  for (const char* const name : {"feed", "poll", "scan"}) s.background(name, insisting(20s));
+  co_await s.at(1s);
+  for (const char* const name : {"feed", "poll", "scan"}) s.under_way(name);
+  co_await s.stop();
+  co_await s.just_before(4s);
+  t.expect(!s.marked("close pool begins"), "nothing is closed within the budget");
+  co_await s.end(4s);
+  const names expected = {"feed", "poll", "scan"};
+  t.expect_eq(assay::sorted(s.ended().survivors), expected, "every survivor is flagged");
+  co_await s.at(30s);
 }
 
 // ---- Cleanup
@@ -577,6 +709,8 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-8", "resources", .features = {"callbacks"
   s.resource("pool");
   s.plain_callback("log");
   s.resource("user");
+  co_await s.serve();
+  s.premise(s.marked("open pool ends") && s.marked("open user ends"), "both resources are open");
   co_await s.stop();
   co_await s.end();
   t.expect_eq(s.order_of({"close pool", "log", "close user"}), "close user log close pool",
@@ -625,7 +759,10 @@ ASSAY_CLAUSE(
   service s(t, make({.drain = 8s, .force = 2s}));
   s.admit(1, taking(100s));
   s.admit(2, lingering(1s));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.under_way("work 1");
+  s.under_way("work 2");
+  co_await s.stop();
   co_await s.just_before(3s);
   t.expect(!s.marked("work 1 cancelled"), "the drain goes on until then");
   co_await s.escalate(3s);
@@ -640,7 +777,9 @@ ASSAY_CLAUSE(
 ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "before_drain", .features = {"force", "grace"}) {
   service s(t, make({.grace = 3s, .drain = 8s, .force = 2s}));
   s.admit(1, taking(100s));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.under_way("work 1");
+  co_await s.stop();
   co_await s.at(2s);
   s->escalate();
   s->escalate();
@@ -651,12 +790,29 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "before_drain", .features = {"force"
   co_await s.end();
 }
 
+ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "while serving", .features = {"force"}) {
+  service s(t, make({.drain = 8s, .force = 2s}));
+  s.admit(1, lingering(1s));
+  co_await s.at(1s);
+  s.under_way("work 1");
+  co_await s.escalate();
+  t.expect(s.run->pending() && s->ready(), "an escalation is no request to stop");
+  t.expect(!s.marked("work 1 asked to stop"), "nor does it cancel anything while the service runs");
+  co_await s.stop(2s);
+  t.expect(s.marked("work 1 asked to stop"), "an escalation before the request cancels as the drain begins");
+  co_await s.just_before(3s);
+  t.expect(s.run->pending(), "cancelled work is still awaited");
+  co_await s.end(3s);
+}
+
 ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "in_cleanup", .features = {"force", "callbacks", "budgets"}) {
   service s(t, make({.callback = 4s, .cleanup = 4s}));
   s.callback("a", taking(1s));
   s.callback("b", taking(2s));
   co_await s.stop();
-  co_await s.escalate(1s);
+  co_await s.at(1s);
+  s.under_way("b");
+  co_await s.escalate();
   co_await s.escalate(2500ms);
   co_await s.end(10s);
   t.expect(s.marked("a ends") && s.marked("b ends"), "the cleanup keeps its minimum");
@@ -667,6 +823,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "signals", .features = {"force", "si
   service s(t, make({.drain = 8s, .force = 2s}));
   s.admit(1, taking(100s));
   co_await s.at(1s);
+  s.under_way("work 1");
   s->signal();
   co_await s.at(2s);
   t.expect(!s->ready(), "the first signal requests a stop");
@@ -718,7 +875,12 @@ asio::awaitable<void> check_watchdog(trial& t, maker make, nanoseconds pre_stop,
   s.background("feed", insisting(50s));
   co_await s.at(1s);
   s.admit(1, insisting(50s));
+  s.under_way("feed");
   s->request_stop();
+  co_await t.settle();
+  s.under_way("work 1");
+  co_await s.at(total - pre_stop);
+  s->request_stop();  // which gives it no more time
   co_await s.at(1s + total - pre_stop);
   t.expect(s.run->ended(), "run() ends when the total is spent, whoever does not listen");
   co_await s.end(100s);
@@ -742,6 +904,9 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "used_up", .features = {"budgets", "
   s.callback("a", taking(5s - 1ns));
   co_await s.at(1s);
   s.admit(1, lingering(2s - 1ns));
+  co_await t.settle();
+  s.under_way("work 1");
+  s.under_way("feed");
   co_await s.stop();
   co_await s.end(13s);
   t.expect(s.ended().survivors.empty(), "nobody is left alone who ends within the budget");
@@ -789,6 +954,8 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-11", "extreme durations",
     co_await s.serve();
     const std::string work = "work " + std::to_string(++id);
     s.admit(id, taking(assay::long_time));
+    co_await t.settle();
+    s.under_way(work);
     co_await s.stop();
     if (!assay::has_passed(drain)) {
       t.expect(s.run->pending() && !s.marked(work + " cancelled"), "the drain has its whole budget: " + name);
@@ -814,12 +981,13 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-12", must,
   s.resource("c");
   s.background("feed");
   co_await s.at(2s);
+  s.under_way("open b");
   t.expect(!s->ready(), "a service that starts is not ready");
   t.expect(!s.offer(1, taking(0s)), "and takes no work");
   co_await s.stop();
   t.expect(s.run->ended(), "the start is given up at once");
   co_await s.end(10s);
-  t.expect(s.marked("close a ends"), "what was started is cleaned");
+  t.expect_before("close a ends", "phase stopped");
   t.expect(!s.marked("close b begins"), "what was half started is not");
   t.expect(!s.marked("open c begins") && !s.marked("close c begins"), "what was not started is left alone");
   t.expect(!s.marked("feed begins"), "background tasks never begin");
@@ -830,7 +998,9 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-12", "committed",
   service s(t, make({.force = 2s}));
   s.resource("a", insisting(3s));
   s.resource("b");
-  co_await s.stop(2s);
+  co_await s.at(2s);
+  s.under_way("open a");
+  co_await s.stop();
   co_await s.end(3s);
   t.expect_before("open a ends", "close a begins");
   t.expect(!s.marked("open b begins"), "nothing more is started");
@@ -871,6 +1041,8 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-13", must,
   s.background("idler", {1ms, when_asked::obeys, ending::cancelled});
   s.background("other");
   co_await s.just_before(2s);
+  s.premise(s.marked("idler cancelled"), "a worker has given up");
+  s.under_way("feed");
   t.expect(s.told().empty(), "a worker that gave up has not failed");
   co_await s.at(2s);
   t.expect_eq(s.told(), names{"feed"}, "the failure is told when it happens");
@@ -886,18 +1058,23 @@ asio::awaitable<void> check_restart(trial& t, maker make, nanoseconds delay) {
   service s(t, make({.on_failure = background_failure::restart, .restart_delay = delay}));
   auto tries = std::make_shared<int>(0);
   s->add_background("feed", [&t, tries] {
-    if (++*tries == 1) return perform(t, "feed", failing(1s));
-    return perform(t, "feed again", lingering(0s));
+    const std::string name = "feed " + std::to_string(++*tries);
+    return perform(t, name, *tries < 4 ? failing(1s) : lingering(0s));
   });
-  co_await s.at(1s);
-  t.expect_eq(s.told(), names{"feed"}, "the failure is told when it happens");
-  co_await s.just_before(1s + delay);
-  t.expect(!s.marked("feed again begins"), "the restart waits for its delay");
-  co_await s.at(1s + delay);
-  t.expect(s.marked("feed again begins"), "the worker is started again");
+  for (int next = 2; next <= 4; ++next) {
+    const std::string again = "feed " + std::to_string(next);
+    const nanoseconds failed = (next - 1) * 1s + (next - 2) * delay;
+    co_await s.at(failed);
+    t.expect_eq(s.told(), names(static_cast<std::size_t>(next - 1), "feed"),
+                "the failure is told when it happens");
+    co_await s.just_before(failed + delay);
+    t.expect(!s.marked(again + " begins"), "the restart waits for its delay");
+    co_await s.at(failed + delay);
+    t.expect(s.marked(again + " begins"), "the worker is started again");
+  }
   co_await s.stop();
   co_await s.end();
-  t.expect(s.marked("feed again ends"), "a worker that was started again is stopped like any other");
+  t.expect(s.marked("feed 4 ends"), "a worker that was started again is stopped like any other");
 }
 
 ASSAY_SCENARIO(graceful_shutdown, "SHD-13", "restart", .features = {"supervision", "restart"}) {
@@ -912,7 +1089,9 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-13", "restart_and_stop", .features = {"su
                .why = "A stop that comes during the delay: the worker is not started any more.") {
   service s(t, make({.on_failure = background_failure::restart, .restart_delay = 5s}));
   s.background("feed", failing(1s));
-  co_await s.stop(2s);
+  co_await s.at(2s);
+  s.premise(s.marked("feed begins"), "the worker has begun");
+  co_await s.stop();
   t.expect(s.run->ended(), "a restart that is due later delays nothing");
   co_await s.end(10s);
   t.expect_eq(s.times("feed begins"), 1U, "nothing is started after the stop");
@@ -923,6 +1102,10 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-13", "shut_down",
   service s(t, make({.drain = 5s, .on_failure = background_failure::shut_down}));
   s.background("feed", failing(1s));
   s.admit(1, taking(4s));
+  co_await s.just_before(1s);
+  s.under_way("work 1");
+  s.under_way("feed");
+  s.serving();
   co_await s.at(1s);
   t.expect(!s->ready(), "the service begins to stop when the worker fails");
   co_await s.end(4s);
@@ -951,13 +1134,18 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-14", must,
   s.callback("slow", taking(1s));
   s.background("feed", lingering(2s));
   s.admit(1, taking(2s));
-  co_await s.stop(1s);
+  co_await s.at(1s);
+  s.under_way("work 1");
+  s.under_way("feed");
+  co_await s.stop();
   taken.add(s, "in the drain");
   t.expect_eq(!taken.callbacks.empty(), s->late_policy() == assay::contract::late_registration::joins,
               "a late registration is treated as declared");
   co_await s.at(3s);
+  s.under_way("feed");
   taken.add(s, "while the background stops");
   co_await s.at(4500ms);
+  s.under_way("slow");
   taken.add(s, "in the cleanup");
   co_await s.end(10s);
   t.mark("run ended");
@@ -1025,6 +1213,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-16", "forced", .features = {"force"}) {
   s.admit(3, insisting(30s));
   s.admit(4, failing_when_asked());
   co_await s.serve();
+  for (const char* const name : {"work 1", "work 2", "work 3", "work 4"}) s.under_way(name);
   s->request_stop();
   (void)s.offer(5, taking(50s));
   co_await s.end(3s);
@@ -1080,6 +1269,8 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-17", should,
               "a busy one is told to close after the response");
   t.expect_eq(s.times("gone closes"), 0U, "one that is closed is left alone");
   t.expect_before("phase drain", "idle closes");
+  t.expect(!is_taken([&s] { (void)s->open_connection([](assay::contract::connection_close) {}); }),
+           "a connection that comes when accepting has stopped is refused");
   s->connection_closed(idle);
   s->connection_closed(calm);
   co_await s.at(2s);
@@ -1089,6 +1280,23 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-17", should,
   t.expect_eq(s.times("busy closes"), 0U, "and is not told twice");
 }
 
+ASSAY_SCENARIO(graceful_shutdown, "SHD-17", "closed by another", .features = {"connections"}) {
+  service s(t, make({.drain = 10s}));
+  co_await s.serve();
+  auto pair = std::make_shared<std::vector<int>>();
+  auto told = std::make_shared<int>(0);
+  // Two that share what they need: the first that is told closes both.
+  const auto close = [&s, pair, told](assay::contract::connection_close) {
+    ++*told;
+    for (const int each : *pair) s->connection_closed(each);
+  };
+  pair->push_back(s->open_connection(close));
+  pair->push_back(s->open_connection(close));
+  co_await s.stop(1s);
+  t.expect_eq(*told, 1, "a connection that was closed by the one before it is left alone");
+  co_await s.end();
+}
+
 // ---- Cross-cutting
 
 ASSAY_SCENARIO(graceful_shutdown, "X-7", "", .features = {"force"}) {
@@ -1096,6 +1304,7 @@ ASSAY_SCENARIO(graceful_shutdown, "X-7", "", .features = {"force"}) {
   s.resource("pool");
   s.admit(1, taking(100s));
   co_await s.serve();
+  s.under_way("work 1");
   for (int i = 0; i < 3; ++i) s->request_stop();
   co_await s.stop(1s);
   co_await s.at(2s);
@@ -1112,6 +1321,7 @@ ASSAY_SCENARIO(graceful_shutdown, "X-7", "cancelled", .features = {"force", "sto
   service s(t, make({.drain = 8s, .force = 2s}));
   s.admit(1, taking(100s));
   co_await s.at(1s);
+  s.under_way("work 1");
   s.run->cancel();
   co_await s.at(2s);
   t.expect(!s->ready(), "a cancelled run() stops the service");
@@ -1127,6 +1337,8 @@ ASSAY_SCENARIO(
   service s(t, make({.drain = 8s, .force = 2s}));
   s.resource("pool");
   s.admit(1, taking(100s));
+  co_await s.serve();
+  s.under_way("work 1");
   for (int i = 1; i <= 3; ++i) {
     co_await s.at(std::chrono::seconds(i));
     s.run->cancel();
@@ -1143,6 +1355,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "cancelled",
   service s(t, make({.drain = 8s, .force = 2s}));
   s.admit(1, taking(100s));
   co_await s.at(1s);
+  s.under_way("work 1");
   s.run->cancel();
   co_await s.at(2s);
   t.expect(!s.marked("work 1 cancelled"), "the first cancel requests a stop, and no more than that");
@@ -1161,6 +1374,7 @@ ASSAY_SCENARIO(
   s.run->cancel();
   co_await s.at(1s);
   t.expect(s.marked("b begins"), "cleanup begins although run() was cancelled");
+  s.under_way("b");
   s.run->cancel();
   co_await s.just_before(2s);
   t.expect(!s.marked("b cancelled"), "no request reaches a callback");
@@ -1176,6 +1390,9 @@ ASSAY_SCENARIO(graceful_shutdown, "X-16", "", .features = {"callbacks", "force"}
   s.plain_callback("b", true);
   s.admit(1, taking(100s));
   s.admit(2, failing(500ms));
+  co_await s.serve();
+  s.under_way("work 1");
+  s.under_way("work 2");
   co_await s.stop();
   co_await s.end(1s);
   expect_failures(s, s.reported(), {"work 2", "b", "a"},
@@ -1187,6 +1404,8 @@ ASSAY_SCENARIO(graceful_shutdown, "X-17", "",
   service s(t, make({.on_failure = background_failure::shut_down}));
   s.plain_callback("a", true);
   s.background("feed", failing(1s));
+  co_await s.just_before(1s);
+  s.under_way("feed");
   co_await s.end(1s);
   const names reported = s.reported();
   const names expected = {"feed", "a"};
@@ -1210,6 +1429,8 @@ ASSAY_SCENARIO(graceful_shutdown, "X-17", "no_primary", .features = {"callbacks"
 ASSAY_SCENARIO(graceful_shutdown, "X-22", "", .features = {"force"}) {
   service s(t, make({.drain = 4s, .force = 1s}));
   s.admit(1, taking(100s));
+  co_await s.serve();
+  s.under_way("work 1");
   co_await s.stop();
   co_await s.at(1s);
   t.step_wall_clock(3600s);
@@ -1236,6 +1457,8 @@ ASSAY_SCENARIO(graceful_shutdown, "X-29", "", .features = {"force"}) {
   s.admit(2, insisting(20s));
   s.admit(3, taking(500ms));
   s.admit(4, failing_when_asked());
+  co_await s.serve();
+  for (const char* const name : {"feed", "work 1", "work 2", "work 3", "work 4"}) s.under_way(name);
   co_await s.stop();
   co_await s.end(3s);
   (void)s.reported();
