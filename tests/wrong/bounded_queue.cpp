@@ -159,18 +159,20 @@ const table<looking_queue, looking_bug> looking(
     "looking_queue",
     {"try", "timed", "hand_back", "close", "close_now", "join", "requeue", "removal", "reject_zero"},
     {
+        {looking_bug::pushes_into_the_closed,
+         "a pusher that finds room when it is woken pushes, although the queue has been closed meanwhile",
+         {{"BQ-10", ""}, {"BQ-12", "parked pushers are woken with closed"}}},
+        {looking_bug::forgets_what_is_in_hand,
+         "close_now takes items in hand off the join count as well (CPython's threading.Queue.shutdown)",
+         {{"BQ-16", "the item in hand still counts"}}},
+    },
+    {
         {looking_bug::closes_over_the_item,
          "push and close in one turn: the popper that the push has woken is told that the queue is closed",
          {{"BQ-11", ""}}},
-        {looking_bug::pushes_into_the_closed,
-         "a pusher that a pop has woken pushes although the queue was closed in the same turn",
-         {{"BQ-10", ""}, {"BQ-11", ""}}},
         {looking_bug::wakes_one_joiner,
          "of two parked joiners the last `done` wakes the first",
          {{"BQ-14", ""}}},
-        {looking_bug::forgets_what_is_in_hand,
-         "close_now takes items in hand off the join count as well (CPython's threading.Queue.shutdown)",
-         {{"BQ-12", ""}, {"BQ-14", ""}, {"BQ-16", ""}}},
         {looking_bug::wakes_only_beside_the_empty,
          "a push wakes a popper only if the queue was empty: of two that are parked one stays so beside an "
          "item",
@@ -298,7 +300,7 @@ class handing_queue final : public bounded_queue {
 };
 
 const table<handing_queue, handing_bug> handing(
-    "handing_queue", {"fair", "try", "timed", "close", "rendezvous"},
+    "handing_queue", {"fair", "try", "timed", "close", "rendezvous"}, {},
     {
         {handing_bug::meets_the_cancelled,
          "capacity 0: a push ends although the popper that it met is cancelled, and puts the item back",

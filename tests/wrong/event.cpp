@@ -105,24 +105,26 @@ class listing_event final : public contract::event {
 const table<listing_event, event_bug> listing(
     "listing_event", {"clear", "timed", "latch", "auto_reset", "fair", "thread_set", "statistics"},
     {
+        {event_bug::looks_at_the_clock_first,
+         "a wait that was freed in the instant of its deadline says that it has timed out",
+         {{"EVT-7", "a set that comes first is reported"}}},
+        {event_bug::tells_the_loop_once,
+         "set from outside posts only if it has not posted yet, and nobody takes the note off (a wake-up "
+         "flag)",
+         {{"EVT-5", "pending"}, {"EVT-8", "pending"}}},
+        {event_bug::counts_the_cancelled,
+         "auto-reset: a cancelled or expired wait still counts as a waiter, and the next set is for nobody",
+         {{"EVT-8", "what a cancelled waiter did not use is there for the next"}}},
+    },
+    {
         {event_bug::coalesces_sets,
          "auto-reset, two parked: of two sets in one turn the second is dropped, since a waiter is on its "
          "way (Win32)",
          {{"EVT-8", ""}}},
-        {event_bug::looks_at_the_clock_first,
-         "a wait that was freed in the instant of its deadline says that it has timed out",
-         {{"EVT-7", ""}, {"EVT-8", ""}}},
-        {event_bug::tells_the_loop_once,
-         "set from outside posts only if it has not posted yet, and nobody takes the note off (a wake-up "
-         "flag)",
-         {{"EVT-5", ""}}},
         {event_bug::broadcasts_by_the_flag,
          "auto-reset: a broadcast sets the flag and posts its clearing: who waits later in that turn gets "
          "through",
          {{"EVT-9", ""}, {"EVT-8", ""}}},
-        {event_bug::counts_the_cancelled,
-         "auto-reset: a cancelled or expired wait still counts as a waiter, and the next set is for nobody",
-         {{"EVT-8", ""}, {"EVT-3", ""}, {"EVT-7", ""}}},
     });
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -29,8 +28,7 @@ using contract::resilient_worker;
 using contract::resilient_worker_config;
 
 BOOST_DEFINE_ENUM_CLASS(worker_bug, none, puts_back_in_silence, stops_all_of_them,
-                        forgets_the_request_at_a_letter, puts_back_in_any_order,
-                        remembers_what_was_taken_back)
+                        forgets_the_request_at_a_letter, puts_back_in_any_order, counts_off_before_the_letter)
 
 class listing_worker final : public resilient_worker {
  public:
@@ -53,9 +51,7 @@ class listing_worker final : public resilient_worker {
       const ended how = co_await submitters_.wait(self);
       check(how);
     }
-    task last{std::move(one), ++numbers_};
-    if (bug_ == worker_bug::remembers_what_was_taken_back) last.attempts = known_[last.work.id()];
-    tasks_.push_back(std::move(last));
+    tasks_.push_back({std::move(one), ++numbers_});
     ++unsettled_;
     idle_.wake_one();
   }
@@ -68,10 +64,7 @@ class listing_worker final : public resilient_worker {
 
   std::vector<item> do_take_back() override {
     std::vector<item> all;
-    for (task& each : tasks_) {
-      known_[each.work.id()] = each.attempts;
-      all.push_back(std::move(each.work));
-    }
+    for (task& each : tasks_) all.push_back(std::move(each.work));
     tasks_.clear();
     submitters_.wake_all();
     if (!all.empty()) settle(all.size());
@@ -147,13 +140,15 @@ class listing_worker final : public resilient_worker {
 
   // Requests are held.
   awaitable<void> give_up(task one, std::exception_ptr cause) {
+    const bool early = bug_ == worker_bug::counts_off_before_the_letter;
+    if (early) settle(1);
     const auto limit = deadline_after(std::chrono::nanoseconds(config_.dead_letter_patience_ns));
     const std::exception_ptr unwritten =
         co_await failure_of(shield(dead_letter(one.work, cause, one.attempts), limit));
     if (bug_ == worker_bug::forgets_the_request_at_a_letter)
       co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if (unwritten) lost(std::move(one.work), cause, one.attempts, unwritten);
-    settle(1);
+    if (!early) settle(1);
   }
 
   void settle(std::size_t count) {
@@ -170,29 +165,29 @@ class listing_worker final : public resilient_worker {
   waiting_list submitters_;
   waiting_list idle_;
   waiting_list joiners_;
-  // What only the bugs look at.
-  bool stopping_ = false;
-  std::map<int, std::uint32_t> known_;
+  bool stopping_ = false;  // what only a bug looks at
 };
 
 const table<listing_worker, worker_bug> listing(
     "listing_worker", {"requeue", "dead_letter", "attempts", "attempt_cap", "join"},
     {
+        {worker_bug::forgets_the_request_at_a_letter,
+         "writing a dead letter resets the cancellation state: a worker that was cancelled meanwhile goes on",
+         {{"RWK-4", "the worker ends as cancelled"}}},
+        {worker_bug::counts_off_before_the_letter,
+         "an item is counted off when its dead letter is begun: join ends before it is written",
+         {{"RWK-8", "whose letter is being written is unfinished"}}},
+    },
+    {
         {worker_bug::puts_back_in_silence,
          "a cancelled worker hands its item back, and the idle worker beside it is not woken",
-         {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}}},
+         {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}, {"X-4", ""}}},
         {worker_bug::stops_all_of_them,
          "a flag that all runs share: a worker that is cancelled at its item stops the others as well",
          {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}}},
-        {worker_bug::forgets_the_request_at_a_letter,
-         "writing a dead letter resets the cancellation state: a worker that was cancelled meanwhile goes on",
-         {{"RWK-4", ""}, {"X-9", ""}, {"X-5", ""}}},
         {worker_bug::puts_back_in_any_order,
          "several workers are cancelled: each puts its item to the head, and the oldest is behind the others",
          {{"RWK-2", ""}}},
-        {worker_bug::remembers_what_was_taken_back,
-         "the attempts of an item that was taken back count when it is submitted anew",
-         {{"RWK-7", ""}, {"RWK-9", ""}}},
     });
 
 }  // namespace

@@ -41,13 +41,23 @@ BOOST_DEFINE_ENUM_CLASS(pool_bug, none, leaves_the_returned_open, frees_the_plac
 
 class placing_pool final : public worker_pool {
  public:
-  placing_pool(asio::any_io_executor executor, const worker_pool_config& config, pool_bug bug)
-      : executor_(std::move(executor)),
+  placing_pool(environment& env, const worker_pool_config& config, pool_bug bug)
+      : env_(env),
+        executor_(env.executor()),
         room_(static_cast<std::size_t>(config.queue_capacity)),
         bug_(bug),
         workers_(config.workers) {
     if (config.workers < 1 || config.queue_capacity < 1) throw contract::rejected_error("no such pool");
     add_places(workers_);
+  }
+  placing_pool(const placing_pool&) = delete;
+  placing_pool& operator=(const placing_pool&) = delete;
+  // A failure that nobody has asked for by now goes to the hook.
+  ~placing_pool() override {
+    for (const auto& [id, one] : accepted_) {
+      if (one->failure && one->begun && !one->timed_out && !is_cancellation(one->failure))
+        env_.report_unhandled(one->failure);
+    }
   }
 
   awaitable<void> drain() override {
@@ -72,7 +82,7 @@ class placing_pool final : public worker_pool {
  protected:
   awaitable<void> do_submit(item work, worker_pool_request how) override {
     if (draining_) throw contract::closed_error();
-    auto one = std::make_shared<job>(executor_, std::move(work), how);
+    auto one = std::make_shared<job>(std::move(work), how);
     if (waiting_.size() < room_) {
       accept(std::move(one));
       co_return;
@@ -140,19 +150,19 @@ class placing_pool final : public worker_pool {
  private:
   struct job;
   struct place {
+    explicit place(const asio::any_io_executor& executor) : limit(executor) {}
     int served = 0;
     std::shared_ptr<job> current;
+    asio::steady_timer limit;
   };
   struct job {
-    job(const asio::any_io_executor& executor, item one, worker_pool_request wanted)
-        : id(one.id()), work(std::move(one)), how(wanted), limit(executor) {}
+    job(item one, worker_pool_request wanted) : id(one.id()), work(std::move(one)), how(wanted) {}
 
     const int id;
     item work;
     const worker_pool_request how;
     std::shared_ptr<place> where;
     asio::cancellation_signal stopping;
-    asio::steady_timer limit;
     bool begun = false;
     bool withdrawn = false;  // taken back before it began
     bool timed_out = false;
@@ -223,8 +233,8 @@ class placing_pool final : public worker_pool {
   }
 
   void limit(const std::shared_ptr<job>& one) {
-    one->limit.expires_at(deadline_after(std::chrono::nanoseconds(one->how.timeout_ns)));
-    one->limit.async_wait([this, one, where = one->where](const boost::system::error_code& error) {
+    one->where->limit.expires_at(deadline_after(std::chrono::nanoseconds(one->how.timeout_ns)));
+    one->where->limit.async_wait([this, one, where = one->where](const boost::system::error_code& error) {
       if (error) return;
       const std::shared_ptr<job> late = bug_ == pool_bug::stops_the_next_job ? where->current : one;
       if (!late || late->over) return;
@@ -246,7 +256,7 @@ class placing_pool final : public worker_pool {
 
   void end(job& one, std::exception_ptr failure) {
     one.over = true;
-    if (bug_ != pool_bug::stops_the_next_job) one.limit.cancel();
+    if (bug_ != pool_bug::stops_the_next_job || waiting_.empty()) one.where->limit.cancel();
     if (one.timed_out && (!failure || is_cancellation(failure)))
       failure = std::make_exception_ptr(contract::timed_out_error());
     settle(one, failure);
@@ -272,7 +282,7 @@ class placing_pool final : public worker_pool {
   }
 
   void add_places(std::int64_t count) {
-    for (; count > 0; --count) free_.push_back(std::make_shared<place>());
+    for (; count > 0; --count) free_.push_back(std::make_shared<place>(executor_));
   }
   void release(std::shared_ptr<place> where) {
     if (leaving_ > 0) {
@@ -281,7 +291,7 @@ class placing_pool final : public worker_pool {
     }
     if (++where->served == 10) {
       if (bug_ == pool_bug::replaces_no_worker) return;
-      where = std::make_shared<place>();
+      where = std::make_shared<place>(executor_);
     }
     free_.push_back(std::move(where));
   }
@@ -314,6 +324,7 @@ class placing_pool final : public worker_pool {
     std::rethrow_exception(failure);
   }
 
+  environment& env_;
   const asio::any_io_executor executor_;
   const std::size_t room_;
   const pool_bug bug_;
@@ -331,27 +342,30 @@ class placing_pool final : public worker_pool {
 const table<placing_pool, pool_bug> placing(
     "placing_pool", {"stop_now", "drain_deadline", "handles", "bounded", "fair", "job_timeout", "scaling"},
     {
+        {pool_bug::frees_the_place_of_the_slow,
+         "a job that has timed out and is slow to stop loses its place at once, and N + 1 jobs run",
+         {{"WPL-2", "more jobs run than there are workers"}}},
+        {pool_bug::replaces_no_worker,
+         "a worker leaves after its tenth job and is not replaced: jobs wait beside an idle pool",
+         {{"WPL-1", ""}, {"WPL-2", ""}, {"WPL-4", ""}, {"X-27", "every submit ends"}}},
+        {pool_bug::wakes_one_drainer,
+         "of two who drain, the last job's end wakes the first",
+         {{"WPL-4", ""}, {"WPL-8", ""}, {"X-1", "every call ends"}}},
+    },
+    {
         {pool_bug::leaves_the_returned_open,
          "the outcome of a job that stop_now returned never settles",
          {{"WPL-4", ""}, {"WPL-1", ""}, {"WPL-3", ""}, {"WPL-5", ""}}},
-        {pool_bug::frees_the_place_of_the_slow,
-         "a job that has timed out and is slow to stop loses its place at once, and N + 1 jobs run",
-         {{"WPL-2", ""}, {"WPL-10", ""}}},
-        {pool_bug::replaces_no_worker,
-         "a worker leaves after its tenth job and is not replaced: jobs wait beside an idle pool",
-         {{"WPL-1", ""}, {"WPL-2", ""}, {"WPL-4", ""}}},
         {pool_bug::drains_once,
          "a drain that finds another one under way ends at once (Go's http.Server.Shutdown)",
          {{"WPL-4", ""}, {"WPL-8", ""}}},
-        {pool_bug::wakes_one_drainer,
-         "of two who drain, the last job's end wakes the first",
-         {{"WPL-4", ""}, {"WPL-8", ""}, {"WPL-9", ""}}},
         {pool_bug::grows_beside_those_that_go,
          "scaled down and up again while all are busy: new workers come, and those that were to go are still "
          "there",
          {{"WPL-2", ""}, {"WPL-11", ""}}},
         {pool_bug::stops_the_next_job,
-         "a timeout belongs to the worker and outlives its job: the next job there is stopped",
+         "a timeout belongs to the worker, which calls it off when it becomes idle: the next job there is "
+         "stopped",
          {{"WPL-10", ""}}},
     });
 
