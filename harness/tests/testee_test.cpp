@@ -251,9 +251,10 @@ TEST(testee_session, says_how_the_caller_went_on) {
 // A call that is cancelled and ends with what the testee says, and how its caller went on.
 trial_result cancel_and_go_on(const std::string& outcome, const std::string& then, bool follows = true) {
   const scripted testee({hello_with(R"(,"checkpoint":true)"), begun, answer_to(1, done(1)), answer_to(2, ""),
-                         answer_to(3, R"({"done":2,"outcome":{"kind":")" + outcome +
+                         answer_to(3, ""),
+                         answer_to(4, R"({"done":2,"outcome":{"kind":")" + outcome +
                                           R"("},"then":{"kind":")" + then + R"("}})"),
-                         answer_to(4, ""), answer_to(5, ""), ended});
+                         answer_to(5, ""), answer_to(6, ""), ended});
   fifo_source source;
   choice_stream choices(source);
   trial t(choices, {}, false);
