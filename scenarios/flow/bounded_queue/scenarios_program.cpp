@@ -95,10 +95,12 @@ class queue_model {
     std::erase(joiners_, op);
   }
   void forget(std::size_t op) { ends_.erase(op); }
-  // Joiners that may have ended in between, when nothing was unfinished before a parked pusher was let in.
+  // Joiners that may have ended since the last `settled`, when nothing was unfinished before a parked pusher was let in.
   bool may_have_joined(std::size_t op) const {
     return std::find(may_have_joined_.begin(), may_have_joined_.end(), op) != may_have_joined_.end();
   }
+
+  void settled() { may_have_joined_.clear(); }
 
   void put(int id) {
     buffer_.push_back(id);
@@ -242,8 +244,8 @@ class queue_model {
 struct interval {
   bool count_fell = false;             // items were done with, or removed
   bool given_back = false;             // items were put back to the head, or may have been
-  bool pushed_late = false;            // on the closed queue
   bool told_closed = false;            // a pop was
+  bool closed = false;                 // by close
   bool emptied = false;                // by close_now
   std::size_t unfinished = 0;          // when it began
   std::vector<std::size_t> left = {};  // of the items that left: when their pushes began
@@ -259,10 +261,11 @@ struct round_state {
   std::vector<item> in_hand = {};
   bool closed = false;
   bool closed_by_close = false;  // and not, or not only, by close_now
+  bool pushed_late = false;      // somebody pushed on the closed queue
   // Items, counted.
   std::size_t committed = 0;
   std::size_t taken = 0;
-  std::size_t handed_back = 0;
+  std::vector<int> handed_back = {};
   std::size_t removed = 0;
   std::size_t finished = 0;
   std::size_t beyond = 0;  // of those inside: may be there beyond the capacity
@@ -271,7 +274,7 @@ struct round_state {
   interval latest = {};
 
   std::size_t unfinished() const { return committed - removed - finished; }
-  std::size_t expected_size() const { return committed + handed_back - taken - removed; }
+  std::size_t expected_size() const { return committed + handed_back.size() - taken - removed; }
 };
 
 struct run {
@@ -317,7 +320,7 @@ void note_taken(run& r, item got) {
 
 void close(run& r) {
   r.now.queue->close();
-  r.now.closed = r.now.closed_by_close = true;
+  r.now.closed = r.now.closed_by_close = r.now.latest.closed = true;
 }
 
 std::vector<int> close_now(run& r) {
@@ -343,7 +346,7 @@ void say_done(run& r) {
 asio::awaitable<void> make_push(run& r, caller& me, const planned& one) {
   const std::size_t began = r.intervals;
   item offered = r.t.item(one.id);
-  if (r.now.closed) r.now.latest.pushed_late = true;
+  if (r.now.closed) r.now.pushed_late = true;
   if (one.patience) {
     co_await r.now.queue->push_for(std::move(offered), *one.patience);
   } else {
@@ -433,6 +436,12 @@ std::string clause_of_join(const run& r) {
   return r.now.committed == 0 ? "BQ-17" : "BQ-14";
 }
 
+bool has_anybody_joined(const run& r) {
+  return std::any_of(r.now.all.begin(), r.now.all.end(), [](const auto& one) {
+    return one.second.calls.back().what == call::join && one.second.op->done();
+  });
+}
+
 void check_joiners(run& r) {
   const interval& latest = r.now.latest;
   const std::size_t left = r.now.unfinished();
@@ -440,10 +449,7 @@ void check_joiners(run& r) {
   if (all_done && count_waiting(r, call::join) > 0)
     r.t.expect(false, clause_of_join(r) + ": join completes when every item is done");
   if (latest.unfinished == 0 || latest.count_fell) return;
-  for (const auto& [op, one] : r.now.all) {
-    const bool has_joined = one.calls.back().what == call::join && !one.pending() && one.op->done();
-    r.t.expect(!has_joined, "BQ-14: items that are not done keep join parked");
-  }
+  r.t.expect(!has_anybody_joined(r), "BQ-14: items that are not done keep join parked");
 }
 
 // Items that were pushed one after the other leave in that order.
@@ -476,23 +482,25 @@ void check_settled(run& r) {
   const bool pop_waits = count_waiting(r, call::pop) > 0;
   const bool push_waits = count_waiting(r, call::push) > 0;
   r.t.expect(!pop_waits || size == 0, "BQ-4: no pop is pending beside an item");
-  r.t.expect(!push_waits || size >= capacity, "BQ-4: no push is pending beside a free place");
   r.t.expect(!push_waits || !pop_waits, "BQ-4: no push is pending beside a pop");
+  if (!r.now.closed || r.closes_late)
+    r.t.expect(!push_waits || size >= capacity, "BQ-4: no push is pending beside a free place");
   if (r.now.closed) {
     const bool by_close = r.now.closed_by_close;
-    r.t.expect(!push_waits || (r.closes_late && by_close), by_close
-                                                               ? "BQ-10: close leaves no pusher parked"
-                                                               : "BQ-12: close_now leaves no pusher parked");
-    r.t.expect(!pop_waits, by_close ? "BQ-11: close leaves no popper parked"
-                                    : "BQ-12: close_now leaves no popper parked");
+    const char* const pushers = by_close || r.now.pushed_late ? "BQ-10: close leaves no pusher parked"
+                                                              : "BQ-12: close_now leaves no pusher parked";
+    r.t.expect(!push_waits || (r.closes_late && by_close), pushers);
+    const char* const poppers =
+        by_close ? "BQ-11: close leaves no popper parked" : "BQ-12: close_now leaves no popper parked";
+    r.t.expect(!pop_waits, poppers);
     const interval& latest = r.now.latest;
-    const bool was_inside = size > 0 && !latest.given_back && !latest.pushed_late && !r.closes_late;
+    const bool was_inside = size > 0 && !latest.given_back && !r.now.pushed_late && !r.closes_late;
     r.t.expect(!latest.told_closed || !was_inside, "BQ-11: no pop says closed beside an item");
   }
   const std::size_t expected = r.now.expected_size();
-  if (capacity == 0 && r.now.handed_back == 0)
+  if (capacity == 0 && r.now.handed_back.empty())
     r.t.expect_eq(expected, 0U, "BQ-5: a rendezvous push ends when its item is taken");
-  const char* const clause = r.now.latest.emptied ? "BQ-12" : r.now.closed ? "BQ-11" : "X-3";
+  const char* const clause = r.now.latest.closed ? "BQ-11" : r.now.latest.emptied ? "BQ-12" : "X-3";
   if (size != expected)
     r.t.expect_eq(size, expected, std::string(clause) + ": the queue holds what was pushed and not taken");
   check_order(r);
@@ -500,8 +508,15 @@ void check_settled(run& r) {
   if (r.statistics) check_statistics(r);
 }
 
-// The clause of the order in which items leave.
-std::string clause_of_order(const run& r) { return r.now.handed_back > 0 ? "BQ-9" : "BQ-2"; }
+// The clause that is broken where another item came than this one, the oldest.
+std::string clause_of_order(const run& r, int oldest) {
+  const std::vector<int>& all = r.now.handed_back;
+  return std::find(all.begin(), all.end(), oldest) != all.end() ? "BQ-9" : "BQ-2";
+}
+std::string clause_of_order(const run& r, const std::vector<int>& got, const std::vector<int>& expected) {
+  const auto differs = std::mismatch(expected.begin(), expected.end(), got.begin(), got.end()).first;
+  return clause_of_order(r, differs == expected.end() ? 0 : *differs);
+}
 
 // By how many more calls of this kind have ended with a value than the model says.
 std::ptrdiff_t count_more(const run& r, call what) {
@@ -538,14 +553,15 @@ const char* clause_of(const run& r, const caller& one, outcome_kind expected) {
 
 void compare(run& r) {
   for (const auto& [op, one] : r.now.all) {
-    const queue_model::end expected = r.now.model->of(op);
     const outcome_kind seen = one.op->what().kind;
-    if (seen == outcome_kind::value && r.now.model->may_have_joined(op)) continue;
+    if (seen == outcome_kind::value && r.now.model->may_have_joined(op)) r.now.model->leave(op, seen);
+    const queue_model::end expected = r.now.model->of(op);
     if (seen != expected.how) {
       const std::string text = clause_of(r, one, expected.how) + (": '" + one.op->name() + "'");
       r.t.expect_eq(to_string(seen), to_string(expected.how), text);
     } else if (one.got != expected.got) {
-      r.t.expect_eq(one.got, expected.got, clause_of_order(r) + ": what '" + one.op->name() + "' got");
+      r.t.expect_eq(one.got, expected.got,
+                    clause_of_order(r, one.got, expected.got) + ": what '" + one.op->name() + "' got");
     }
   }
 }
@@ -563,6 +579,7 @@ asio::awaitable<void> settle_and_check(run& r) {
   if (r.settled) {
     expire(r);
     compare(r);
+    r.now.model->settled();
   }
   std::erase_if(r.now.all, [&r](const auto& one) {
     const bool ended = !one.second.pending();
@@ -683,7 +700,7 @@ asio::awaitable<void> try_push(run& r, const program_step&) {
   const int id = r.next_id++;
   item one = r.t.item(id);
   const bool was_closed = r.now.closed;
-  if (was_closed) r.now.latest.pushed_late = true;
+  if (was_closed) r.now.pushed_late = true;
   bool taken = false;
   bool closed = false;
   try {
@@ -720,7 +737,7 @@ asio::awaitable<void> try_pop(run& r, const program_step&) {
   r.t.expect_eq(closed, at_the_end, "BQ-11: try_pop says closed exactly if the queue is closed and empty");
   if (id == 0 && r.dirty) co_return;  // it may be for somebody else
   const int oldest = r.now.model->take();
-  if (id != oldest) r.t.expect_eq(id, oldest, clause_of_order(r) + ": try_pop takes the oldest item");
+  if (id != oldest) r.t.expect_eq(id, oldest, clause_of_order(r, oldest) + ": try_pop takes the oldest item");
 }
 
 template <void (bounded_queue::*GiveBack)(item)>
@@ -729,7 +746,7 @@ asio::awaitable<void> give_back(run& r, const program_step&) {
   item one = std::move(r.now.in_hand.back());
   r.now.in_hand.pop_back();
   const int id = one.id();
-  ++r.now.handed_back;
+  r.now.handed_back.push_back(id);
   ++r.now.beyond;
   r.now.latest.given_back = true;
   bool refused = false;
@@ -871,7 +888,8 @@ asio::awaitable<bool> drain(run& r, bool in_order) {
     }
     const int id = rest.value().id();
     const int oldest = in_order ? r.now.model->take() : id;
-    if (id != oldest) r.t.expect_eq(id, oldest, clause_of_order(r) + ": what is left comes out in order");
+    if (id != oldest)
+      r.t.expect_eq(id, oldest, clause_of_order(r, oldest) + ": what is left comes out in order");
     note_taken(r, std::move(rest.value()));
   }
   co_return true;
@@ -883,12 +901,11 @@ asio::awaitable<void> finish_work(run& r) {
     r.now.in_hand.clear();
     co_return;
   }
-  const std::size_t joiners = count_waiting(r, call::join);
   while (!r.now.in_hand.empty()) {
     say_done(r);
     co_await r.t.settle();
-    if (r.now.unfinished() == 0) continue;
-    r.t.expect_eq(count_waiting(r, call::join), joiners, "BQ-14: items that are not done keep join parked");
+    const bool too_early = r.now.unfinished() > 0 && has_anybody_joined(r);
+    r.t.expect(!too_early, "BQ-14: items that are not done keep join parked");
   }
   const std::string clause = clause_of_join(r);
   r.t.expect(count_waiting(r, call::join) == 0, clause + ": join completes when every item is done");

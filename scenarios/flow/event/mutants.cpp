@@ -76,7 +76,7 @@ using enum event_defect;
      defective(second_set_of_a_turn_is_lost, "of two sets in one turn, an auto-reset event sees one",
                {{"EVT-8", "each set frees exactly one"}}, {"X-4"}),
      defective(outside_sets_merge, "of two sets from outside before the loop runs, one is seen",
-               {{"EVT-5", "each set frees exactly one"}}),
+               {{"EVT-5", "each set from outside frees one"}}, {"EVT-8"}),
      defective(frees_two_at_most, "no more than two waiters are freed at once",
                {{"EVT-1", ""}, {"EVT-9", ""}}, {"EVT-3"}),
      defective(sets_wear_out, "every 25th set is lost", {{"EVT-1", ""}, {"EVT-2", ""}, {"EVT-8", ""}})});

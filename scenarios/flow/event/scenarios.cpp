@@ -113,6 +113,19 @@ ASSAY_CLAUSE(
   t.expect(wait.done() && event->is_set(), "a set from outside wakes who waits in an idle loop");
 }
 
+ASSAY_SCENARIO(event, "EVT-5", "twice", .features = {"auto_reset", "thread_set"}) {
+  auto event = make({.form = event_form::auto_reset});
+  auto first = co_await t.begin("wait 1", event->wait());
+  auto second = co_await t.begin("wait 2", event->wait());
+  t.premise(first.pending() && second.pending(), "two waiters are parked");
+  event->set_from_outside();
+  event->set_from_outside();
+  co_await t.settle();
+  t.expect(first.done() && second.done(), "each set from outside frees one who waits");
+  co_await t.cancel(first);
+  co_await t.cancel(second);
+}
+
 ASSAY_CLAUSE(event, "EVT-6", should, "A latch form, which cannot be cleared, exists for shutdown.",
              .features = {"latch"}, .asks = {"clear"}) {
   auto event = make({.form = event_form::latch});
