@@ -302,7 +302,8 @@ piece& make_piece(run& r, const program_step& step) {
   piece& made = r.pieces[id];
   made.id = id;
   made.how = static_cast<manner>(step.a % (r.sound ? sound_manners : manners));
-  if (!r.requeues && made.how == manner::endless) made.how = manner::plain;  // what is in hand may be finished
+  if (!r.requeues && made.how == manner::endless)
+    made.how = manner::plain;  // what is in hand may be finished
   made.takes = 5ms * (1 + step.b % 3);
   return made;
 }
@@ -436,9 +437,13 @@ std::ptrdiff_t late_runs(const run& r) {
 void check_runs(run& r) {
   for (const operation<void>& one : r.runs) {
     if (one.pending()) continue;
-    r.t.expect(was_asked(r, one), r.sink_broke ? "RWK-5: the worker lives on whatever the sink does"
-                                               : "RWK-3: the worker lives on after a failure");
-    r.t.expect(!one.done(), "X-8: a cancelled worker ends as cancelled", to_string(one.what()));
+    const outcome how = one.what();
+    const bool lived_on = how.kind == outcome_kind::value || how.kind == outcome_kind::cancelled;
+    r.t.expect(was_asked(r, one) && lived_on,
+               r.sink_broke ? "RWK-5: the worker lives on whatever the sink does"
+                            : "RWK-3: the worker lives on after a failure",
+               to_string(how));
+    r.t.expect(how.kind != outcome_kind::value, "X-8: a cancelled worker ends as cancelled", to_string(how));
   }
   if (!r.sound || r.sink_broke) return;  // a worker may pause when something has failed
   // A subject without `requeue` may finish what it has in hand.
@@ -459,7 +464,9 @@ void check_rest(run& r) {
     // A subject without `requeue` may keep what it was cancelled at.
     const bool kept = !r.requeues && r.asked;
     r.t.expect(!is_inside(one) || kept,
-               "RWK-3: an item that failed is tried again, or given up: " + name_of(one));
+               (one.stopped ? "RWK-2: no worker is idle beside an item that was put back: "
+                            : "RWK-3: an item that failed is tried again, or given up: ") +
+                   name_of(one));
   }
 }
 
@@ -557,7 +564,7 @@ asio::awaitable<bool> end_calls(run& r) {
       const std::string which = ": '" + one.name() + "'";
       r.t.expect(one.ended(),
                  (is_work ? "RWK-2: a cancelled worker ends" : "RWK-1: a cancelled call ends") + which);
-      r.t.expect(one.pending() || one.done() || one.cancelled(),
+      r.t.expect(is_work || one.pending() || one.done() || one.cancelled(),
                  "RWK-1: a call ends with an outcome of the contract" + which, to_string(one.what()));
     }
   }
@@ -576,7 +583,8 @@ asio::awaitable<bool> renew(run& r, bool anew) {
   co_return !r.t.has_failed();
 }
 
-asio::awaitable<void> run_steps(run& r, const program& steps) {
+// False if the worker may still be in use.
+asio::awaitable<bool> run_steps(run& r, const program& steps) {
   for (const program_step& step : steps.steps) {
     verbs[step.verb].act(r, step);
     if (const nanoseconds pause = std::exchange(r.pause, 0ns); pause > 0ns) co_await r.t.advance(pause);
@@ -586,12 +594,13 @@ asio::awaitable<void> run_steps(run& r, const program& steps) {
     }
     if (!std::exchange(r.renews, false)) continue;
     const bool renewed = co_await renew(r, std::exchange(r.anew, false));
-    if (!renewed) co_return;
+    if (!renewed) co_return false;
   }
   const bool over = co_await end_calls(r);
-  if (!over) co_return;
+  if (!over) co_return false;
   check_fates(r);
   r.t.expect(r.t.items().balanced(), "RWK-1: every item has exactly one fate", r.t.items().summary());
+  co_return true;
 }
 
 }  // namespace
@@ -605,7 +614,9 @@ ASSAY_PROGRAM(resilient_worker, "RWK-1", rules, .asks = {"requeue", "attempt_cap
   t.keep(kept);
   kept->worker = &worker;
   make_worker(*kept);
-  co_await run_steps(*kept, steps);
+  const bool over = co_await run_steps(*kept, steps);
+  if (!over && !t.has_failed())
+    t.keep(std::shared_ptr<resilient_worker>(worker.release()));  // it may be in use
 }
 
 }  // namespace assay

@@ -275,10 +275,11 @@ class site {
   // Drains, with everything held released: a drain that does not end is the subject's fault.
   asio::awaitable<void> drain_to_the_end() {
     shop.release_all();
-    const auto drain = t_->start("last drain", this->drain());
+    const auto drain = t_->start("last drain", pool->drain());
     co_await t_->pass(100s);
     t_->expect(drain.ended(), "a drain ends when every job has");
     t_->expect(drain.done() || was_refused(drain), "a drain ends with a value, or is refused");
+    t_->expect_eq(shop.running(), 0, "no job runs after the drain");
   }
   // Asks how a job has ended; on subjects without handles the error hook has it.
   asio::awaitable<outcome> outcome_of(int id) {
@@ -440,7 +441,7 @@ ASSAY_SCENARIO(worker_pool, "WPL-3", "swept", .features = {"handles"}, .swept = 
   site here(t, make({.workers = 1}));
   here.shop.plan(1, {.takes = 10ms, .fails = "job 1"});
   co_await here.start_in_turn(1, 2);
-  t.premise(here.shop.running() == 1, "job 1 runs when somebody asks for its outcome");
+  t.premise(here.shop.has_begun(1), "job 1 runs when somebody asks for its outcome");
   const auto asked = t.start("outcome of 1", here.pool->outcome(1));
   t.victim(asked);
   co_await t.pass(1s);
@@ -749,8 +750,7 @@ ASSAY_CLAUSE(worker_pool, "WPL-6", must,
     co_await here.submit(base + 1);
     co_await t.settle();
     const auto drain = co_await t.begin("drain", here.pool->drain());
-    t.premise(here.shop.running() == 1 && drain.pending(),
-              "the drain waits for the job that hands in another");
+    t.premise(here.shop.running() == 1, "the job that hands in another runs");
     here.shop.release(base + 1);
     co_await t.pass(1s);
     t.expect(drain.done(), "the drain ends although a job handed in another");
@@ -951,9 +951,9 @@ ASSAY_CLAUSE(
     here.shop.take(base + 1, base + 5, 30ms);
     here.start_range(base + 1, base + 5);
     co_await t.settle();
-    const auto drain = t.start("drain", here.drain());
+    const auto drain = t.start("drain", here.pool->drain());
     co_await t.advance(when);
-    t.premise(here.shop.running() == 1 && drain.pending(), "the drain waits for a job when it is cancelled");
+    t.premise(here.shop.running() > 0, "a job runs when the drain is cancelled");
     drain.cancel();
     co_await t.pass(10s);
     t.expect(drain.ended(), "a cancelled drain ends");
@@ -969,8 +969,8 @@ ASSAY_SCENARIO(worker_pool, "WPL-9", "swept", .swept = true) {
   here.shop.take(1, 4, 10ms);
   here.start_range(1, 4);
   co_await t.settle();
-  t.premise(here.shop.running() == 2, "jobs run when the drain starts");
-  const auto drain = t.start("drain", here.drain());
+  t.premise(here.shop.running() > 0, "jobs run when the drain starts");
+  const auto drain = t.start("drain", here.pool->drain());
   t.victim(drain);
   co_await t.pass(10s);
   t.sometimes("the drain is cancelled", drain.cancelled());
@@ -1188,7 +1188,7 @@ ASSAY_SCENARIO(worker_pool, "X-1", "", .swept = true) {
   for (int id = 1; id <= 5; ++id) calls.push_back(here.start(id));
   t.victim(calls[3]);
   co_await t.advance(15ms);
-  t.premise(here.shop.running() == 1, "a job runs when the drains come");
+  t.premise(here.shop.running() > 0, "a job runs when the drains come");
   for (int i = 1; i <= 2; ++i) calls.push_back(t.start("drain " + std::to_string(i), here.pool->drain()));
   co_await t.pass(10s);
   for (const auto& call : calls) {
@@ -1208,7 +1208,7 @@ ASSAY_SCENARIO(worker_pool, "X-1", "outcomes of a stopped pool", .features = {"s
     if (id % 2 == 0) asking.push_back(t.start("outcome of " + std::to_string(id), here.pool->outcome(id)));
   }
   co_await t.settle();
-  t.premise(here.shop.running() == 2 && !here.unstarted().empty(),
+  t.premise(here.shop.running() > 0 && !here.unstarted().empty(),
             "jobs run, and others wait, when the pool is stopped");
   const auto stop = t.start("stop", here.pool->stop_now());
   co_await t.pass(1s);

@@ -861,7 +861,8 @@ asio::awaitable<bool> renew(run& r, bool anew) {
   co_return true;
 }
 
-asio::awaitable<void> run_steps(run& r, const program& steps) {
+// False if the pool may still be in use.
+asio::awaitable<bool> run_steps(run& r, const program& steps) {
   const std::size_t period = std::max<std::size_t>(steps.steps.size() / rules.repeats[steps.repeats], 1);
   for (std::size_t i = 0; i < steps.steps.size(); ++i) {
     const program_step& step = steps.steps[i];
@@ -874,10 +875,11 @@ asio::awaitable<void> run_steps(run& r, const program& steps) {
     const bool again = i + 1 < steps.steps.size() && (i + 1) % period == 0 && r.accepts != phase::open;
     if (!std::exchange(r.renews, false) && !again) continue;
     const bool renewed = co_await renew(r, std::exchange(r.anew, false));
-    if (!renewed) co_return;
+    if (!renewed) co_return false;
   }
   const bool over = co_await finish_round(r);
   if (over) r.t.expect(r.t.items().balanced(), "WPL-1: every job is accounted for", r.t.items().summary());
+  co_return over;
 }
 
 }  // namespace
@@ -894,7 +896,8 @@ ASSAY_PROGRAM(worker_pool, "WPL-1", rules,
   t.keep(kept);
   kept->pool = &pool;
   make_pool(*kept);
-  co_await run_steps(*kept, steps);
+  const bool over = co_await run_steps(*kept, steps);
+  if (!over && !t.has_failed()) t.keep(std::shared_ptr<worker_pool>(pool.release()));  // it may be in use
 }
 
 }  // namespace assay
