@@ -452,6 +452,7 @@ asio::awaitable<void> do_step(program_run& p, round_ptr all, program_step step) 
       spawn_from_outside(p.t, all, step);
       break;
     case verb::close:
+      if (!all->has_begun()) break;  // it has nobody yet whom it would let go on
       all->closed = true;
       all->group->close();
       break;

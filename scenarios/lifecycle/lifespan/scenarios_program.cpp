@@ -505,9 +505,9 @@ void check_timeouts(const round_of& all) {
       all.t.expect(!is_reported(name), "LIF-7: the stack reports nothing that stopped in time", name);
   }
   for (const user_of& one : all.users) {
-    const bool outlasted =
-        one.work.begun == 0 ||
-        (one.work.asked > 0 && one.work.ended_at >= later(one.work.asked_at, all.limits.stop_limit));
+    // Who ended without having heard of a request had one from when the body had ended, at the earliest.
+    const time_point asked_at = one.work.asked > 0 ? one.work.asked_at : all.body.ended_at;
+    const bool outlasted = one.work.begun == 0 || one.work.ended_at >= later(asked_at, all.limits.stop_limit);
     if (!outlasted)
       all.t.expect(!is_reported(one.work.name), "LIF-7: the stack reports nothing that stopped in time",
                    one.work.name);
@@ -548,8 +548,11 @@ void check_outcome(const round_of& all) {
     t.expect(order[i - 1].second <= order[i].second,
              "LIF-4: failures are in the order in which they happened", to_string(seen));
   const bool timed_out = all.claims.bounded_stop && !all.life->stop_timeouts().empty();
-  const bool gave_up = std::any_of(all.resources.begin(), all.resources.end(),
-                                   [](const resource& one) { return one.stop.cancelled; });
+  bool gave_up = false;  // what ends cancelled by itself may be told as that, or not at all
+  all.for_each([&gave_up](const deed& one) {
+    const bool is_background = one.what != role::start && one.what != role::body;
+    gave_up = gave_up || (is_background && one.cancelled);
+  });
   if (any_failed || timed_out || gave_up) return;
   const bool cancelled = all.any_start(&deed::cancelled) || all.body.cancelled;
   if (cancelled)
