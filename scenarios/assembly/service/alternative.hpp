@@ -170,6 +170,7 @@ class list_service : public contract::service {
   void admit() {
     while (serving_) {
       if (running_ < workers() && !waiting_.empty()) {
+        unfinished_.reserve(unfinished_.size() + running_ + 1);  // where each may come to be
         auto mine = std::make_shared<task>();
         mine->name = "item " + std::to_string(waiting_.front().id());
         mine->one = std::move(waiting_.front());
@@ -202,16 +203,17 @@ class list_service : public contract::service {
     co_await work_on(mine->one);
   }
 
+  // What a completion handler throws, memory being short, may end the process: this allocates nothing. The run, which it
+  // wakes, lets the next one to work.
   void ended(task& mine, const std::exception_ptr& failure) {
     --running_;
     mine.ended = true;
-    const bool cancelled = describe(failure).kind == outcome_kind::cancelled;
+    const bool cancelled = is_cancellation(failure);
     if (failure && cancelled && !is(drops_what_a_stopped_worker_holds))
       unfinished_.push_back(std::move(mine.one));
     if (failure && !cancelled) ++failed_;
     if (failure && !cancelled) give_up(mine.one);
     const item gone = std::move(mine.one);
-    admit();
     bell_.cancel();
   }
 
@@ -246,6 +248,7 @@ class list_service : public contract::service {
     admit();
     while (!over) {
       co_await wait_for_change(clock::time_point::max());
+      admit();
       over = co_await asked();
     }
   }
@@ -253,7 +256,7 @@ class list_service : public contract::service {
   awaitable<void> drain() {
     const std::chrono::nanoseconds budget(config_.drain_ns);
     const auto deadline = is(drain_overflows) ? overflowing_deadline(budget) : deadline_after(budget);
-    while (running_ > 0 && clock::now() < deadline) co_await wait_for_change(deadline);
+    for (admit(); running_ > 0 && clock::now() < deadline; admit()) co_await wait_for_change(deadline);
     tell("drain end");
   }
 

@@ -153,12 +153,12 @@ inline std::string service::invariant() const {
   if (!now) return {};
   const std::size_t waiting = buffered();
   const auto room = static_cast<std::size_t>(std::max<std::int64_t>(wanted().queue_capacity, 0));
-  // What a worker was stopped at may be put back while it still ends.
-  const std::size_t most = room + known.given_back + (known.not_ready ? known.processing : 0);
+  const auto workers = static_cast<std::size_t>(std::max<std::int64_t>(wanted().workers, 0));
+  // What a worker was stopped at may be put back while it still ends, or before it has begun.
+  const std::size_t most = room + known.given_back + (known.not_ready ? workers : 0);
   if (waiting > most)
     return exceeded("INT-4: more items are buffered than the capacity allows", most, waiting);
   known.given_back = std::min(known.given_back, waiting > room ? waiting - room : 0);
-  const auto workers = static_cast<std::size_t>(std::max<std::int64_t>(wanted().workers, 0));
   if (in_process() && known.processing > workers)
     return exceeded("INT-4: more items are processed than there are workers", workers, known.processing);
   if (known.not_ready && ready())

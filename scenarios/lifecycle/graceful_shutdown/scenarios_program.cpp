@@ -314,7 +314,7 @@ class run_of_a_program {
     for (; seen->cancels < run->state()->cancels(); ++seen->cancels)
       seen->requests.push_back({trigger::cancel, t.elapsed()});
     if (run->ended() && seen->run_ended == never) seen->run_ended = t.elapsed();
-    const bool wrong = seen->entered(phase::not_ready) && subject->ready();
+    const bool wrong = subject != nullptr && seen->entered(phase::not_ready) && subject->ready();
     return wrong ? "SHD-1: a service that stops is not ready" : std::string();
   }
 
@@ -326,7 +326,8 @@ class run_of_a_program {
     if (!run->ended()) co_await t.advance(bounded && total != never ? total : 4 * endless);
     // Nothing is taken apart under the feet of a run() that has not ended.
     const bool ended = t.expect(run->ended(), bounded ? "SHD-11: run() ends" : "SHD-7: run() ends");
-    if (!ended) co_await t.advance(never);
+    if (!ended) t.keep(std::shared_ptr<graceful_shutdown>(subject.release()));
+    if (!ended) co_return;
     co_await t.advance(2 * endless);  // survivors end
   }
 
@@ -645,6 +646,9 @@ class model {
     bool goes_on = !seen_.stopped_before_run;
     each(part::start, [&](const player& who) {
       t_.expect(who.lives.size() <= 1, "SHD-12: a resource is started once");
+      const bool is_over = !who.lives.empty() && who.lives.front().ended < requested_;
+      // Who has no time at all may be left alone before it has begun, or as it ends.
+      if (!is_over && budget_end(requested_, config_.force) == requested_) note_left(who, false);
       if (!goes_on || requested_ < now) {
         t_.expect(who.lives.empty(), "SHD-12: nothing is started after the stop was requested");
         return;
