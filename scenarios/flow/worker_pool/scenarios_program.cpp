@@ -72,7 +72,7 @@ struct job {
   outcome end = {};                         // of its execution
   time_point deadline = time_point::max();  // of its timeout, once it has begun
   time_point ended_at = time_point::max();
-  bool asker_waits = false;
+  std::size_t asker = 0;                // the place among the calls, plus 1, of who asked last how it ended
   bool told = false;                    // somebody was, how it ended
   asio::steady_timer* timer = nullptr;  // while it can be released
 };
@@ -158,6 +158,8 @@ bool returned(const run& r, const job& one) {
 bool waits(const run& r, const job& one) {
   return accepted(one) && !one.begun && r.t.items().state(one.id) != item_state::returned;
 }
+// Not one that was cancelled before it began.
+bool asker_waits(const run& r, const job& one) { return one.asker != 0 && r.calls[one.asker - 1].pending(); }
 time_point now() { return std::chrono::steady_clock::now(); }
 std::string label_of(const job& one) { return "job " + std::to_string(one.id); }
 
@@ -442,14 +444,12 @@ void check_told(run& r, const job& one, const outcome& told) {
 }
 
 asio::awaitable<void> ask(run& r, job& one) {
-  one.asker_waits = true;
   std::exception_ptr failure;
   try {
     co_await (*r.pool)->outcome(one.id);
   } catch (...) {
     failure = std::current_exception();
   }
-  one.asker_waits = false;
   const auto requests = co_await asio::this_coro::cancellation_state;
   const bool gave_up = requests.cancelled() != asio::cancellation_type::none && is_cancellation(failure);
   if (!gave_up) {
@@ -554,8 +554,8 @@ void release_one(run& r, const program_step& step) {
 void ask_for_one(run& r, const program_step& step) {
   for (std::size_t i = step.a; i < r.live.size(); ++i) {
     job& one = *r.live[i];
-    if (!accepted(one) || one.told || one.asker_waits) continue;
-    one.asker_waits = true;
+    if (!accepted(one) || one.told || asker_waits(r, one)) continue;
+    one.asker = r.calls.size() + 1;
     start_call(r, step, "outcome of " + std::to_string(one.id), ask(r, one));
     return;
   }
@@ -686,7 +686,7 @@ void check_one(run& r, const job& one, bool idle, bool free_place) {
   r.t.expect(!idle || !(parked || waits(r, one)), r.scaled ? "WPL-11: no job waits beside a new worker"
                                                            : "WPL-2: no job waits beside an idle worker");
   r.t.expect(!free_place || !parked, "WPL-7: no submit waits beside a free place");
-  r.t.expect(!one.asker_waits || !(one.ended || returned(r, one)),
+  r.t.expect(!asker_waits(r, one) || !(one.ended || returned(r, one)),
              "X-1: whoever asks how a job has ended is told when it has");
   if (!one.hears || one.asked) return;
   r.t.expect(one.deadline > now(), "WPL-10: at its timeout a job is cancelled");
@@ -739,7 +739,7 @@ void look(run& r) {
   if (r.make.claims("priorities")) check_urgency(r);
   if (r.fair) check_fairness(r);
   std::erase_if(r.live, [&r](const job* one) {
-    if (one->asker_waits || (r.told && accepted(*one) && !one->told)) return false;
+    if (asker_waits(r, *one) || (r.told && accepted(*one) && !one->told)) return false;
     return one->ended || refused(one->submitted) || one->submitted == outcome_kind::cancelled ||
            (accepted(*one) && returned(r, *one));
   });
@@ -821,8 +821,10 @@ asio::awaitable<void> ask_for_the_rest(run& r) {
   for (auto& [id, one] : r.jobs) {
     // The failures of the others reach the hook when the pool goes.
     const bool is_asked = id % 2 == 0 || one.end.kind != outcome_kind::error;
-    if (accepted(one) && !one.told && !one.asker_waits && is_asked)
+    if (accepted(one) && !one.told && !asker_waits(r, one) && is_asked) {
+      one.asker = r.calls.size() + 1;
       start_call(r, program_step(), "outcome of " + std::to_string(id), ask(r, one));
+    }
   }
   co_await r.t.settle();
 }
