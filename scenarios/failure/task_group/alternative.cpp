@@ -141,7 +141,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     };
     asio::co_spawn(executor_, live(shared_from_this(), self, std::move(one.run)),
                    asio::bind_cancellation_slot(self->signal.slot(), std::move(ended)));
-    if (!self->is_through && is(lists_children_after_their_first_turn)) members_.push_back(self);
+    if (is(lists_children_after_their_first_turn)) members_.push_back(self);
     if (self->is_through && is(forgets_children_that_end_within_their_start)) members_.remove(self);
   }
 

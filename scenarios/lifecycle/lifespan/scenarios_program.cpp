@@ -551,7 +551,7 @@ void check_outcome(const round_of& all) {
   bool gave_up = false;  // what ends cancelled by itself may be told as that, or not at all
   all.for_each([&gave_up](const deed& one) {
     const bool is_background = one.what != role::start && one.what != role::body;
-    gave_up = gave_up || (is_background && one.cancelled);
+    gave_up = gave_up || (is_background && one.cancelled && one.asked == 0);
   });
   if (any_failed || timed_out || gave_up) return;
   const bool cancelled = all.any_start(&deed::cancelled) || all.body.cancelled;
