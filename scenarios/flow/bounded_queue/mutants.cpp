@@ -152,7 +152,7 @@ const mutants<alternative_queue, queue_defect> wrong(
                {{"BQ-14", ""}}, {"BQ-15", "BQ-16"}),
      defective(second_push_of_a_turn_wakes_nobody,
                "of two items that are pushed in one turn, the second wakes nobody who waits",
-               {{"BQ-3", "'pop b' has no value"}}, {"BQ-4", "BQ-11"}),
+               {{"BQ-3", "'pop b' has no value"}}, {"BQ-1", "BQ-4", "BQ-11"}),
      defective(close_wakes_one_of_each, "close wakes the first who is parked, and leaves the others",
                {{"BQ-10", "woken with closed"}, {"BQ-11", "woken with closed"}}),
      defective(timed_waiters_outlive_close, "a timed call that is parked at close waits for its deadline",
