@@ -37,7 +37,7 @@ class stepwise_lifespan final : public contract::lifespan {
   stepwise_lifespan(environment& env, const contract::lifespan_config& config, lifespan_bug bug)
       : all_(std::make_shared<shared>(env, config, bug)) {}
 
-  void add(std::string called, step start, step stop) override {
+  void do_add(std::string called, step start, step stop) override {
     resource one;
     one.name = std::move(called);
     one.start = std::move(start);
@@ -45,7 +45,7 @@ class stepwise_lifespan final : public contract::lifespan {
     all_->resources.push_back(std::move(one));
   }
 
-  awaitable<void> run(step body) override {
+  awaitable<void> do_run(step body) override {
     const std::shared_ptr<shared> all = all_;
     const bool late = co_await is_asked_to_stop();
     if (late) contract::throw_cancelled();
@@ -62,7 +62,7 @@ class stepwise_lifespan final : public contract::lifespan {
     conclude(*all);
   }
 
-  void start_user(std::string of, std::string called, step work) override {
+  void do_start_user(std::string of, std::string called, step work) override {
     const std::shared_ptr<shared> all = all_;
     const auto found = std::find_if(all->resources.begin(), all->resources.end(),
                                     [&of](const resource& one) { return one.name == of; });
