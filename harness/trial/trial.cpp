@@ -1142,7 +1142,7 @@ std::optional<growth_plan> read_growth_plan(std::string_view text) {
 std::uint64_t trial::blocks() const noexcept { return allocations_ == nullptr ? 0 : allocations_->kept(); }
 
 void trial::subject_went(std::uint64_t blocks) noexcept {
-  growth_.held += blocks;
+  growth_.held = std::max(growth_.held, blocks);  // of one: a round may make a subject of its own
   growth_.subject_went = true;
 }
 

@@ -51,7 +51,7 @@ class lifespan : public with_invariant<lifespan_config> {
       {"attached_failures", "The outcome of `run` holds every failure, the primary one first."},
       {"level_triggered", "A request that a step ignored is not forgotten: nothing begins after it (X-5)."},
       {"late_refusal",
-       "A user or a transient thing that comes when neither resources nor the body run is refused (LIF-10)."},
+       "A user or a transient thing that comes when neither resources nor the body run is refused (LIF-14)."},
       {"strict_entry",
        "A `run` or a `release` that is entered in a cancelled scope reports cancelled, and starts or removes "
        "nothing (X-6)."},

@@ -526,7 +526,7 @@ const mutants<managed_lifespan, limit_defect> wrong_limits(
                   {{"LIF-1", "under way when the run has ended"}}, {"LIF-5", "LIF-7"}),
         defective(limit_defect::takes_late_comers,
                   "what comes before the run or too late is registered, and never stopped",
-                  {{"LIF-10", "are refused"}}),
+                  {{"LIF-14", "are refused"}}),
         defective(limit_defect::timeouts_are_not_reported, "nobody learns what timed out",
                   {{"LIF-7", "the stack reports what timed out"}}),
         defective(limit_defect::everything_in_time_is_reported, "every resource is reported as timed out",

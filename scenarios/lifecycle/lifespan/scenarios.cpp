@@ -883,7 +883,7 @@ asio::awaitable<void> stop_and_try(world& w, lifespan& life) {
 }  // namespace
 
 ASSAY_CLAUSE(
-    lifespan, "LIF-10", must,
+    lifespan, "LIF-14", must,
     "A user or a transient thing that comes when neither resources nor the body run (before the run, "
     "while things are being stopped, after the run) is refused at once, and nothing of it begins.",
     .features = {"late_refusal", "users", "transient"}) {
