@@ -36,6 +36,7 @@ const grammar rules = {
     .steps_max = 16,
     // With a stop among the steps, that many services one after the other.
     .repeats = {1, 1, 1, 1, 1, 1, 1, 12},
+    .one_run = true,
 };
 
 namespace asio = boost::asio;

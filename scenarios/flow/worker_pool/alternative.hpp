@@ -66,9 +66,8 @@ ASSAY_DEFECTS(pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_
 /// What goes wrong only after a while, or where several things meet.
 ASSAY_DEFECTS(pool_lapse, none, outcomes_of_returned_jobs_never_settle, a_slow_job_loses_its_place,
               every_tenth_worker_is_not_replaced, a_cancelled_submit_takes_its_room_along,
-              a_timeout_is_told_before_the_job_has_ended, a_drain_forgets_jobs_that_have_timed_out,
-              an_asker_who_gives_up_takes_the_outcome_along, a_stop_beside_a_drain_leaves_the_queue,
-              a_drain_after_a_restart_ends_at_once)
+              a_drain_forgets_jobs_that_have_timed_out, an_asker_who_gives_up_takes_the_outcome_along,
+              a_stop_beside_a_drain_leaves_the_queue, a_drain_after_a_restart_ends_at_once)
 
 class pool_in_shifts : public contract::worker_pool {
  public:
@@ -124,12 +123,9 @@ class pool_in_shifts : public contract::worker_pool {
     if (is(pool_lapse::an_asker_who_gives_up_takes_the_outcome_along) &&
         std::exchange(asked->asked_for, true))
       throw contract::rejected_error("the outcome was asked for before");
-    const bool hasty = is(pool_lapse::a_timeout_is_told_before_the_job_has_ended);
-    while ((!asked->ended || asked->is_unheard_of) && !(hasty && asked->timed_out))
-      co_await wait_in(asked->askers, self);
+    while (!asked->ended || asked->is_unheard_of) co_await wait_in(asked->askers, self);
     asked->told = true;
     jobs_.erase(id);
-    if (!asked->ended) throw contract::timed_out_error();
     if (asked->timed_out && is(a_timeout_is_told_as_cancelled)) contract::throw_cancelled();
     if (asked->failed()) std::rethrow_exception(asked->failure);
     if (asked->failure) throw contract::rejected_error("the job was cancelled, or not executed");

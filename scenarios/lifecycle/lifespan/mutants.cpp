@@ -36,7 +36,7 @@ ASSAY_DEFECTS(defect, none, error_skips_all_closing, partial_start_leaks, closes
               cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked, runs_twice,
               user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped, released_stays_registered,
               counts_what_it_removes_twice, transient_outlives_the_run, cancelled_release_leaks,
-              last_stop_is_not_awaited, stop_that_gives_up_skips_the_rest, things_are_known_by_their_place)
+              last_stop_is_not_awaited)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
@@ -147,8 +147,7 @@ class plain_lifespan final : public contract::lifespan {
 
   std::uint64_t do_hold(std::string name, step remove) override {
     (void)name;
-    last_id_ = is(defect::things_are_known_by_their_place) ? transients_.size() + 1 : last_id_ + 1;
-    transients_.emplace_back(last_id_, std::move(remove));
+    transients_.emplace_back(++last_id_, std::move(remove));
     return last_id_;
   }
 
@@ -339,7 +338,6 @@ class plain_lifespan final : public contract::lifespan {
         co_return;
       }
       if (!skip) co_await stop_one(each->name, each->stop);
-      skip = skip || (is(defect::stop_that_gives_up_skips_the_rest) && gave_up_);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
     }
   }
@@ -358,11 +356,10 @@ class plain_lifespan final : public contract::lifespan {
     try {
       co_await stop();
     } catch (...) {
-      gave_up_ = is_cancellation(std::current_exception());
       if (is(defect::close_errors_are_dropped)) co_return;
       if (is(defect::close_error_replaces_the_first)) failures_.clear();
       note(name, std::current_exception());
-      if (is(defect::close_errors_come_first))
+      if (is(defect::close_errors_come_first) && !failures_.empty())
         std::rotate(failures_.begin(), failures_.end() - 1, failures_.end());
     }
   }
@@ -399,7 +396,6 @@ class plain_lifespan final : public contract::lifespan {
   std::vector<aggregate_error::member> failures_;
   bool entered_ = false;
   bool in_body_ = false;
-  bool gave_up_ = false;  // the latest stop that did not end well
   bool cancelled_ = false;
 };
 
@@ -414,7 +410,7 @@ const mutants<plain_lifespan, defect> wrong(
     {
         defective(defect::error_skips_all_closing,
                   "LIF-m1: nothing protects the body, so its error skips all closing",
-                  {{"LIF-3", "everything is stopped if the body"}}, {"X-7", "X-17", "X-18"}),
+                  {{"LIF-3", "everything is stopped if the body"}}, {"X-7", "X-17", "X-18", "LIF-9"}),
         defective(defect::partial_start_leaks,
                   "LIF-m5: what was started before a failing start is never stopped",
                   {{"LIF-2", "what was started before the failure is stopped"},
@@ -424,7 +420,7 @@ const mutants<plain_lifespan, defect> wrong(
         defective(defect::last_stop_is_not_awaited, "the run ends while the last stop goes on",
                   {{"LIF-1", "steps are under way when the run has ended"}}, {"LIF-2", "LIF-4"}),
         defective(defect::starts_all_at_once, "starts the resources concurrently",
-                  {{"LIF-1", "resources start in order"}}, {"LIF-2", "LIF-6", "X-5"}),
+                  {{"LIF-1", "resources start in order"}}, {"LIF-2", "LIF-6", "X-5", "LIF-8"}),
         defective(defect::stops_all_at_once, "stops the resources concurrently",
                   {{"LIF-1", "stop in reverse order"}}),
         defective(defect::stops_what_never_started,
@@ -444,12 +440,6 @@ const mutants<plain_lifespan, defect> wrong(
         defective(defect::first_close_error_skips_the_rest,
                   "LIF-m4: the first stop that fails skips the others",
                   {{"LIF-4", "a stop that fails skips no other"}}),
-        defective(defect::stop_that_gives_up_skips_the_rest, "a stop that ends as cancelled skips the others",
-                  {{"LIF-1", "everything that was started is stopped"}},
-                  {"LIF-2", "LIF-3", "LIF-4", "LIF-6"}),
-        defective(defect::things_are_known_by_their_place,
-                  "two things have one id when an older one was released before the second came",
-                  {{"LIF-9", "a release removes the thing that it names"}}),
         defective(defect::close_errors_are_dropped, "failures of stops are swallowed",
                   {{"LIF-4", "the failure of the stop is reported once"}},
                   {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}),
@@ -467,9 +457,9 @@ const mutants<plain_lifespan, defect> wrong(
                   "the stops are awaited in the cancelled scope, where they throw at once",
                   {{"LIF-3", "everything is stopped if the body is cancelled"},
                    {"LIF-6", "what was started before the cancellation is stopped"}},
-                  {"LIF-2", "LIF-4", "X-6", "X-7", "X-9", "X-18"}),
+                  {"LIF-2", "LIF-4", "X-6", "X-7", "X-9", "X-18", "LIF-9"}),
         defective(defect::request_interrupts_the_stop, "stops are not shielded",
-                  {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}}, {"X-7"}),
+                  {{"LIF-3", "no stop is interrupted"}, {"X-9", "interrupts no stop"}}, {"X-7", "LIF-9"}),
         defective(defect::deferred_request_is_forgotten,
                   "M-X9: the shield erases the request instead of deferring it",
                   {{"X-9", "shows at the first suspension"}}, {"X-36"}),
@@ -480,14 +470,15 @@ const mutants<plain_lifespan, defect> wrong(
                   {{"X-5", "is not forgotten"}}),
         defective(defect::entry_is_not_checked, "a cancelled scope is entered",
                   {{"X-6", "reports cancelled"}}),
-        defective(defect::runs_twice, "a second run starts everything again", {{"LIF-8", "is refused"}}),
+        defective(defect::runs_twice, "a second run starts everything again", {{"LIF-8", "is refused"}},
+                  {"LIF-1"}),
         defective(defect::user_is_not_awaited,
                   "LIF-m3: users are cancelled, not awaited, and then their resource is closed",
                   {{"LIF-5", "has ended before that resource is stopped"}}),
         defective(defect::user_is_stopped_last, "users are stopped when the resources are",
                   {{"LIF-5", "has ended before that resource is stopped"}}),
         defective(defect::user_failure_is_dropped, "the failure of a user is swallowed",
-                  {{"LIF-5", "the failure of a user is reported once"}}),
+                  {{"LIF-5", "the failure of a user is reported once"}}, {"X-18"}),
         defective(defect::released_stays_registered, "LIF-m6: the set of transient things only grows",
                   {{"LIF-9", "is forgotten when it is released"}}),
         defective(defect::counts_what_it_removes_twice,
