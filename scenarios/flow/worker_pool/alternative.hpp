@@ -399,7 +399,6 @@ class pool_in_shifts : public contract::worker_pool {
         move_on();
       }
       ask_to_stop(mine);
-      if (is(pool_lapse::a_timeout_is_told_before_the_job_has_ended)) wake_all(mine->askers);
       if (is(pool_lapse::a_drain_forgets_jobs_that_have_timed_out)) wake_all(drainers_);
       if (is(pool_lapse::a_slow_job_loses_its_place))
         boost::asio::co_spawn(executor_, give_its_place_away(here, mine), [](const std::exception_ptr&) {});
