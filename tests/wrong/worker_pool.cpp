@@ -55,7 +55,7 @@ class placing_pool final : public worker_pool {
   // A failure that nobody has asked for by now goes to the hook.
   ~placing_pool() override {
     for (const auto& [id, one] : accepted_) {
-      if (one->failure && one->begun && !one->timed_out && !is_cancellation(one->failure))
+      if (one->begun && one->failure && describe(one->failure).kind == outcome_kind::error)
         env_.report_unhandled(one->failure);
     }
   }

@@ -1280,23 +1280,6 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-17", should,
   t.expect_eq(s.times("busy closes"), 0U, "and is not told twice");
 }
 
-ASSAY_SCENARIO(graceful_shutdown, "SHD-17", "closed by another", .features = {"connections"}) {
-  service s(t, make({.drain = 10s}));
-  co_await s.serve();
-  auto pair = std::make_shared<std::vector<int>>();
-  auto told = std::make_shared<int>(0);
-  // Two that share what they need: the first that is told closes both.
-  const auto close = [&s, pair, told](assay::contract::connection_close) {
-    ++*told;
-    for (const int each : *pair) s->connection_closed(each);
-  };
-  pair->push_back(s->open_connection(close));
-  pair->push_back(s->open_connection(close));
-  co_await s.stop(1s);
-  t.expect_eq(*told, 1, "a connection that was closed by the one before it is left alone");
-  co_await s.end();
-}
-
 // ---- Cross-cutting
 
 ASSAY_SCENARIO(graceful_shutdown, "X-7", "", .features = {"force"}) {

@@ -106,6 +106,7 @@ class lifespan : public with_invariant<lifespan_config> {
   void know(const made_as<config>& how) {
     with_invariant::know(how);
     has_transients_ = claims("transient");
+    bounds_stops_ = claims("bounded_stop");
   }
 
  protected:
@@ -137,6 +138,7 @@ class lifespan : public with_invariant<lifespan_config> {
 
   const std::shared_ptr<account> account_ = make_account<account>();
   bool has_transients_ = false;
+  bool bounds_stops_ = false;
 };
 
 inline boost::asio::awaitable<void> lifespan::walk(std::shared_ptr<account> known,
@@ -174,6 +176,8 @@ inline boost::asio::awaitable<void> lifespan::release(std::uint64_t id) {
 
 inline std::string lifespan::what_is_left() const {
   if (!in_process() || !account_->has_run || account_->runs > 0) return {};
+  // Whoever has outlasted his limits may be left behind (LIF-7).
+  if (bounds_stops_ && !stop_timeouts().empty()) return {};
   if (account_->steps > 0)
     return exceeded("LIF-1: steps are under way when the run has ended", 0, account_->steps);
   if (account_->users > 0)
