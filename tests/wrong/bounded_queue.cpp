@@ -165,14 +165,22 @@ const table<looking_queue, looking_bug> looking(
         {looking_bug::forgets_what_is_in_hand,
          "close_now takes items in hand off the join count as well (CPython's threading.Queue.shutdown)",
          {{"BQ-16", "the item in hand still counts"}}},
-    },
-    {
         {looking_bug::closes_over_the_item,
          "push and close in one turn: the popper that the push has woken is told that the queue is closed",
          {{"BQ-11", ""}}},
         {looking_bug::wakes_one_joiner,
          "of two parked joiners the last `done` wakes the first",
          {{"BQ-14", ""}}},
+        {handing_bug::meets_the_cancelled,
+         "capacity 0: a push ends although the popper that it met is cancelled, and puts the item back",
+         {{"BQ-5", ""}}},
+        {handing_bug::erases_the_request,
+         "a pop that has its item and is cancelled at once returns the item and resets the cancellation "
+         "state: the "
+         "request is gone, and the caller waits for ever",
+         {{"X-36", ""}, {"X-10", ""}, {"X-5", ""}}},
+    },
+    {
         {looking_bug::wakes_only_beside_the_empty,
          "a push wakes a popper only if the queue was empty: of two that are parked one stays so beside an "
          "item",
@@ -299,18 +307,8 @@ class handing_queue final : public bounded_queue {
   bool closed_ = false;
 };
 
-const table<handing_queue, handing_bug> handing(
-    "handing_queue", {"fair", "try", "timed", "close", "rendezvous"}, {},
-    {
-        {handing_bug::meets_the_cancelled,
-         "capacity 0: a push ends although the popper that it met is cancelled, and puts the item back",
-         {{"BQ-5", ""}}},
-        {handing_bug::erases_the_request,
-         "a pop that has its item and is cancelled at once returns the item and resets the cancellation "
-         "state: the "
-         "request is gone, and the caller waits for ever",
-         {{"X-36", ""}, {"X-10", ""}, {"X-5", ""}}},
-    });
+const table<handing_queue, handing_bug> handing("handing_queue",
+                                                {"fair", "try", "timed", "close", "rendezvous"}, {}, {});
 
 }  // namespace
 }  // namespace assay::wrong

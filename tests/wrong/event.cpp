@@ -111,16 +111,16 @@ const table<listing_event, event_bug> listing(
         {event_bug::tells_the_loop_once,
          "set from outside posts only if it has not posted yet, and nobody takes the note off (a wake-up "
          "flag)",
-         {{"EVT-5", "pending"}, {"EVT-8", "pending"}}},
+         {{"EVT-5", "each set from outside frees one who waits"}}},
         {event_bug::counts_the_cancelled,
          "auto-reset: a cancelled or expired wait still counts as a waiter, and the next set is for nobody",
          {{"EVT-8", "what a cancelled waiter did not use is there for the next"}}},
-    },
-    {
         {event_bug::coalesces_sets,
          "auto-reset, two parked: of two sets in one turn the second is dropped, since a waiter is on its "
          "way (Win32)",
          {{"EVT-8", ""}}},
+    },
+    {
         {event_bug::broadcasts_by_the_flag,
          "auto-reset: a broadcast sets the flag and posts its clearing: who waits later in that turn gets "
          "through",

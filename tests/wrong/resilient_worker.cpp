@@ -177,14 +177,14 @@ const table<listing_worker, worker_bug> listing(
         {worker_bug::counts_off_before_the_letter,
          "an item is counted off when its dead letter is begun: join ends before it is written",
          {{"RWK-8", "whose letter is being written is unfinished"}}},
-    },
-    {
         {worker_bug::puts_back_in_silence,
          "a cancelled worker hands its item back, and the idle worker beside it is not woken",
          {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}, {"X-4", ""}}},
         {worker_bug::stops_all_of_them,
          "a flag that all runs share: a worker that is cancelled at its item stops the others as well",
          {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}}},
+    },
+    {
         {worker_bug::puts_back_in_any_order,
          "several workers are cancelled: each puts its item to the head, and the oldest is behind the others",
          {{"RWK-2", ""}}},

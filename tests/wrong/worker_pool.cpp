@@ -351,8 +351,6 @@ const table<placing_pool, pool_bug> placing(
         {pool_bug::wakes_one_drainer,
          "of two who drain, the last job's end wakes the first",
          {{"WPL-4", ""}, {"WPL-8", ""}, {"X-1", "every call ends"}}},
-    },
-    {
         {pool_bug::leaves_the_returned_open,
          "the outcome of a job that stop_now returned never settles",
          {{"WPL-4", ""}, {"WPL-1", ""}, {"WPL-3", ""}, {"WPL-5", ""}}},
@@ -363,6 +361,8 @@ const table<placing_pool, pool_bug> placing(
          "scaled down and up again while all are busy: new workers come, and those that were to go are still "
          "there",
          {{"WPL-2", ""}, {"WPL-11", ""}}},
+    },
+    {
         {pool_bug::stops_the_next_job,
          "a timeout belongs to the worker, which calls it off when it becomes idle: the next job there is "
          "stopped",

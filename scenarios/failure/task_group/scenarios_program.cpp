@@ -245,9 +245,10 @@ asio::awaitable<void> live(trial& t, round_ptr all, life& self) {
   const bool throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const asio::cancellation_state requests = co_await asio::this_coro::cancellation_state;
+  if (!self.starts_late) start_siblings(t, all, self);
+  // Before its first turn, or in it, when a sibling has failed at once.
   bool asked = requests.cancelled() != asio::cancellation_type::none;
   if (asked) ++self.asked;
-  if (!self.starts_late) start_siblings(t, all, self);
   const bool at_once = self.how == temper::ends_at_once || self.how == temper::fails_at_once;
   const bool deaf = self.how == temper::deaf;
   const nanoseconds short_delay = std::min<nanoseconds>(self.delay, 20ms);
