@@ -171,14 +171,6 @@ const table<looking_queue, looking_bug> looking(
         {looking_bug::wakes_one_joiner,
          "of two parked joiners the last `done` wakes the first",
          {{"BQ-14", ""}}},
-        {handing_bug::meets_the_cancelled,
-         "capacity 0: a push ends although the popper that it met is cancelled, and puts the item back",
-         {{"BQ-5", ""}}},
-        {handing_bug::erases_the_request,
-         "a pop that has its item and is cancelled at once returns the item and resets the cancellation "
-         "state: the "
-         "request is gone, and the caller waits for ever",
-         {{"X-36", ""}, {"X-10", ""}, {"X-5", ""}}},
     },
     {
         {looking_bug::wakes_only_beside_the_empty,
@@ -307,8 +299,19 @@ class handing_queue final : public bounded_queue {
   bool closed_ = false;
 };
 
-const table<handing_queue, handing_bug> handing("handing_queue",
-                                                {"fair", "try", "timed", "close", "rendezvous"}, {}, {});
+const table<handing_queue, handing_bug> handing(
+    "handing_queue", {"fair", "try", "timed", "close", "rendezvous"},
+    {
+        {handing_bug::meets_the_cancelled,
+         "capacity 0: a push ends although the popper that it met is cancelled, and puts the item back",
+         {{"BQ-5", ""}}},
+        {handing_bug::erases_the_request,
+         "a pop that has its item and is cancelled at once returns the item and resets the cancellation "
+         "state: the "
+         "request is gone, and the caller waits for ever",
+         {{"X-36", ""}, {"X-10", ""}, {"X-5", ""}}},
+    },
+    {});
 
 }  // namespace
 }  // namespace assay::wrong

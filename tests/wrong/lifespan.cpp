@@ -94,6 +94,8 @@ class stepwise_lifespan final : public contract::lifespan {
 
   awaitable<void> do_release(std::uint64_t id) override {
     const std::shared_ptr<shared> all = all_;
+    const bool late = co_await is_asked_to_stop();
+    if (late) contract::throw_cancelled();
     const auto found = std::find_if(all->transients.begin(), all->transients.end(),
                                     [id](const transient& one) { return one.id == id; });
     if (found == all->transients.end()) throw contract::rejected_error("nothing of that id is held");

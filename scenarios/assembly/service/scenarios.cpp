@@ -761,8 +761,8 @@ class run_of_a_program {
   void check_report(const service_report& report) const {
     std::vector<std::string> labels;
     for (const auto& failure : report.failures) {
-      t.observe(failure.what);
       const std::string& label = failure.what.label;
+      if (t.times_observed(label) == 0) t.observe(failure.what);  // a dead letter may have told of it
       const bool of_cleanup = std::count(s_.failed_to_close.begin(), s_.failed_to_close.end(), label) > 0;
       if (of_cleanup) labels.push_back(label);  // what else it tells, is its own affair
     }
