@@ -244,6 +244,7 @@ class queue_model {
 struct interval {
   bool count_fell = false;             // items were done with, or removed
   bool given_back = false;             // items were put back to the head, or may have been
+  bool dropped = false;                // some item, and which one is not known
   bool told_closed = false;            // a pop was
   bool closed = false;                 // by close
   bool emptied = false;                // by close_now
@@ -300,6 +301,7 @@ nanoseconds later(nanoseconds now, nanoseconds delay) {
 
 void note_commit(run& r, int id, std::size_t began) {
   ++r.now.committed;
+  if (r.now.latest.dropped) return;                  // it may be this one
   const std::vector<int>& gone = r.now.latest.gone;  // before its pusher had a turn
   if (std::find(gone.begin(), gone.end(), id) == gone.end()) r.now.inside[id] = {began, r.intervals};
 }
@@ -785,6 +787,7 @@ asio::awaitable<void> drop_oldest(run& r, const program_step&) {
     r.now.latest.count_fell = true;
   }
   if (!r.settled) {
+    r.now.latest.dropped = true;
     r.now.inside.clear();
     co_return;
   }

@@ -70,7 +70,7 @@ class reference_pool final : public contract::worker_pool {
   awaitable<void> outcome(int id) override {
     const std::string name = std::to_string(id);
     const std::exception_ptr failure = co_await failure_of(jobs_.at(name).handle.value().wait());
-    if (!is_cancellation(failure)) jobs_.erase(name);  // it was told
+    if (!is_cancellation(failure)) forget_told(name);
     if (failure) rethrow_as_outcome(failure);
   }
   bool drains_nested() const override { return false; }
@@ -120,6 +120,7 @@ class reference_pool final : public contract::worker_pool {
   struct accepted_job {
     item one;                                     // until it begins
     std::optional<reference::job_handle> handle;  // once it is accepted
+    bool told = false;                            // somebody was, how it ended
   };
 
   awaitable<void> run_job(std::string name) {
@@ -132,11 +133,22 @@ class reference_pool final : public contract::worker_pool {
     place.handle = std::move(handle);
   }
 
+  // Nothing is kept of a job that was told, but the item of one that a drain has yet to return.
+  void forget_told(const std::string& name) {
+    const auto found = jobs_.find(name);
+    if (found == jobs_.end()) return;  // another who asked was told before
+    found->second.told = true;
+    if (!found->second.one) jobs_.erase(found);
+  }
+
   // The items of jobs that were not executed.
   std::vector<item> items_of(const std::vector<reference::unstarted_job>& unstarted) {
     std::vector<item> items;
-    for (const reference::unstarted_job& job : unstarted)
-      items.push_back(std::move(jobs_.at(job.options.name).one));
+    for (const reference::unstarted_job& job : unstarted) {
+      const auto found = jobs_.find(job.options.name);
+      items.push_back(std::move(found->second.one));
+      if (found->second.told) jobs_.erase(found);
+    }
     return items;
   }
 
