@@ -608,22 +608,26 @@ class model {
 
   // SHD-10: a second signal escalates, and with `cancel_escalates` so does a cancel of a run() that is stopping. A
   // first signal that comes after another request may, and so may a cancel at the instant of one, or any without the
-  // feature: nobody promises either.
+  // feature: nobody promises either. Which came first is not known then: run() sees a cancel some turns later, and a
+  // task may ask for a stop meanwhile.
   void find_escalations() {
     std::size_t signals = 0;
-    std::size_t before = 0;  // requests at this instant, or earlier
     for (const auto& each : seen_.requests) {
       const bool is_signal = each.what == trigger::signal;
       const bool is_cancel = each.what == trigger::cancel;
       if (is_signal) ++signals;
       const bool sure = each.what == trigger::escalation || (is_signal && forces_ && signals > 1) ||
                         (is_cancel && cancel_escalates_ && requested_ < each.at);
+      const auto came_before = [&each](const auto& other) {
+        return &other != &each && other.what != trigger::escalation && other.at <= each.at;
+      };
+      const bool is_later =
+          failed_ <= each.at || std::any_of(seen_.requests.begin(), seen_.requests.end(), came_before);
       if (sure) {
         escalations_.push_back(each.at);
-      } else if (forces_ && (is_signal || is_cancel) && (before > 0 || failed_ <= each.at)) {
+      } else if (forces_ && (is_signal || is_cancel) && is_later) {
         may_be_escalations_.push_back(each.at);
       }
-      if (each.what != trigger::escalation) ++before;
     }
   }
 
