@@ -353,7 +353,7 @@ const table<placing_pool, pool_bug> placing(
          {{"WPL-4", ""}, {"WPL-8", ""}, {"X-1", "every call ends"}}},
         {pool_bug::leaves_the_returned_open,
          "the outcome of a job that stop_now returned never settles",
-         {{"WPL-4", ""}, {"WPL-1", ""}, {"WPL-3", ""}, {"WPL-5", ""}}},
+         {{"X-1", "whoever asks for the outcome"}}},
         {pool_bug::drains_once,
          "a drain that finds another one under way ends at once (Go's http.Server.Shutdown)",
          {{"WPL-4", ""}, {"WPL-8", ""}}},
