@@ -730,13 +730,16 @@ void look(run& r) {
       std::count_if(r.live.begin(), r.live.end(), [&r](const job* one) { return waits(r, *one); });
   if (r.fewer) r.room = std::max(r.room, waiting);
   r.room = std::max(r.config.queue_capacity, std::min(r.room, waiting));
-  if (r.bounded) r.t.expect(waiting <= r.room, "WPL-7: no more jobs wait than the queue has room for");
-  const bool idle = r.begins && r.running < r.workers && !is_stopping(r);
+  // A stop that waits for running jobs holds what it will return: also jobs that had a worker, and had yet to begin.
+  const bool stopping = is_stopping(r);
+  if (r.bounded && !stopping)
+    r.t.expect(waiting <= r.room, "WPL-7: no more jobs wait than the queue has room for");
+  const bool idle = r.begins && r.running < r.workers && !stopping;
   const bool free_place = r.bounded && waiting < r.config.queue_capacity;
   for (const job* const one : r.live) check_one(r, *one, idle, free_place);
   check_alone(r, before);
   check_nested(r, before);
-  if (r.make.claims("priorities")) check_urgency(r);
+  if (r.make.claims("priorities") && !stopping) check_urgency(r);
   if (r.fair) check_fairness(r);
   std::erase_if(r.live, [&r](const job* one) {
     if (asker_waits(r, *one) || (r.told && accepted(*one) && !one->told)) return false;
