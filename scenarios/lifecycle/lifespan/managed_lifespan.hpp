@@ -43,8 +43,7 @@ namespace assay {
 /// How its limits can be wrong.
 ASSAY_DEFECTS(limit_defect, none, stop_is_not_bounded, limit_is_a_constant, limits_overflow,
               waits_for_whoever_ignores_it, stop_is_not_asked, timeouts_are_not_reported,
-              everything_in_time_is_reported, goes_on_at_the_stop_limit, takes_late_comers,
-              waits_for_those_left_behind_no_more)
+              everything_in_time_is_reported, goes_on_at_the_stop_limit, takes_late_comers)
 
 class managed_lifespan final : public contract::lifespan {
  public:
@@ -293,7 +292,6 @@ class managed_lifespan final : public contract::lifespan {
       step stop = last.stop;
       co_await stop_one(std::move(name), std::move(stop));
     }
-    if (wrong_ == limit_defect::waits_for_those_left_behind_no_more) co_return;
     for (const task_ptr& one : left_) co_await wait_for(one, never);
   }
   awaitable<void> stop_one(std::string name, step stop) {
