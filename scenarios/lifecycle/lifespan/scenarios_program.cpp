@@ -130,6 +130,7 @@ struct user_of {
   user_of(deed what, std::size_t of) : work(std::move(what)), resource_index(of) {}
   deed work;
   std::size_t resource_index;
+  bool leaves = false;  // removes a thing first
 };
 
 struct thing {
@@ -211,16 +212,22 @@ void check_body(round_of& all) {
   t.expect_eq(all.starts, all.resources.size(), "LIF-1: the body runs when all resources have started");
 }
 
+// At the earliest. Who was only just asked has not heard of it yet; who is in a removal hears of it late, or never.
+time_point when_asked(const round_of& all, const user_of& one) {
+  if (one.work.asked > 0 && !one.leaves) return one.work.asked_at;
+  return all.is_asked() ? one.work.begun_at : all.body.ended_at;
+}
+
 // Nothing of this is under way any more, or it was left behind because it has outlasted its limits.
 void check_over(round_of& all, const deed& one, std::string_view clause) {
   if (!one.is_under_way()) return;
   // Inside of a release nobody sees whether a user was asked.
   if (one.what == role::user && one.asked == 0 && all.claims.transient) return;
   const bool is_bounded = all.claims.bounded_stop;
-  time_point limit = time_point::max();
-  if (one.what != role::user)
-    limit = later(later(one.begun_at, all.limits.stop_limit), all.limits.force_limit);
-  if (one.what == role::user && one.asked > 0) limit = later(one.asked_at, all.limits.stop_limit);
+  const bool is_user = one.what == role::user;
+  const time_point since = is_user ? when_asked(all, all.users[one.index]) : one.begun_at;
+  time_point limit = later(since, all.limits.stop_limit);
+  if (!is_user) limit = later(limit, all.limits.force_limit);
   const std::string text =
       std::string(is_bounded ? "LIF-7" : clause) +
       ": what comes before has ended when a resource is stopped, or the run ends, or outlasted its limits";
@@ -398,9 +405,11 @@ void use(const round_ptr& all, const program_step& step) {
   const std::size_t of = step.a % all->resources.size();
   deed work("user " + std::to_string(number), role::user, static_cast<manner>(step.b % manners), number);
   // Who leaves may do so at its end, and then goes on like others.
-  deed& self = all->users.emplace_back(std::move(work), of).work;
+  user_of& made = all->users.emplace_back(std::move(work), of);
+  deed& self = made.work;
+  made.leaves = static_cast<verb>(step.verb) == verb::leave;
   lifespan::step run = step_of(all, self);
-  if (static_cast<verb>(step.verb) == verb::leave)
+  if (made.leaves)
     run = [all, &self, index = std::size_t{step.a}] { return release_then_act(all, self, index); };
   all->life->start_user("resource " + std::to_string(of), self.name, std::move(run));
 }
@@ -513,9 +522,8 @@ void check_timeouts(const round_of& all) {
       all.t.expect(!is_reported(name), "LIF-7: the stack reports nothing that stopped in time", name);
   }
   for (const user_of& one : all.users) {
-    // Who ended without having heard of a request had one from when the body had ended, at the earliest.
-    const time_point asked_at = one.work.asked > 0 ? one.work.asked_at : all.body.ended_at;
-    const bool outlasted = one.work.begun == 0 || one.work.ended_at >= later(asked_at, all.limits.stop_limit);
+    const bool outlasted =
+        one.work.begun == 0 || one.work.ended_at >= later(when_asked(all, one), all.limits.stop_limit);
     if (!outlasted)
       all.t.expect(!is_reported(one.work.name), "LIF-7: the stack reports nothing that stopped in time",
                    one.work.name);
