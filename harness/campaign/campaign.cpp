@@ -40,6 +40,8 @@ std::optional<std::string> missing_feature(const subject_base& chosen, const sce
 std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
                                           tier where) {
   if (const auto feature = missing_feature(chosen, scenario)) return "does not claim '" + *feature + "'";
+  if (scenario.traits.is_program() && !chosen.traits().testee.empty())
+    return "is no program for a testee yet: the model follows the turns of this process";
   if (scenario.traits.sim_only && where != tier::sim) return "makes sense on the simulator only";
   return std::nullopt;
 }
@@ -96,7 +98,8 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     trial t(choices, settings, traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
-    if (scenario.traits.may_be_late()) t.allow_late_loop();
+    // A testee has a loop of its own, which is told of one deadline at a time.
+    if (scenario.traits.may_be_late() && chosen.traits().testee.empty()) t.allow_late_loop();
     const std::vector<std::string>& muted = settings.muted;
     if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
     if (chosen.claims(sticky_request)) t.follow_requests();
