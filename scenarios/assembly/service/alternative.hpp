@@ -175,6 +175,7 @@ class list_service : public contract::service {
         mine->name = "item " + std::to_string(waiting_.front().id());
         mine->one = std::move(waiting_.front());
         waiting_.pop_front();
+        std::erase_if(tasks_, [](const auto& each) { return each->ended; });
         tasks_.push_back(mine);
         ++running_;
         asio::co_spawn(executor_, work(mine), completion{this, mine});
@@ -308,7 +309,8 @@ class list_service : public contract::service {
   std::vector<item> unfinished_;  // what forced tasks had in hand
   std::vector<item> late_;        // what a defect accepted and nobody will process
   std::vector<submitter*> submitters_;
-  std::vector<std::shared_ptr<task>> tasks_;  // kept: a request may be under way to one that has ended
+  // Those that run. One that has ended is forgotten in a later turn, for its own still uses its signal.
+  std::vector<std::shared_ptr<task>> tasks_;
   std::size_t running_ = 0;
   std::size_t failed_ = 0;  // items
   contract::service_report report_;

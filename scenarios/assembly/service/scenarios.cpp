@@ -36,7 +36,6 @@ const grammar rules = {
     .steps_max = 16,
     // With a stop among the steps, that many services one after the other.
     .repeats = {1, 1, 1, 1, 1, 1, 1, 12},
-    .one_run = true,
 };
 
 namespace asio = boost::asio;
