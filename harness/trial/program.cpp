@@ -122,8 +122,8 @@ std::vector<std::uint32_t> answers_for(const program& wanted, const grammar& rul
 
 std::string to_text(const program& what, const grammar& rules) {
   std::string text = "shape " + std::to_string(what.shape);
-  if (what.repeats > 0 && what.repeats < rules.repeats.size())
-    text += ", " + std::to_string(rules.repeats[what.repeats]) + " times";
+  const std::uint32_t times = what.repeats < rules.repeats.size() ? rules.repeats[what.repeats] : 1;
+  if (times > 1) text += ", " + std::to_string(times) + " times";
   text += ":";
   for (const program_step& step : what.steps) {
     const std::string verb = step.verb < rules.verbs.size() ? rules.verbs[step.verb].name : "?";
