@@ -495,9 +495,15 @@ class virtual_time : public boost::asio::execution_context::service {
     return std::max({detail::saturated_difference(op.due, wall_offset_), op.since, stepped_at_});
   }
   void in_order_of_time(detail::reused_vector<detail::timer_op*>& due, std::size_t from) const {
-    std::stable_sort(
-        due.begin() + static_cast<std::ptrdiff_t>(from), due.end(),
-        [this](const detail::timer_op* a, const detail::timer_op* b) { return fell_due(*a) < fell_due(*b); });
+    const auto first = due.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto earlier = [this](const detail::timer_op* a, const detail::timer_op* b) {
+      return fell_due(*a) < fell_due(*b);
+    };
+    // Stable; almost all of them are in order. std::stable_sort takes a buffer in a way that clang calls deprecated.
+    for (auto next = first; next != due.end(); ++next) {
+      if (next == first || !earlier(*next, *(next - 1))) continue;
+      std::rotate(std::upper_bound(first, next, *next, earlier), next, next + 1);
+    }
   }
 
   void forget(detail::timer_op* op) noexcept {

@@ -148,9 +148,7 @@ class one_coroutine : public contract::graceful_shutdown {
     co_await drain(all, std::move(works), std::min(deadline_after(begun, all->config.drain), all->end));
     co_await stop_backgrounds(all);
     all->enter(shutdown_phase::cleanup);
-    if (all->bug == shutdown_bug::resources_after_callbacks)
-      std::stable_partition(all->entries.begin(), all->entries.end(),
-                            [](const entry& one) { return one.start != nullptr; });
+    if (all->bug == shutdown_bug::resources_after_callbacks) put_resources_first(all->entries);
     while (!all->entries.empty()) {
       entry last = std::move(all->entries.back());
       all->entries.pop_back();
@@ -175,6 +173,13 @@ class one_coroutine : public contract::graceful_shutdown {
     function call;
     bool has_started = false;
   };
+  static void put_resources_first(std::vector<entry>& entries) {
+    std::vector<entry> sorted;
+    std::vector<entry> callbacks;
+    for (entry& one : entries) (one.start != nullptr ? sorted : callbacks).push_back(std::move(one));
+    for (entry& one : callbacks) sorted.push_back(std::move(one));
+    entries = std::move(sorted);
+  }
   struct background {
     std::string name;
     async_function work;
