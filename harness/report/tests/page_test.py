@@ -65,7 +65,7 @@ class Pages(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         root = pathlib.Path(cls.folder.name)
         subprocess.run([ASSAY, "run", "--subject", "asio_channel", "--subject", "asio_awaitable_and", "--subject", "reference",
-                        "--contract", "bounded_queue", "--contract", "task_group", "--schedules", "20",
+                        "--contract", "bounded_queue", "--contract", "task_group",
                         "--findings", FINDINGS, "--report", root / "real"], check=True, stdout=subprocess.DEVNULL)
         # They crash, say what is no text, and leave things undone.
         bad = ["good", "babbling", "crashing*", "failing_*", "forgetful", "leaking", "modest", "mumbling", "throwing"]

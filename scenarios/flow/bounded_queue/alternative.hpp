@@ -50,8 +50,7 @@ ASSAY_DEFECTS(queue_defect, none,
   forgets_the_peak, looking_resets_the_peak, looking_raises_the_peak, leaks_what_is_left, begins_although_cancelled,
   woken_pusher_goes_to_the_back, wake_up_of_a_cancelled_waiter_is_lost, resumes_inside_the_push,
   destruction_is_not_checked, drops_what_it_got_late, denies_that_it_was_admitted_late,
-  forgets_a_request_that_met_an_item, keeps_a_record_of_every_timeout,
-  close_takes_back_what_was_served, meets_who_is_cancelled,
+  forgets_a_request_that_met_an_item, close_takes_back_what_was_served, meets_who_is_cancelled,
   last_done_frees_one_joiner, second_push_of_a_turn_wakes_nobody, close_wakes_one_of_each,
   timed_waiters_outlive_close, dropping_admits_nobody, places_wear_out)
 // clang-format on
@@ -216,7 +215,6 @@ class alternative_queue final : public contract::bounded_queue {
     return scope.cancelled() != asio::cancellation_type::none;
   }
   [[noreturn]] void end_without_effect(bool cancelled) {
-    if (!cancelled && is(keeps_a_record_of_every_timeout)) expired_.push_back(clock::now());
     if (cancelled) contract::throw_cancelled();
     throw contract::timed_out_error();
   }
@@ -438,7 +436,6 @@ class alternative_queue final : public contract::bounded_queue {
   waiters pushers_;
   waiters poppers_;
   waiters joiners_;
-  std::list<clock::time_point> expired_;  // of the defect: waits that are over
   std::size_t phantoms_ = 0;
   std::size_t unfinished_ = 0;
   mutable std::size_t peak_ = 0;  // looking must not change it, and does in two mutants

@@ -136,8 +136,6 @@ const mutants<alternative_queue, queue_defect> wrong(
      defective(forgets_a_request_that_met_an_item,
                "a pop that was delivered and cancelled at once returns the value, and the request is gone",
                {{"X-36", "shows at its caller's next suspension"}}),
-     defective(keeps_a_record_of_every_timeout, "the queue keeps a record of every wait that timed out",
-               {{"X-27", "after 160 it holds"}}),
      defective(destruction_is_not_checked, "a queue with a parked popper is destroyed and nobody notices",
                {{"X-20", ""}}, {}, {"checked_destruction"}),
      defective(

@@ -37,8 +37,8 @@ ASSAY_DEFECTS(event_defect, none, works_inverted, set_frees_one, loses_waiters_w
               cancelled_wait_clears, begins_although_cancelled, weak_request_uses_up_the_strong,
               resumes_inside_the_set, serves_the_last_parked_first, destruction_is_not_checked,
               times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
-              forgets_who_was_counted, takes_lateness_for_a_time_out, never_forgets_who_was_cancelled,
-              second_set_of_a_turn_is_lost, outside_sets_merge, frees_two_at_most, sets_wear_out)
+              forgets_who_was_counted, takes_lateness_for_a_time_out, second_set_of_a_turn_is_lost,
+              outside_sets_merge, frees_two_at_most, sets_wear_out)
 
 class alternative_event final : public contract::event {
  public:
@@ -147,7 +147,6 @@ class alternative_event final : public contract::event {
     if (granted || (is(gives_back_a_broadcast) && self.decided == fate::broadcast)) do_set();
     if (cancelled ? is(cancelled_waiter_stays) : is(expired_waiter_stays)) ++phantoms_;
     if (!cancelled) throw contract::timed_out_error();
-    if (is(never_forgets_who_was_cancelled)) cancelled_.push_back(clock::now());
     if (is(cancelling_ends_another) && !parked_.empty()) parked_.front()->timer.cancel();
     if (is(cancelled_wait_clears)) stored_ = 0;
     contract::throw_cancelled();
@@ -213,7 +212,6 @@ class alternative_event final : public contract::event {
   const std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);  // until a later turn
   mutable std::size_t counted_ = 0;
   std::map<const waiter*, std::function<void()>> resumptions_;
-  std::list<clock::time_point> cancelled_;
 };
 
 }  // namespace assay

@@ -73,8 +73,6 @@ using enum event_defect;
      defective(takes_lateness_for_a_time_out,
                "M-X31: who runs after his deadline says that it timed out, although he was freed",
                {{"X-31", "comes to the wait or to the next"}}),
-     defective(never_forgets_who_was_cancelled, "the event keeps a record of every waiter that was cancelled",
-               {{"X-27", "rounds of 'wait, cancel'"}}),
      defective(second_set_of_a_turn_is_lost, "of two sets in one turn, an auto-reset event sees one",
                {{"EVT-8", "each set frees exactly one"}}, {"X-4"}),
      defective(outside_sets_merge, "of two sets from outside before the loop runs, one is seen",
