@@ -228,7 +228,7 @@ class Mutants(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        real = program(cls.folder.name, ASSAY, "mutants", "--contract", "service", "--contract", "bounded_queue", "--schedules", "20")
+        real = program(cls.folder.name, ASSAY, "mutants", "--contract", "service", "--contract", "bounded_queue")
         cls.real, cls.bad = real, program(cls.folder.name, BAD, "mutants")
 
     @classmethod
