@@ -45,9 +45,7 @@ trial_result run(const subject_base& chosen, const scenario_info& scenario, cons
   random_source random(seed, {});
   choice_source& schedule = seed == 0 ? static_cast<choice_source&>(first) : random;
   const grammar& rules = *scenario.traits.rules;
-  const allowed_verbs verbs =
-      allowed(rules, [&chosen](std::string_view feature) { return chosen.claims(feature); });
-  program_source source(answers_for(steps, rules, verbs), schedule);
+  program_source source(answers_for(steps, rules, allowed(rules, chosen)), schedule);
   return run_trial(chosen, scenario, source, {});
 }
 

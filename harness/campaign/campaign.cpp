@@ -194,8 +194,7 @@ class campaign {
       return true;
     }
     const grammar& rules = *scenario_.traits.rules;
-    const allowed_verbs verbs =
-        allowed(rules, [this](std::string_view feature) { return chosen_.claims(feature); });
+    const allowed_verbs verbs = allowed(rules, chosen_);
     const std::vector<program> rounds = growth_rounds(rules, verbs);
     enter(growth_phase);
     bool holds = true;
@@ -246,8 +245,7 @@ class campaign {
   // swept as a scenario is.
   bool sweep_programs() {
     const grammar& rules = *scenario_.traits.rules;
-    const allowed_verbs verbs =
-        allowed(rules, [this](std::string_view feature) { return chosen_.claims(feature); });
+    const allowed_verbs verbs = allowed(rules, chosen_);
     const std::uint32_t swept = (options_.schedules + programs_per_sweep - 1) / programs_per_sweep;
     for (std::uint32_t i = 0; i < swept; ++i) {
       random_source random(trial_seed(options_.seed, i), {});

@@ -155,6 +155,11 @@ class subject_base {
   subject_traits traits_;
 };
 
+/// Of a grammar's verbs, those that the subject has: without a feature, or with one that it claims.
+inline allowed_verbs allowed(const grammar& rules, const subject_base& chosen) {
+  return allowed(rules, [&chosen](std::string_view feature) { return chosen.claims(feature); });
+}
+
 namespace detail {
 
 /// What run_trial has under test on this thread, and why the trial says nothing of it: what the factory did that leaves
@@ -371,9 +376,7 @@ contract_info describe_contract(std::string name, std::string family, std::strin
 /// The trial's random program for this subject, written out.
 template <class Contract>
 program draw_program(trial& t, const maker<Contract>& make, const grammar& rules) {
-  const allowed_verbs verbs =
-      allowed(rules, [&make](std::string_view feature) { return make.claims(feature); });
-  return t.draw_program(rules, verbs);
+  return t.draw_program(rules, allowed(rules, [&make](std::string_view feature) { return make.claims(feature); }));
 }
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>

@@ -106,10 +106,9 @@ const known_testee& keep(launch how, std::string line) {
     traits.declines = one.declines;
     // A request is delivered once in some languages, and who goes on after it has missed it. So it is for the testee to say
     // that its callers hear of it again.
-    const auto claimed = std::find(one.features.begin(), one.features.end(), sticky_request);
-    if (!host.said.checkpoint || claimed == one.features.end())
-      traits.declines.emplace(sticky_request,
-                              "not claimed, or no caller goes on after its call (`checkpoint`)");
+    const bool claimed = std::erase(traits.features, sticky_request) > 0;  // claimed is what is common and not declined
+    if (!claimed || !host.said.checkpoint)
+      traits.declines.emplace(sticky_request, "not claimed, or no caller goes on after its call (`checkpoint`)");
     traits.cites = one.cites;
     traits.testee = host.said.name;
     traits.written_in = versions(host.said);

@@ -57,6 +57,14 @@ struct grammar {
 using allowed_verbs = std::vector<std::uint8_t>;
 allowed_verbs allowed(const grammar& rules, const std::function<bool(std::string_view feature)>& claims);
 
+/// The verbs of a table whose rows have, among other things, `name` and `feature`.
+template <class Row, std::size_t N>
+std::vector<program_verb> verbs_in(const Row (&table)[N]) {
+  std::vector<program_verb> verbs;
+  for (const Row& one : table) verbs.push_back({std::string(one.name), std::string(one.feature)});
+  return verbs;
+}
+
 /// Draws a program: the shape, how often it is repeated, then per step whether there is one more and what it is. The first
 /// answers everywhere (first in, first out) give the empty program. O(steps_max).
 program draw(choice_stream& choices, const grammar& rules, std::span<const std::uint8_t> verbs);

@@ -3,7 +3,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/describe.hpp>
 #include <cstddef>
 #include <deque>
 #include <utility>
@@ -28,8 +27,8 @@ std::size_t checked_capacity(const bounded_queue_config& config, bool zero_is_fi
   return static_cast<std::size_t>(config.capacity);
 }
 
-BOOST_DEFINE_ENUM_CLASS(looking_bug, none, closes_over_the_item, pushes_into_the_closed, wakes_one_joiner,
-                        forgets_what_is_in_hand, wakes_only_beside_the_empty)
+ASSAY_DEFECTS(looking_bug, none, closes_over_the_item, pushes_into_the_closed, wakes_one_joiner, forgets_what_is_in_hand,
+              wakes_only_beside_the_empty)
 
 // As asyncio's: an item lies in the buffer until somebody takes it, and who is woken looks what there is.
 class looking_queue final : public bounded_queue {
@@ -179,7 +178,7 @@ const table<looking_queue, looking_bug> looking(
          {{"BQ-4", ""}}},
     });
 
-BOOST_DEFINE_ENUM_CLASS(handing_bug, none, meets_the_cancelled, erases_the_request)
+ASSAY_DEFECTS(handing_bug, none, meets_the_cancelled, erases_the_request)
 
 // A push gives its item to the popper that has waited longest, and a pop takes from the pusher that has.
 class handing_queue final : public bounded_queue {

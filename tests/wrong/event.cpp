@@ -1,7 +1,6 @@
 // An event that decides for each of its waiters when it is set, and remembers nothing but a flag.
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -19,8 +18,8 @@ namespace asio = boost::asio;
 using contract::event_config;
 using contract::event_form;
 
-BOOST_DEFINE_ENUM_CLASS(event_bug, none, coalesces_sets, looks_at_the_clock_first, tells_the_loop_once,
-                        broadcasts_by_the_flag, counts_the_cancelled)
+ASSAY_DEFECTS(event_bug, none, coalesces_sets, looks_at_the_clock_first, tells_the_loop_once, broadcasts_by_the_flag,
+              counts_the_cancelled)
 
 class listing_event final : public contract::event {
  public:

@@ -3,7 +3,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,10 +26,9 @@ namespace {
 namespace asio = boost::asio;
 using contract::aggregate_error;
 
-BOOST_DEFINE_ENUM_CLASS(lifespan_bug, none, leaves_the_last_stop, forgets_a_start_that_met_a_request,
-                        forgets_users_that_have_ended, is_used_when_it_has_ended, one_limit_for_all_stops,
-                        removes_what_is_being_removed, one_limit_for_users_and_stop, forgets_failed_removals,
-                        request_beats_failure)
+ASSAY_DEFECTS(lifespan_bug, none, leaves_the_last_stop, forgets_a_start_that_met_a_request, forgets_users_that_have_ended,
+              is_used_when_it_has_ended, one_limit_for_all_stops, removes_what_is_being_removed,
+              one_limit_for_users_and_stop, forgets_failed_removals, request_beats_failure)
 
 class stepwise_lifespan final : public contract::lifespan {
  public:

@@ -4,7 +4,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/describe.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,8 +26,8 @@ namespace asio = boost::asio;
 using contract::resilient_worker;
 using contract::resilient_worker_config;
 
-BOOST_DEFINE_ENUM_CLASS(worker_bug, none, puts_back_in_silence, stops_all_of_them,
-                        forgets_the_request_at_a_letter, puts_back_in_any_order, counts_off_before_the_letter)
+ASSAY_DEFECTS(worker_bug, none, puts_back_in_silence, stops_all_of_them, forgets_the_request_at_a_letter,
+              puts_back_in_any_order, counts_off_before_the_letter)
 
 class listing_worker final : public resilient_worker {
  public:

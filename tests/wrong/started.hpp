@@ -6,27 +6,16 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/system/system_error.hpp>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
-namespace assay::wrong {
+#include <assay/harness/trial/scope.hpp>
 
-inline bool is_cancellation(const std::exception_ptr& failure) {
-  if (!failure) return false;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const boost::system::system_error& error) {
-    return error.code() == boost::asio::error::operation_aborted;
-  } catch (...) {
-    return false;
-  }
-}
+namespace assay::wrong {
 
 using step = std::function<boost::asio::awaitable<void>()>;
 

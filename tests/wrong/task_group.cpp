@@ -5,7 +5,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/describe.hpp>
 #include <exception>
 #include <memory>
 #include <string>
@@ -25,9 +24,9 @@ namespace {
 namespace asio = boost::asio;
 using contract::aggregate_error;
 
-BOOST_DEFINE_ENUM_CLASS(group_bug, none, lists_after_the_first_turn, counts_when_it_starts,
-                        keeps_failures_by_name, collect_keeps_everybody, first_cause_wins,
-                        asks_again_for_every_failure, asks_only_children, keeps_what_it_refuses)
+ASSAY_DEFECTS(group_bug, none, lists_after_the_first_turn, counts_when_it_starts, keeps_failures_by_name,
+              collect_keeps_everybody, first_cause_wins, asks_again_for_every_failure, asks_only_children,
+              keeps_what_it_refuses)
 
 class listing_group final : public contract::task_group {
  public:

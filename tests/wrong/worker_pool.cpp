@@ -8,7 +8,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/describe.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
 #include <cstddef>
@@ -35,9 +34,8 @@ using contract::worker_pool_config;
 using contract::worker_pool_report;
 using contract::worker_pool_request;
 
-BOOST_DEFINE_ENUM_CLASS(pool_bug, none, leaves_the_returned_open, frees_the_place_of_the_slow,
-                        replaces_no_worker, drains_once, wakes_one_drainer, grows_beside_those_that_go,
-                        stops_the_next_job)
+ASSAY_DEFECTS(pool_bug, none, leaves_the_returned_open, frees_the_place_of_the_slow, replaces_no_worker, drains_once,
+              wakes_one_drainer, grows_beside_those_that_go, stops_the_next_job)
 
 class placing_pool final : public worker_pool {
  public:

@@ -2,7 +2,7 @@
 // look at scenarios, mutants or the reference. A bug is a value of an enumeration that bends an honest implementation; with
 // `none` it is the *mended twin*, which must pass everything.
 //
-//   BOOST_DEFINE_ENUM_CLASS(queue_bug, none, closes_over_the_item)
+//   ASSAY_DEFECTS(queue_bug, none, closes_over_the_item)
 //
 //   const table<looking_queue, queue_bug> all(
 //       "looking_queue", {"close"},  // the twin, and what all of them claim
@@ -22,7 +22,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/describe.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <deque>
@@ -31,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/catalogue/subjects.hpp>
 #include <assay/harness/trial/outcome.hpp>
 
@@ -74,7 +74,7 @@ struct table {
   }
   static void add(const std::string& twin, const std::vector<std::string>& features, const line<Bug>& one,
                   bool escapes) {
-    const std::string name = boost::describe::enum_to_string(one.bug, "?");
+    const std::string name = names_of_defects<Bug>().at(static_cast<std::size_t>(one.bug));
     add(name, features, one.bug);
     entries().push_back(
         {std::string(Implementation::contract_type::name), name, twin, one.what, one.clauses, escapes});

@@ -209,6 +209,9 @@ BAD = {
     "hello_both": lambda host, hello: {
         "hello": hello | {"subjects": [hello["subjects"][0] | {"declines": {"join": "so the manual"}}]}
     },
+    "hello_sticky": lambda host, hello: {
+        "hello": hello | {"subjects": [hello["subjects"][0] | {"features": ["sticky_request"]}]}
+    },
     "hello_twins": lambda host, hello: {"hello": hello | {"subjects": hello["subjects"] * 2}},
     "hello_changes": lambda host, hello: {"hello": hello | {"language": "process %d" % os.getpid()}},
     "hello_exit": exit_3,

@@ -99,7 +99,7 @@ class BadTestees(unittest.TestCase):
     def test_every_bad_testee_is_tried(self):
         source = BAD.read_text()
         names = set(re.findall(r'^    "(\w+)":', source, re.MULTILINE))
-        others = {"always_crash", "hello_changes", "overshoots", "overshoots_unseen"}
+        others = {"always_crash", "hello_changes", "overshoots", "overshoots_unseen", "hello_sticky"}
         self.assertEqual(names, set(WORDS) | set(ADAPTERS) | set(ALWAYS) | set(HELLO) | others)
 
     def expect_error(self, one, words):
@@ -143,6 +143,11 @@ class BadTestees(unittest.TestCase):
                 self.assertEqual(done.returncode, 2)
                 self.assertRegex(done.stderr, re.escape(f"the testee '{bad(name)}' ") + words)
                 self.assertIn("1 passed", done.stdout)  # the others are checked nevertheless
+
+    def test_what_every_contract_has_is_claimed_by_not_being_declined(self):
+        done, report = run("hello_sticky", "--clause", "BQ-1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(report["results"][0]["verdict"], "pass", report["results"][0]["message"])
 
     def test_one_that_changes_is_no_subject_any_more(self):
         done, report = run("hello_changes", "--clause", "BQ-1")

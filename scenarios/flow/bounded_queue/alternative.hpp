@@ -21,7 +21,6 @@
 #include <exception>
 #include <functional>
 #include <iterator>
-#include <list>
 #include <memory>
 #include <string>
 #include <utility>

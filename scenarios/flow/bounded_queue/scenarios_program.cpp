@@ -824,21 +824,21 @@ asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return
 
 struct verb {
   const char* name;
-  const char* feature;  // null: everybody has it
+  const char* feature;  // empty: everybody has it
   asio::awaitable<void> (*act)(run&, const program_step&);
   bool may_share_a_turn = false;  // with a try_push before it, in a settled program
   bool ends_the_round = false;
 };
 const verb verbs[] = {
-    {"push", nullptr, begin_some<call::push>, true},
-    {"pop", nullptr, begin_some<call::pop>, true},
-    {"cancel", nullptr, cancel_some},
-    {"settle", nullptr, ask_to_settle},
+    {"push", "", begin_some<call::push>, true},
+    {"pop", "", begin_some<call::pop>, true},
+    {"cancel", "", cancel_some},
+    {"settle", "", ask_to_settle},
     {"try_push", "try", try_push, true},
     {"try_pop", "try", try_pop, true},
     {"push_for", "timed", begin_some<call::push, true>, true},
     {"pop_for", "timed", begin_some<call::pop, true>, true},
-    {"advance", nullptr, advance},
+    {"advance", "", advance},
     {"hand_back", "hand_back", give_back<&bounded_queue::hand_back>},
     {"done", "join", done},
     {"requeue", "requeue", give_back<&bounded_queue::requeue>},
@@ -846,30 +846,25 @@ const verb verbs[] = {
     {"close", "close", close_it, true, true},
     {"close_now", "close_now", close_it_now, false, true},
     {"join", "join", begin_some<call::join>},
-    {"push_push", nullptr, begin_one<call::push, call::push>},
-    {"push_pop", nullptr, begin_one<call::push, call::pop>},
-    {"pop_push", nullptr, begin_one<call::pop, call::push>},
-    {"pop_pop", nullptr, begin_one<call::pop, call::pop>},
+    {"push_push", "", begin_one<call::push, call::push>},
+    {"push_pop", "", begin_one<call::push, call::pop>},
+    {"pop_push", "", begin_one<call::pop, call::push>},
+    {"pop_pop", "", begin_one<call::pop, call::pop>},
     {"pop_done", "join", begin_one<call::pop, call::done>},
     {"push_join", "join", begin_one<call::push, call::join>},
     {"push_close", "close", begin_one<call::push, call::close>, false, true},
     {"pop_close", "close", begin_one<call::pop, call::close>, false, true},
     {"push_close_now", "close_now", begin_one<call::push, call::close_now>, false, true},
-    {"another_round", nullptr, begin_another_round, false, true},
+    {"another_round", "", begin_another_round, false, true},
 };
 
-grammar make_rules() {
-  // Shapes: capacity 1 to 4, or 0; settled after every step or not.
-  grammar rules{.shapes = 10,
-                .verbs = {},
-                .a_values = 8,
-                .b_values = 4,
-                .steps_max = 30,
-                .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
-  for (const verb& one : verbs) rules.verbs.emplace_back(one.name, one.feature == nullptr ? "" : one.feature);
-  return rules;
-}
-const grammar rules = make_rules();
+// Shapes: capacity 1 to 4, or 0; settled after every step or not.
+const grammar rules = {.shapes = 10,
+                       .verbs = verbs_in(verbs),
+                       .a_values = 8,
+                       .b_values = 4,
+                       .steps_max = 30,
+                       .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
 
 // ---- rounds
 

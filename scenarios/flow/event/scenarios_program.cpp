@@ -461,42 +461,37 @@ asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return
 
 struct verb {
   const char* name;
-  const char* feature;  // null: everybody has it
+  const char* feature;  // empty: everybody has it
   asio::awaitable<void> (*act)(run&, const program_step&);
   bool may_share_a_turn = false;  // with what comes before it, in a settled program
 };
 const verb verbs[] = {
-    {"wait", nullptr, begin_waits<false>},
-    {"set", nullptr, make_here<call::set>, true},
-    {"cancel", nullptr, cancel_some},
-    {"settle", nullptr, ask_to_settle},
+    {"wait", "", begin_waits<false>},
+    {"set", "", make_here<call::set>, true},
+    {"cancel", "", cancel_some},
+    {"settle", "", ask_to_settle},
     {"clear", "clear", make_here<call::clear>, true},
     {"wait_for", "timed", begin_waits<true>},
-    {"advance", nullptr, advance},
+    {"advance", "", advance},
     {"broadcast", "auto_reset", make_here<call::broadcast>, true},
     {"set_from_outside", "thread_set", set_from_outside},
-    {"set_set", nullptr, make_here<call::set, call::set>, true},
+    {"set_set", "", make_here<call::set, call::set>, true},
     {"set_clear", "clear", make_here<call::set, call::clear>, true},
     {"set_broadcast", "auto_reset", make_here<call::set, call::broadcast>, true},
-    {"wait_wait", nullptr, begin_one<call::wait, call::wait>},
-    {"wait_set", nullptr, begin_one<call::wait, call::set>},
-    {"set_wait", nullptr, begin_one<call::set, call::wait>},
+    {"wait_wait", "", begin_one<call::wait, call::wait>},
+    {"wait_set", "", begin_one<call::wait, call::set>},
+    {"set_wait", "", begin_one<call::set, call::wait>},
     {"wait_clear", "clear", begin_one<call::wait, call::clear>},
-    {"another_round", nullptr, begin_another_round},
+    {"another_round", "", begin_another_round},
 };
 
-grammar make_rules() {
-  // Shapes: manual-reset, auto-reset, latch; settled after every step or not.
-  grammar rules{.shapes = 6,
-                .verbs = {},
-                .a_values = 8,
-                .b_values = 4,
-                .steps_max = 30,
-                .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
-  for (const verb& one : verbs) rules.verbs.emplace_back(one.name, one.feature == nullptr ? "" : one.feature);
-  return rules;
-}
-const grammar rules = make_rules();
+// Shapes: manual-reset, auto-reset, latch; settled after every step or not.
+const grammar rules = {.shapes = 6,
+                       .verbs = verbs_in(verbs),
+                       .a_values = 8,
+                       .b_values = 4,
+                       .steps_max = 30,
+                       .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
 
 // ---- rounds
 

@@ -365,20 +365,20 @@ void start_join(run& r, const program_step&) {
 
 struct verb {
   const char* name;
-  const char* feature;  // null: everybody has it
+  const char* feature;  // empty: everybody has it
   void (*act)(run&, const program_step&);
 };
 const verb verbs[] = {
-    {"submit", nullptr, start_submit},
-    {"run", nullptr, start_run},
-    {"cancel", nullptr, cancel_run},
-    {"advance", nullptr, [](run& r, const program_step& step) { r.pause = 5ms * (1 + step.b); }},
-    {"settle", nullptr, [](run& r, const program_step&) { r.settles = true; }},
-    {"cancel_submit", nullptr, cancel_submit},
-    {"submit_twice", nullptr, submit_twice},
-    {"submit_and_run", nullptr, submit_and_run},
-    {"relieve", nullptr, relieve},
-    {"renew", nullptr,
+    {"submit", "", start_submit},
+    {"run", "", start_run},
+    {"cancel", "", cancel_run},
+    {"advance", "", [](run& r, const program_step& step) { r.pause = 5ms * (1 + step.b); }},
+    {"settle", "", [](run& r, const program_step&) { r.settles = true; }},
+    {"cancel_submit", "", cancel_submit},
+    {"submit_twice", "", submit_twice},
+    {"submit_and_run", "", submit_and_run},
+    {"relieve", "", relieve},
+    {"renew", "",
      [](run& r, const program_step& step) {
        r.renews = true;
        r.anew = step.b % 2 == 1;
@@ -386,18 +386,13 @@ const verb verbs[] = {
     {"join", "join", start_join},
 };
 
-grammar make_rules() {
-  // Shapes: room for 1 or 3 items; 1 to 3 attempts; settled after every step or not; nothing fails, or some of it does.
-  grammar rules{.shapes = 24,
-                .verbs = {},
-                .a_values = manners,
-                .b_values = 4,
-                .steps_max = 20,
-                .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
-  for (const verb& one : verbs) rules.verbs.emplace_back(one.name, one.feature == nullptr ? "" : one.feature);
-  return rules;
-}
-const grammar rules = make_rules();
+// Shapes: room for 1 or 3 items; 1 to 3 attempts; settled after every step or not; nothing fails, or some of it does.
+const grammar rules = {.shapes = 24,
+                       .verbs = verbs_in(verbs),
+                       .a_values = manners,
+                       .b_values = 4,
+                       .steps_max = 20,
+                       .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
 
 // ---- what holds when nothing more can happen now
 

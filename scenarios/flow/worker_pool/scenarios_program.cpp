@@ -594,19 +594,19 @@ void start(run& r) {
 
 struct verb {
   const char* name;
-  const char* feature;  // null: everybody has it
+  const char* feature;  // empty: everybody has it
   void (*act)(run&, const program_step&);
 };
 const verb verbs[] = {
-    {"submit", nullptr, submit},
-    {"cancel", nullptr, cancel},
-    {"advance", nullptr, [](run& r, const program_step& step) { r.pause = time_of(step); }},
-    {"settle", nullptr, [](run& r, const program_step&) { r.settles = true; }},
-    {"drain", nullptr, start_drain},
-    {"submit_twice", nullptr, submit_twice},
-    {"submit_and_drain", nullptr, submit_and_drain},
-    {"release", nullptr, release_one},
-    {"renew", nullptr,
+    {"submit", "", submit},
+    {"cancel", "", cancel},
+    {"advance", "", [](run& r, const program_step& step) { r.pause = time_of(step); }},
+    {"settle", "", [](run& r, const program_step&) { r.settles = true; }},
+    {"drain", "", start_drain},
+    {"submit_twice", "", submit_twice},
+    {"submit_and_drain", "", submit_and_drain},
+    {"release", "", release_one},
+    {"renew", "",
      [](run& r, const program_step& step) {
        r.renews = r.closes;
        r.anew = step.b % 2 == 1;
@@ -622,18 +622,13 @@ const verb verbs[] = {
     {"start", "restartable", [](run& r, const program_step&) { start(r); }},
 };
 
-grammar make_rules() {
-  // Shapes: 1 to 3 workers; room for 1 or 3; settled after every step or not; closing, one long round, or not started.
-  grammar rules{.shapes = 36,
-                .verbs = {},
-                .a_values = manners,
-                .b_values = 4,
-                .steps_max = 20,
-                .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
-  for (const verb& one : verbs) rules.verbs.emplace_back(one.name, one.feature == nullptr ? "" : one.feature);
-  return rules;
-}
-const grammar rules = make_rules();
+// Shapes: 1 to 3 workers; room for 1 or 3; settled after every step or not; closing, one long round, or not started.
+const grammar rules = {.shapes = 36,
+                       .verbs = verbs_in(verbs),
+                       .a_values = manners,
+                       .b_values = 4,
+                       .steps_max = 20,
+                       .repeats = {1, 1, 1, 1, 1, 1, 1, 12}};
 
 // ---- what holds when nothing more can happen now
 
