@@ -10,6 +10,7 @@
 #include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/campaign/sources.hpp>
 #include <assay/harness/campaign/story.hpp>
+#include <assay/harness/campaign/swarm.hpp>
 #include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
@@ -118,6 +119,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
 namespace {
 
 constexpr std::uint32_t programs_per_sweep = 25;  // schedules for which one random program is swept
+constexpr std::uint64_t explored_programs = std::uint64_t{1} << 32;  // the number of the first one that is not swept
 
 trial_settings settings_for(const scenario_info& scenario, const campaign_options& options) {
   trial_settings settings{options.where, options.sweep};
@@ -248,9 +250,7 @@ class campaign {
     const allowed_verbs verbs = allowed(rules, chosen_);
     const std::uint32_t swept = (options_.schedules + programs_per_sweep - 1) / programs_per_sweep;
     for (std::uint32_t i = 0; i < swept; ++i) {
-      random_source random(trial_seed(options_.seed, i), {});
-      choice_stream choices(random);
-      program_ = answers_for(draw(choices, rules, verbs), rules, verbs);
+      program_ = draw_answers(rules, verbs, i);
       enter("random program");
       fifo_source first;
       const trial_result seen = run_one(first, true);
@@ -270,6 +270,12 @@ class campaign {
   using deviation = sweep_source::deviation;
   static deviation cancel_at(std::uint32_t point, std::uint32_t kind = 1) {
     return {choice_kind::cancel, point, kind, false};
+  }
+
+  std::vector<std::uint32_t> draw_answers(const grammar& rules, const allowed_verbs& verbs, std::uint64_t number) const {
+    random_source random(trial_seed(options_.seed, number), {});
+    choice_stream choices(random);
+    return answers_for(draw_swarm(choices, rules, verbs), rules, verbs);
   }
 
   // At every point with every kind of request; then a second request at every later point, the next one first: twice in
@@ -371,12 +377,16 @@ class campaign {
   bool explore_orders(std::uint32_t schedules, std::string_view phase, order_model model) {
     enter(phase);
     sources all(options_, shape_, model);
+    const grammar* const rules = scenario_.traits.rules;  // null unless it is a program
+    const allowed_verbs verbs = rules != nullptr ? allowed(*rules, chosen_) : allowed_verbs();
     for (std::uint32_t i = 0; i < schedules && !all.covered(); ++i) {
       // The first of a phase is traced and run a second time from its recorded choices, strictly (VCS-9).
       choice_source& source = all.next();
       strategy_ = all.name();
       settings_.covered = all.covered_by_trial();
+      if (rules != nullptr && all.draws_anew()) program_ = draw_answers(*rules, verbs, explored_programs + i);
       const trial_result seen = run_one(source, i == 0);
+      program_.clear();  // it is among the choices of the trial
       settings_.covered = nullptr;
       all.finish(seen);
       if (model == order_model::any) ++result_.schedules;
@@ -442,7 +452,7 @@ class campaign {
       return;
     }
     if (failing.growth) return report_growth(failing);
-    program_.clear();  // it is among the choices of the trial
+    program_.clear();
     const shrunk least = shrink(failing, options_.shrink_trials_max,
                                 [this](choice_source& source) { return run_one(source); });
     result_.trials += least.trials;

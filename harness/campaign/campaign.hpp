@@ -62,8 +62,8 @@ inline constexpr std::string_view late_phase = "a late loop";
 /// The phase of the trials that do the same calls again and again: see growth_plan.
 inline constexpr std::string_view growth_phase = "many of the same calls";
 /// How often: more than any bound that a contract's programs configure, and ten times as often.
-inline constexpr std::uint32_t growth_few = 16;
-inline constexpr std::uint32_t growth_many = 160;
+inline constexpr std::uint32_t growth_few = 8;
+inline constexpr std::uint32_t growth_many = 80;
 
 /// The phase of a plug check: one such trial, with which nothing is swept either.
 inline constexpr std::string_view plug_phase = "plug check";

@@ -22,6 +22,8 @@ class sources {
   choice_source& next();
   /// What the next trial is to fill (trial_settings::covered); null if nobody wants to know.
   coverage* covered_by_trial() noexcept { return way_ == way::kept ? &seen_ : nullptr; }
+  /// The last source goes on from no earlier trial: what a trial is about may be drawn for it beforehand.
+  bool draws_anew() const noexcept { return !mutated_ && name() != "dfs"; }
   /// To be called when the trial has been run.
   void finish(const trial_result& trial);
   /// No further trial can show anything new.

@@ -153,8 +153,8 @@ campaign_result tried(const subject_base& chosen, tier where = tier::sim) {
 TEST(growth, x_27_what_is_kept_of_every_call_is_told_with_its_figures) {
   const campaign_result seen = tried(with<keeps_a_record_of_every_call>("record"));
   EXPECT_EQ(seen.outcome, verdict::fail);
-  EXPECT_THAT(seen.message, HasSubstr("after 16 rounds of 'call, cancel' the subject holds "));
-  EXPECT_THAT(seen.message, HasSubstr(" blocks, after 160 it holds 16"));
+  EXPECT_THAT(seen.message, HasSubstr("after 8 rounds of 'call, cancel' the subject holds "));
+  EXPECT_THAT(seen.message, HasSubstr(" blocks, after 80 it holds 8"));
   EXPECT_EQ(cited_clause(seen.message), growth_clause);
   EXPECT_EQ(seen.shown_by, growth_phase);
   EXPECT_EQ(seen.outcome_fifo, verdict::fail);
@@ -164,12 +164,12 @@ TEST(growth, x_27_what_is_kept_of_every_cancelled_wait_is_told) {
   const campaign_result seen = tried(with<keeps_who_was_cancelled>("waiters"));
   EXPECT_EQ(seen.outcome, verdict::fail);
   EXPECT_THAT(seen.message,
-              HasSubstr("rounds of 'wait, cancel' the subject holds 17 blocks, after 160 it holds 161"));
+              HasSubstr("rounds of 'wait, cancel' the subject holds 9 blocks, after 80 it holds 81"));
 }
 
 TEST(growth, x_27_the_token_replays_the_longer_trial_and_knows_the_shorter_one) {
   const campaign_result seen = tried(with<keeps_who_was_cancelled>("waiters"));
-  EXPECT_THAT(seen.token, HasSubstr("growth=160-16-17"));
+  EXPECT_THAT(seen.token, HasSubstr("growth=80-8-9"));
   const trial_result again = replay(plan_replay(decode_token(seen.token)), true);
   EXPECT_EQ(again.message, seen.message);
   EXPECT_EQ(again.kind, failure_kind::expectation);

@@ -392,7 +392,9 @@ asio::awaitable<void> begin(run& r, const program_step& step, std::vector<planne
 template <call... Calls>
 asio::awaitable<void> begin_one(run& r, const program_step& step) {
   std::vector<planned> calls;
-  (calls.push_back({.what = Calls}), ...);
+  for (const call what : {Calls...}) {
+    if (what != call::broadcast || r.automatic()) calls.push_back({.what = what});
+  }
   co_await begin(r, step, std::move(calls));
 }
 
@@ -483,6 +485,7 @@ const verb verbs[] = {
     {"set_wait", "", begin_one<call::set, call::wait>},
     {"wait_clear", "clear", begin_one<call::wait, call::clear>},
     {"another_round", "", begin_another_round},
+    {"broadcast_wait", "auto_reset", begin_one<call::broadcast, call::wait>},
 };
 
 // Shapes: manual-reset, auto-reset, latch; settled after every step or not.
