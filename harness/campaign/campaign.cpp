@@ -12,6 +12,8 @@
 #include <assay/harness/campaign/story.hpp>
 #include <assay/harness/campaign/swarm.hpp>
 #include <assay/harness/choice/fnv.hpp>
+#include <assay/harness/trial/environment.hpp>
+#include <assay/harness/trial/late_loop.hpp>
 
 namespace assay {
 
@@ -41,8 +43,6 @@ std::optional<std::string> missing_feature(const subject_base& chosen, const sce
 std::optional<std::string> reason_to_skip(const subject_base& chosen, const scenario_info& scenario,
                                           tier where) {
   if (const auto feature = missing_feature(chosen, scenario)) return "does not claim '" + *feature + "'";
-  if (scenario.traits.is_program() && !chosen.traits().testee.empty())
-    return "is no program for a testee yet: the model follows the turns of this process";
   if (scenario.traits.sim_only && where != tier::sim) return "makes sense on the simulator only";
   return std::nullopt;
 }
@@ -70,6 +70,14 @@ void take_stock(const allocation_counter& allocations, trial_result& result) {
 }  // namespace
 
 namespace {
+
+// A testee has a loop of its own, which cannot be late everywhere.
+void let_be_late(trial& t, const subject_base& chosen) {
+  if (chosen.traits().testee.empty())
+    t.allow_late_loop();
+  else
+    environment::of(t).provide(std::make_shared<late_loop_wanted>());
+}
 
 // While it lives, this subject is the one under test on this thread.
 class under_test {
@@ -99,8 +107,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     trial t(choices, settings, traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
-    // A testee has a loop of its own, which is told of one deadline at a time.
-    if (scenario.traits.may_be_late() && chosen.traits().testee.empty()) t.allow_late_loop();
+    if (scenario.traits.may_be_late()) let_be_late(t, chosen);
     const std::vector<std::string>& muted = settings.muted;
     if (std::find(muted.begin(), muted.end(), scenario.clause) != muted.end()) t.mute_uncited();
     if (chosen.claims(sticky_request)) t.follow_requests();

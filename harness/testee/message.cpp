@@ -260,6 +260,7 @@ hello read_hello(std::string_view line) {
   if (version > 1) {
     said.looks = flag_in(all, "looks");
     said.checkpoint = flag_in(all, "checkpoint");
+    said.late = flag_in(all, "late");
   }
   for (const json::value& one : list_in(all, "subjects")) {
     subject_info subject = read_subject(to_object(one, "subjects"));

@@ -69,6 +69,7 @@ struct hello {
   bool drops = false;
   bool looks = false;       ///< tells at the end of every instant what the queries say that a `make` named
   bool checkpoint = false;  ///< has a caller that goes on after its call, see `then`
+  bool late = false;        ///< can be told of a time at which several of its timers are overdue
   std::vector<subject_info> subjects;
   bool operator==(const hello&) const = default;
 };

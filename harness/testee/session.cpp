@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include <assay/harness/trial/late_loop.hpp>
 #include <assay/harness/trial/trial.hpp>
 
 namespace assay::testee {
@@ -483,6 +484,7 @@ std::shared_ptr<session> session::of(environment& env, const known_testee& host)
   if (auto mine = env.find<session>()) return mine;
   auto made = std::make_shared<session>(env.owner(), host);
   env.provide(made);
+  if (host.said.late && env.find<late_loop_wanted>()) env.owner().allow_late_loop();
   env.owner().at_end([made] { return made->finish(); });
   return made;
 }

@@ -205,6 +205,30 @@ class Versions(unittest.TestCase):
         self.assertIn("; without rendezvous: docs.python.org", text)
 
 
+class LateLoop(unittest.TestCase):
+    """Whether a testee's loop is late is for the testee to say. The queue has deadlines, and so have its callers."""
+
+    def run_it(self, how):
+        command = f"{sys.executable} {HERE / 'late_testee.py'} {how}"
+        done = call("run", "--testee", command, "--kind", "third-party", "--subject", "asyncio.Queue", "--format", "json",
+                    "--schedules", "25", "--clause", "X-3", "--clause", "X-31")
+        return done, json.loads(done.stdout)["results"]
+
+    def test_one_that_does_not_say_so_is_never_told_of_a_time_behind_its_deadline(self):
+        done, results = self.run_it("on_time")
+        self.assertLess(done.returncode, 2, done.stdout + done.stderr)
+        self.assertEqual({one["verdict"] for one in results if one["clause"] == "X-31"}, {"pass"})
+        self.assertNotEqual([one for one in results if one["variant"] == "program"], [])
+
+    def test_one_that_says_so_is_told_also_in_random_programs(self):
+        done, results = self.run_it("late")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        for one in results:
+            if one["clause"] == "X-31" or one["variant"] == "program":
+                self.assertEqual(one["verdict"], "error")
+                self.assertRegex(one["message"], r"says: it is \d+, and what was due at \d+ has not happened")
+
+
 class Naming(unittest.TestCase):
     def test_an_unknown_name_is_misuse_and_names_the_nearest(self):
         done = call("run", "--testees", str(TREE / "testees" / "testees.json"), "--testee", "asynico")

@@ -92,9 +92,10 @@ struct promises {
         cancelled_outcome(make.claims("cancelled_outcome")),
         always_aggregate(make.claims("always_aggregate")),
         ordered_failures(make.claims("ordered_failures")),
-        fatal_class(make.claims("fatal_class")) {}
+        fatal_class(make.claims("fatal_class")),
+        sticky_request(make.claims(assay::sticky_request)) {}
   bool cleanup, nested_spawn, late_refusal, own_cancellation, cancelled_outcome, always_aggregate,
-      ordered_failures, fatal_class;
+      ordered_failures, fatal_class, sticky_request;
 };
 
 struct life {
@@ -126,6 +127,10 @@ struct round_of {
   std::deque<life> children = {};
   task_group* group = nullptr;  // while it is there
   std::optional<operation<void>> run = {};
+  const life* body = nullptr;         // one of the children
+  bool body_had_ended = false;        // when everything had settled last
+  std::uint32_t requests_before = 0;  // as many had come by then
+  bool heard = false;                 // a request from outside has reached the group
   bool closed = false;
   bool stopping = false;  // it was asked to stop, or a child has failed, and everything has settled since
   bool asked_in_time = false;  // it was asked to stop, and was not through when everything had settled
@@ -144,9 +149,20 @@ struct round_of {
     return any([](const life& one) { return one.gave_up; });
   }
   bool is_asked_from_outside() const { return run && run->state()->cancels() > 0; }
+  // Where a request is made once (no `sticky_request`), a body that runs in the caller's own task has it to itself: the group
+  // hears of it only if the body ends by it.
+  void note_requests() {
+    const std::uint32_t requests = run->state()->cancels();
+    const bool is_new = requests > std::exchange(requests_before, requests);
+    const bool for_group = body == nullptr || body_had_ended || claims.sticky_request;
+    if ((is_new && for_group) || (requests > 0 && body != nullptr && body->stopped)) heard = true;
+    body_had_ended = body != nullptr && body->ended;
+  }
   // Whether there is a reason to ask everybody to stop.
-  bool must_stop() const { return is_asked_from_outside() || (has_failed() && !collect); }
-  bool may_stop() const { return must_stop() || (has_given_up() && !claims.own_cancellation); }
+  bool must_stop() const { return heard || (has_failed() && !collect); }
+  bool may_stop() const {
+    return must_stop() || is_asked_from_outside() || (has_given_up() && !claims.own_cancellation);
+  }
 };
 using round_ptr = std::shared_ptr<round_of>;
 
@@ -321,10 +337,11 @@ void check_requests(trial& t, const round_of& all) {
 
 // When nothing more can happen at this instant.
 void check_settled(trial& t, round_of& all) {
+  all.note_requests();
   check_requests(t, all);
   const bool pending = all.run->pending();
   const bool has_failed = all.has_failed() && !all.collect;
-  const bool was_asked = all.is_asked_from_outside() && pending;
+  const bool was_asked = all.heard && pending;
   const bool may_stop = all.may_stop();
   std::string_view alive;
   for (const life& one : all.children) {
@@ -344,7 +361,7 @@ void check_settled(trial& t, round_of& all) {
                                          : "TG-1: the group ends as soon as all its children have ended";
     t.expect(!alive.empty(), message);
     all.stopping = all.must_stop();
-    all.asked_in_time = all.is_asked_from_outside();
+    all.asked_in_time = all.heard;
   } else if (all.claims.cleanup) {
     t.expect(alive.empty(), "TG-1: the group ends after its children", alive);
   }
@@ -501,10 +518,15 @@ asio::awaitable<bool> do_round(program_run& p, std::vector<program_step> steps, 
   for (const program_step& step : steps) {
     if (!is_first_child(step)) continue;
     task_group::child next = first_child(p.t, all, step);
-    if (has_body && !body)
-      body = std::move(next.run);
-    else
+    if (!has_body || body) {
       children.push_back(std::move(next));
+      continue;
+    }
+    // A cancellation that leaves the body is the caller's own where the body is the caller's own code: TG-6 is about children.
+    life& of_body = all->children.back();
+    if (of_body.how == temper::gives_up) of_body.how = temper::ends;
+    all->body = &of_body;
+    body = std::move(next.run);
   }
   auto work =
       body ? group->run_with_body(std::move(children), std::move(body)) : group->run(std::move(children));
@@ -522,7 +544,8 @@ asio::awaitable<bool> do_round(program_run& p, std::vector<program_step> steps, 
 
 ASSAY_PROGRAM(task_group, "X-15", rules,
               .asks = {"cleanup", "nested_spawn", "late_refusal", "own_cancellation", "cancelled_outcome",
-                       "always_aggregate", "ordered_failures", "fatal_class", "collect", "body_failure"},
+                       "always_aggregate", "ordered_failures", "fatal_class", "collect", "body_failure",
+                       "sticky_request"},
               .must_see = {"keeps_only_the_first_failure", "abandons_children_when_cancelled",
                            "drops_failures_while_stopping", "forgets_children_that_came_later",
                            "lists_children_after_their_first_turn"}) {

@@ -19,6 +19,15 @@ const clock = FakeTimers.install({ now: epoch_ms, toNotFake: ['nextTick', 'queue
 // clock makes of one that is set during a tick. But what a program does without waiting happens at one instant.)
 Object.defineProperty(clock, 'duringTick', { get: () => false, set() {} });
 
+// The time of a late loop stays what it is when a timer fires that was due before.
+let now_ms = epoch_ms;
+Object.defineProperty(clock, 'now', {
+  get: () => now_ms,
+  set(ms) {
+    now_ms = Math.max(now_ms, ms);
+  },
+});
+
 // Timers by their ids, to ask whether they are unref'd.
 const handles = new Map();
 const tracked =
@@ -45,6 +54,8 @@ syncBuiltinESMExports();
 
 // Throws away every timer, and sets the clock to 0.
 export function reset() {
+  now_ms = epoch_ms;
+  pass = null;
   clock.reset();
   handles.clear();
 }
@@ -53,8 +64,6 @@ export function reset() {
 export function setNow(ns) {
   const now = epoch_ms + Math.floor(ns / ns_per_ms);
   if (now < clock.now) return `the clock cannot go back to ${ns} ns`;
-  const first = earliest();
-  if (first !== null && first.callAt < now) return `the timer that was due at ${nsOf(first.callAt)} ns was passed over`;
   clock.now = now;
   return null;
 }
@@ -62,9 +71,60 @@ export function setNow(ns) {
 // Fires the first timer or immediate that is due, as one task of the event loop. False if there is none.
 export function fireNext() {
   const first = earliest();
-  if (first === null || first.callAt > clock.now) return false;
-  clock.next();
+  if (first === null || first.callAt > clock.now) {
+    pass = null;
+    return false;
+  }
+  const late = first.callAt < clock.now || pass !== null ? nextOfLateLoop() : null;
+  if (late === null) clock.next();
+  else fire(late);
   return true;
+}
+
+// One pass of a late loop over the timers that are due: those that were set before it (up to this id), and the length of
+// the list whose turn it is.
+let pass = null;
+
+// What Node does when several timers are due by now (lib/internal/timers.js): immediates that are there already come
+// first. Then all that is due, list by list, and a list has the timers of one length: so one may come before another
+// that was due earlier. What is set meanwhile comes after all of them.
+function nextOfLateLoop() {
+  const due = [...clock.timers.values()].filter((timer) => timer.callAt <= clock.now);
+  const isImmediate = (timer) => timer.type === 'Immediate';
+  if (pass === null) {
+    const immediate = due.filter(isImmediate).sort((a, b) => a.id - b.id)[0];
+    if (immediate !== undefined) return immediate;
+    pass = { last: Math.max(...due.map((timer) => timer.id)), length: null };
+  }
+  const left = due.filter((timer) => !isImmediate(timer) && timer.id <= pass.last && timer.fired !== pass);
+  const inOrder = (timers) => timers.sort((a, b) => a.callAt - b.callAt || a.id - b.id)[0];
+  const next = inOrder(left.filter((timer) => lengthOf(timer) === pass.length)) ?? inOrder(left);
+  if (next === undefined) {
+    pass = null;
+    return null;
+  }
+  pass.length = lengthOf(next);
+  next.fired = pass; // an interval that is set again is not due again in this pass
+  return next;
+}
+
+const lengthOf = (timer) => timer.interval ?? timer.delay;
+
+// Fires this timer, which need not be the first. An interval goes on from now, as Node has it.
+function fire(timer) {
+  moveTo(timer, 0); // before all others; time stays what it is
+  try {
+    clock.next();
+  } finally {
+    const again = timer.type === 'Interval' && clock.timers.get(timer.id) === timer;
+    if (again && timer.callAt === timer.interval) moveTo(timer, clock.now + timer.interval);
+  }
+}
+
+function moveTo(timer, ms) {
+  clock.timerHeap.remove(timer);
+  timer.callAt = ms;
+  clock.timerHeap.push(timer);
 }
 
 export function deadline() {

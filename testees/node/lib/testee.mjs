@@ -100,6 +100,7 @@ function hello(asked) {
       seeded: about.seeded,
       looks: true,
       checkpoint: false, // an operation that was aborted is a promise that is settled: nobody is there who goes on
+      late: true,
       subjects: about.subjects.map(({ name, contract, features = [], cites, declines, retains }) => ({
         name, contract, features, cites, declines, retains,
       })),

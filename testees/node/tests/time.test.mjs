@@ -94,15 +94,40 @@ test('within a task Node keeps its order: ticks, then microtasks, then the next 
   await testee.close();
 });
 
-test('a time that goes back, or passes a timer over, is a mistake', async () => {
-  const back = await odd();
-  await back.testee.run(ms(5));
-  assert.match((await back.testee.run(ms(4))).error, /the clock cannot go back/);
-  await back.testee.close();
-  const over = await odd();
-  await over.testee.run(0, over.testee.call(over.on, 'sleep', { ms: 5 }));
-  assert.match((await over.testee.run(ms(7))).error, /the timer that was due at 5000000 ns was passed over/);
-  await over.testee.close();
+test('a time that goes back is a mistake', async () => {
+  const { testee, on } = await odd();
+  await testee.run(ms(5));
+  assert.match((await testee.run(ms(4))).error, /the clock cannot go back/);
+  await testee.close();
+});
+
+test('a late loop fires all that is due, list by list as Node does, at the time that it is by then', async () => {
+  const { testee, on } = await odd();
+  const first = testee.call(on, 'late', { name: 'first', ms: 10 });
+  const other = testee.call(on, 'late', { name: 'of another length', ms: 12 });
+  const same = testee.call(on, 'late', { name: 'of the same length', ms: 10 });
+  await testee.run(0, first, other);
+  await testee.run(ms(4), same);
+  const { events, deadline } = await testee.run(ms(20));
+  const fired = (id, name) => ({ done: id, outcome: { kind: 'value', value: `${name} at 20` } });
+  const timers = [fired(first.call, 'first'), fired(same.call, 'of the same length'), fired(other.call, 'of another length')];
+  assert.deepEqual(events.filter((event) => 'done' in event), timers);
+  assert.deepEqual(events.filter((event) => 'tell' in event).map((event) => event.args.name), [
+    'first', 'of the same length', 'of another length',
+  ]);
+  assert.ok(events.findIndex((event) => 'tell' in event) === timers.length, 'immediates come when all timers have fired');
+  assert.equal(deadline, null);
+  await testee.close();
+});
+
+test('an interval that a late loop has missed fires once, and goes on from then', async () => {
+  const { testee, on } = await odd();
+  await testee.run(0, testee.call(on, 'every', { ms: 10, times: 2 }));
+  const { events, deadline } = await testee.run(ms(35));
+  assert.deepEqual(events, []);
+  assert.equal(deadline, ms(45));
+  assert.deepEqual((await testee.run(ms(45))).events, [value(2, [35, 45])]);
+  await testee.close();
 });
 
 test('commands at an instant come before timers that are due then', async () => {

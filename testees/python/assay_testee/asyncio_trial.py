@@ -103,6 +103,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 class AsyncioTrial(host.Trial):
     cancelled = (asyncio.CancelledError, outcomes.Cancelled)
+    late = True  # `_run_once` is asyncio's own: it takes all timers that are due into one iteration, in order of deadlines
 
     def __init__(self, seed):
         super().__init__(seed)

@@ -91,9 +91,11 @@ class Trial:
     cancel(call_id): asks it to stop
     now_set(ns), deadline(), left(), close()
     checkpoint(): one step of a caller that a cancellation can interrupt; a runtime that has none says None instead
+    late: whether `run` does what the runtime's own loop does when it is late, and finds several timers due
     """
 
     checkpoint = None
+    late = False
 
     cancelled = ()  # the runtime's own exceptions for that
 
@@ -273,6 +275,7 @@ class Host:
             "seeded": seeded,
             "looks": True,
             "checkpoint": trial_type.checkpoint is not None,
+            "late": trial_type.late,
             "subjects": [about for about, _ in _subjects],
         }
         self.trial = None

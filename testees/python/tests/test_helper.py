@@ -124,6 +124,7 @@ class Calls(EveryRuntime):
             self.assertEqual(hello["protocol"], 1)  # the harness of the test says nothing of a newer one
             self.assertTrue(hello["looks"])
             self.assertTrue(hello["checkpoint"])
+            self.assertTrue(hello["late"])
             self.assertEqual(hello["seeded"], self.runtime == "trio")
             self.assertEqual(
                 hello["subjects"], [{"name": "odd", "contract": "bounded_queue", "features": ["Größe"], "cites": "–"}]
@@ -354,6 +355,19 @@ class Callbacks(EveryRuntime):
 
 
 class Time(EveryRuntime):
+    def test_a_late_loop_fires_all_that_is_due_as_the_runtime_does(self):
+        for testee in self.each():
+            for milliseconds in (10, 30, 20, 80):
+                testee.call("sleep", seconds=milliseconds / 1000)
+            ended = [event["done"] for event in testee.call("at_once", now=50 * MS)]
+            if self.runtime == "trio":  # what is ready by then runs in any order
+                self.assertEqual(sorted(ended), [2, 3, 4, 6])
+            else:
+                self.assertEqual(ended, [6, 2, 4, 3])
+            self.assertEqual(testee.deadline, 80 * MS)
+            self.assertEqual(testee.instant(now=90 * MS), [done(5, kind="value")])
+            self.assertEqual(testee.end(), [])
+
     def test_a_timer_is_the_deadline_and_fires_at_it(self):
         for testee in self.each():
             self.assertEqual(testee.call("sleep", seconds=0.005), [])

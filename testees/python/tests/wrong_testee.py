@@ -14,7 +14,9 @@ from assay_testee.asyncio_trial import AsyncioTrial
 
 # By subject: the scenarios that must fail. Others may.
 CAUGHT_BY = {
-    "queue_drops_on_a_tie": ["BQ-8", "BQ-8/cancelled", "X-3/deadline"],
+    "queue_drops_on_a_tie": ["BQ-8", "BQ-8/cancelled", "X-3/deadline", "X-31/pop"],
+    "queue": [],  # none may
+    "queue_wears_out": ["X-3/program"],
     "queue_overshoots": ["BQ-1"],
     "group_leaves_tasks": ["TG-1/after a failure", "TG-2", "TG-3/at one instant", "TG-9", "X-15"],
     "lifespan_stops_in_order": ["LIF-1", "LIF-1/faulted", "LIF-1/swept"],
@@ -93,6 +95,76 @@ class QueueOvershoots:
     def _has_changed(self):
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+@subject("queue", contract="bounded_queue")
+class Queue:
+    """A queue as asyncio's, whose waiters that were cancelled stay where they are until there are too many."""
+
+    GONE_MAX = 4
+
+    def __init__(self, env, config):
+        self.room = config["capacity"]
+        self.items = collections.deque()
+        self.pushers = Waiters(self.GONE_MAX, self.clean)
+        self.poppers = Waiters(self.GONE_MAX, self.clean)
+
+    async def push(self, item):
+        await self.pushers.wait_until(lambda: len(self.items) < self.room)
+        self.items.append(item)
+        self.poppers.wake_one()
+
+    async def pop(self):
+        await self.poppers.wait_until(lambda: self.items)
+        item = self.items.popleft()
+        self.pushers.wake_one()
+        return item
+
+    def size(self):
+        return len(self.items)
+
+    @staticmethod
+    def clean(waiters):
+        return collections.deque(one for one in waiters if not one.done())
+
+
+class Waiters:
+    def __init__(self, gone_max, clean):
+        self.all = collections.deque()
+        self.gone = 0
+        self.gone_max = gone_max
+        self.clean = clean
+
+    async def wait_until(self, ready):
+        while not ready():
+            waiter = asyncio.get_running_loop().create_future()
+            self.all.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if ready() and not waiter.cancelled():
+                    self.wake_one()
+                self.gone += 1
+                if self.gone > self.gone_max:
+                    self.gone = 0
+                    self.all = self.clean(self.all)
+                raise
+
+    def wake_one(self):
+        while self.all:
+            waiter = self.all.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
+@subject("queue_wears_out", contract="bounded_queue")
+class QueueWearsOut(Queue):
+    """Many are cancelled before it shows, so that only the random programs see it."""
+
+    @staticmethod
+    def clean(waiters):
+        return collections.deque()  # the mistake: some of them wait
 
 
 @subject("group_leaves_tasks", contract="task_group", features=["cleanup"])

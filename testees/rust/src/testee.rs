@@ -136,6 +136,8 @@ impl Testee {
             "looks": true,
             // A dropped future is gone: nobody is there who goes on.
             "checkpoint": false,
+            // Tokio's own driver fires all that is due, in order of deadlines, when it comes to look.
+            "late": true,
             "subjects": subjects,
         }}))
     }

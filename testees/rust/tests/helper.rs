@@ -113,6 +113,19 @@ fn commands_come_before_what_is_due() {
     );
 }
 
+/// As tokio's driver has it when it was kept from looking: all that is due fires, in order of deadlines.
+#[test]
+fn a_late_loop_fires_all_that_is_due() {
+    expect(
+        r#"
+    > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"sleep","args":{"for":9000000}},{"call":3,"on":1,"method":"time_out","args":{"for":5000000}},{"call":4,"on":1,"method":"sleep","args":{"for":30000000}},{"call":5,"on":1,"method":"sleep","args":{"for":7000000}}]}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":5000000}}
+    > {"instant":{"trial":1,"number":3,"now":20000000,"run":true,"commands":[{"call":6,"on":1,"method":"now","args":{}}]}}
+    < {"instant":{"trial":1,"number":3,"events":[{"done":6,"outcome":{"kind":"value","value":20000000}},{"done":3,"outcome":{"kind":"timed_out"}},{"done":5,"outcome":{"kind":"value","value":null}},{"done":2,"outcome":{"kind":"value","value":null}}],"deadline":30000000}}
+"#,
+    );
+}
+
 #[test]
 fn a_timer_that_is_due_can_be_cancelled_before_it_fires() {
     expect(

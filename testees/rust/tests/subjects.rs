@@ -73,6 +73,7 @@ fn hello_speaks_the_newest_version_that_both_know() {
         assert_eq!(answer["hello"]["protocol"], spoken);
         assert_eq!(answer["hello"]["looks"], true);
         assert_eq!(answer["hello"]["checkpoint"], false);
+        assert_eq!(answer["hello"]["late"], true);
     }
 }
 
