@@ -275,6 +275,23 @@ hello read_hello(std::string_view line) {
 
 void read_begun(std::string_view line, std::int64_t trial) { require_trial(read_line(line, "begun"), trial); }
 
+namespace {
+
+std::vector<std::chrono::nanoseconds> read_later(const json::array& all,
+                                                 std::optional<std::chrono::nanoseconds> before) {
+  std::vector<std::chrono::nanoseconds> times;
+  for (const json::value& one : all) {
+    const std::chrono::nanoseconds due(to_number(one, "later"));
+    if (!before || due <= *before)
+      complain("has deadlines in 'later' that are not each behind the one before");
+    before = due;
+    times.push_back(due);
+  }
+  return times;
+}
+
+}  // namespace
+
 answer read_answer(std::string_view line, std::int64_t trial, std::int64_t number) {
   const json::object all = read_line(line, "instant");
   require_trial(all, trial);
@@ -287,6 +304,7 @@ answer read_answer(std::string_view line, std::int64_t trial, std::int64_t numbe
   for (const json::value& one : list_in(all, "events")) said.events.push_back(read_event(one));
   const json::value& deadline = member_in(all, "deadline");
   if (!deadline.is_null()) said.deadline = std::chrono::nanoseconds(to_number(deadline, "deadline"));
+  if (all.contains("later")) said.later = read_later(list_in(all, "later"), said.deadline);
   if (const json::value* const looked_at = all.if_contains("looked_at"))
     said.looked_at = read_looked_at(*looked_at);
   return said;

@@ -102,6 +102,7 @@ struct event {
 struct answer {
   std::vector<event> events;
   std::optional<std::chrono::nanoseconds> deadline;
+  std::vector<std::chrono::nanoseconds> later;            ///< of further timers, in order
   std::map<std::int64_t, boost::json::object> looked_at;  ///< by object: what its queries say now
 };
 

@@ -15,6 +15,7 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 
 constexpr std::uint32_t seeds = 16;
+constexpr std::size_t later_max = 3;  // further deadlines that a late loop may be behind
 
 std::string text_of(json::object message, std::string_view name) {
   json::object line;
@@ -242,6 +243,7 @@ std::vector<event> session::exchange(json::array commands, bool run) {
                            " ns has been run");
     }
     arm(said.deadline);
+    arm_later(said.later);
     return std::move(said.events);
   } catch (const protocol_error& why) {
     broke(why);
@@ -365,6 +367,25 @@ void session::arm(std::optional<std::chrono::nanoseconds> deadline) {
       }));
 }
 
+void session::let_be_late() {
+  owner_.allow_late_loop();
+  for (std::size_t i = 0; i < later_max; ++i) later_.emplace_back(executor_);
+}
+
+void session::arm_later(const std::vector<std::chrono::nanoseconds>& later) {
+  for (std::size_t i = 0; i < later_.size(); ++i) {
+    asio::steady_timer& timer = later_[i];
+    const auto due = i < later.size() ? detail::saturated_sum(virtual_time::epoch, later[i])
+                                      : std::chrono::nanoseconds::max();
+    const asio::steady_timer::time_point at(due);
+    if (timer.expiry() == at) continue;
+    timer.expires_at(at);
+    if (due == std::chrono::nanoseconds::max()) continue;
+    timer.async_wait(
+        asio::bind_executor(executor_, [self = shared_from_this()](boost::system::error_code) {}));
+  }
+}
+
 // ---- what a testee answers
 
 // What is done for one event may make an immediate call, whose own events come behind those that are here already.
@@ -484,7 +505,7 @@ std::shared_ptr<session> session::of(environment& env, const known_testee& host)
   if (auto mine = env.find<session>()) return mine;
   auto made = std::make_shared<session>(env.owner(), host);
   env.provide(made);
-  if (host.said.late && env.find<late_loop_wanted>()) env.owner().allow_late_loop();
+  if (host.said.late && env.find<late_loop_wanted>()) made->let_be_late();
   env.owner().at_end([made] { return made->finish(); });
   return made;
 }

@@ -99,6 +99,8 @@ class session : public std::enable_shared_from_this<session> {
   const boost::json::object* news_of(std::int64_t object) const;
   void seen(std::int64_t object);
   const hello& said() const noexcept { return host_.said; }
+  /// The loop may be late.
+  void let_be_late();
 
   /// The testee has broken, as this says: the trial ends. Throws scenario_stopped.
   [[noreturn]] void broke(const protocol_error& why);
@@ -132,6 +134,7 @@ class session : public std::enable_shared_from_this<session> {
   static boost::json::array take_replies(boost::json::array& commands);
   void set_turns(boost::json::array& commands);
   void arm(std::optional<std::chrono::nanoseconds> deadline);
+  void arm_later(const std::vector<std::chrono::nanoseconds>& later);
   void apply_all();
   void apply(event one);
   void start_callback(event one);
@@ -147,6 +150,8 @@ class session : public std::enable_shared_from_this<session> {
   boost::asio::any_io_executor executor_;
   boost::asio::steady_timer timer_;
   std::optional<std::chrono::nanoseconds> deadline_;  // the timer is set for
+  std::deque<boost::asio::steady_timer>
+      later_;  // nothing happens at them: a late loop may be as late as that
   std::int64_t trial_ = 0;
   std::int64_t number_ = 0;  // of the last instant
   std::int64_t next_id_ = 0;

@@ -220,11 +220,11 @@ class LateLoop(unittest.TestCase):
         self.assertEqual({one["verdict"] for one in results if one["clause"] == "X-31"}, {"pass"})
         self.assertNotEqual([one for one in results if one["variant"] == "program"], [])
 
-    def test_one_that_says_so_is_told_also_in_random_programs(self):
+    def test_one_that_says_so_is_told(self):
         done, results = self.run_it("late")
         self.assertEqual(done.returncode, 2, done.stderr)
         for one in results:
-            if one["clause"] == "X-31" or one["variant"] == "program":
+            if one["clause"] == "X-31":
                 self.assertEqual(one["verdict"], "error")
                 self.assertRegex(one["message"], r"says: it is \d+, and what was due at \d+ has not happened")
 

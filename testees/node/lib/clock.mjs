@@ -132,6 +132,12 @@ export function deadline() {
   return first === null ? null : nsOf(first.callAt);
 }
 
+// The next times for which timers are set behind the deadline; undefined if none are.
+export function later() {
+  const times = new Set([...(clock.timers?.values() ?? [])].map((timer) => nsOf(timer.callAt)));
+  return times.size < 2 ? undefined : [...times].sort((a, b) => a - b).slice(1, 4);
+}
+
 // What is still set. Not the unref'd ones: they keep no program alive.
 export function left() {
   const timers = [...(clock.timers?.values() ?? [])].sort((a, b) => a.id - b.id);

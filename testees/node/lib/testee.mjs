@@ -135,6 +135,7 @@ function instant({ trial: number, number: which, now, run, commands = [] }) {
       number: which,
       events: running.takeEvents(),
       deadline: clock.deadline(),
+      later: clock.later(),
       looked_at: running.lookedAt(),
     },
   });

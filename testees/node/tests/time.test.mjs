@@ -21,7 +21,9 @@ test('the deadline is that of the earliest timer', async () => {
   const { testee, on } = await odd();
   const late = testee.call(on, 'sleep', { ms: 30 });
   const early = testee.call(on, 'sleep', { ms: 10 });
-  assert.equal((await testee.run(0, late, early)).deadline, ms(10));
+  const said = await testee.run(0, late, early);
+  assert.equal(said.deadline, ms(10));
+  assert.deepEqual(said.later, [ms(30)]);
   assert.deepEqual(await testee.run(ms(10)), {
     trial: 1,
     number: 3,

@@ -59,10 +59,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock_resolution = 0.5 / _NS  # what is due within half a nanosecond is due
         self._thread_id = threading.get_ident()  # it counts as running all the time
         self.now_ns = 0
+        self._seconds = 0.0
         self.set_task_factory(lambda loop, coroutine, **kwargs: _Task(coroutine, loop=loop, **kwargs))
 
     def time(self):
-        return self.now_ns / _NS
+        return self._seconds
+
+    def time_set(self, now_ns):
+        self.now_ns = now_ns
+        self._seconds = max(self._seconds, now_ns / _NS)
 
     def create_future(self):
         return _Future(loop=self)
@@ -93,8 +98,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return None
         return min(max(round(when * _NS), self.now_ns + 1), _LATEST)
 
+    def later_ns(self, deadline_ns):
+        set_for = {timer.when() for timer in self._scheduled if not timer.cancelled()}
+        whens = {min(round(when * _NS), _LATEST) for when in set_for if not math.isinf(when)}
+        return sorted(when for when in whens if when > deadline_ns)[:3]
+
     def turn(self):
         """One iteration: what is ready, and the timers that are due."""
+        # 0.025 + 0.005 is more than 0.03: who looks at the clock when his timer fires must find that it is time.
+        due = self._earliest()
+        if self._seconds < due < self._seconds + self._clock_resolution:
+            self._seconds = due
         try:
             self._run_once()
         except (SystemExit, KeyboardInterrupt):
@@ -119,7 +133,7 @@ class AsyncioTrial(host.Trial):
     # ---- instants
 
     def now_set(self, now_ns):
-        self.loop.now_ns = now_ns
+        self.loop.time_set(now_ns)
 
     def run(self, commands):
         waiting = collections.deque(sorted(commands, key=lambda command: command.get("after", 0)))
@@ -142,6 +156,9 @@ class AsyncioTrial(host.Trial):
 
     def deadline(self):
         return self.loop.deadline_ns()
+
+    def later(self, deadline):
+        return self.loop.later_ns(deadline)
 
     # ---- calls
 

@@ -91,7 +91,8 @@ class Trial:
     cancel(call_id): asks it to stop
     now_set(ns), deadline(), left(), close()
     checkpoint(): one step of a caller that a cancellation can interrupt; a runtime that has none says None instead
-    late: whether `run` does what the runtime's own loop does when it is late, and finds several timers due
+    late: whether `run` does what the runtime's own loop does when it is late, and finds several timers due; then also
+    later(deadline): the next three times for which timers are set behind the deadline, in order
     """
 
     checkpoint = None
@@ -367,6 +368,8 @@ class Host:
             "events": self.trial.events,
             "deadline": deadline,
         }
+        if self.trial.late and deadline is not None and (later := self.trial.later(deadline)):
+            answer["later"] = later
         if self.trial.looks:
             answer["looked_at"] = self.trial.looked_at()
         return {"instant": answer}

@@ -76,6 +76,12 @@ class TrioTrial(host.Trial):
         seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
         return None if math.isinf(seconds) else min(round((self.clock.seconds + seconds) * _NS), _LATEST)
 
+    def later(self, deadline):
+        timers = trio._core._run.GLOBAL_RUN_CONTEXT.runner.deadlines._heap
+        set_for = {seconds for seconds, _, scope in timers if seconds == scope._registered_deadline}
+        whens = {min(round(seconds * _NS), _LATEST) for seconds in set_for if not math.isinf(seconds)}
+        return sorted(when for when in whens if when > deadline)[:3]
+
     # ---- calls
 
     async def checkpoint(self):

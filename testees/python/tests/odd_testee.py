@@ -86,6 +86,19 @@ class Odd:
     async def sleep(self, seconds):
         await runtime.sleep(seconds)
 
+    async def moves_on(self, seconds):
+        if RUNTIME == "asyncio":
+            try:
+                async with runtime.timeout(seconds):
+                    await runtime.sleep(float("inf"))
+            except TimeoutError:
+                return
+        library = runtime
+        if RUNTIME == "anyio":
+            import anyio as library
+        with library.move_on_after(seconds):
+            await library.sleep_forever()
+
     async def sleep_later(self, seconds):
         for _ in range(3):
             await runtime.sleep(0)

@@ -74,6 +74,7 @@ class Testee:
         if "error" in answer:
             return answer
         self.deadline = answer["instant"]["deadline"]
+        self.later = answer["instant"].get("later")
         self.looked_at = answer["instant"].get("looked_at")
         return answer["instant"]["events"]
 
@@ -359,14 +360,17 @@ class Time(EveryRuntime):
         for testee in self.each():
             for milliseconds in (10, 30, 20, 80):
                 testee.call("sleep", seconds=milliseconds / 1000)
+            testee.call("wait")
+            self.assertEqual(testee.deadline, 10 * MS)
+            self.assertEqual(testee.later, [20 * MS, 30 * MS, 80 * MS])
             ended = [event["done"] for event in testee.call("at_once", now=50 * MS)]
             if self.runtime == "trio":  # what is ready by then runs in any order
-                self.assertEqual(sorted(ended), [2, 3, 4, 6])
+                self.assertEqual(sorted(ended), [2, 3, 4, 7])
             else:
-                self.assertEqual(ended, [6, 2, 4, 3])
+                self.assertEqual(ended, [7, 2, 4, 3])
             self.assertEqual(testee.deadline, 80 * MS)
+            self.assertIsNone(testee.later)
             self.assertEqual(testee.instant(now=90 * MS), [done(5, kind="value")])
-            self.assertEqual(testee.end(), [])
 
     def test_a_timer_is_the_deadline_and_fires_at_it(self):
         for testee in self.each():
@@ -385,6 +389,14 @@ class Time(EveryRuntime):
                 due = testee.now + tenths * 100 * MS
                 self.assertEqual(testee.deadline, due)
                 self.assertEqual(testee.instant(now=due), [done(testee.id, kind="value")])
+
+    def test_who_looks_at_the_clock_when_his_timer_fires_finds_that_it_is_time(self):
+        # 0.025 + 0.005 is more than 0.03 in binary, and anyio on asyncio compares.
+        for testee in self.each():
+            for start in range(0, 100, 5):
+                testee.instant(now=start * MS)
+                self.assertEqual(testee.call("moves_on", seconds=0.005), [])
+                self.assertEqual(testee.instant(now=(start + 5) * MS), [done(testee.id, kind="value")])
 
     def test_what_never_fires_is_no_deadline_and_what_is_far_away_is_early(self):
         for testee in self.each():

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -66,6 +66,12 @@ impl Ledger {
 
     pub(crate) fn earliest_timer(&self) -> Option<u64> {
         self.books().timers.values().min().copied()
+    }
+
+    /// The next times for which timers are set behind the earliest.
+    pub(crate) fn later_timers(&self) -> Vec<u64> {
+        let times: BTreeSet<u64> = self.books().timers.values().copied().collect();
+        times.into_iter().skip(1).take(3).collect()
     }
 
     /// The tasks and timers that there still are.

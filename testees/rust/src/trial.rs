@@ -153,6 +153,10 @@ impl Trial {
             }
             _ => {
                 let mut answer = json!({"events": self.ledger.take_events(), "deadline": deadline});
+                let later = self.ledger.later_timers();
+                if !later.is_empty() {
+                    answer["later"] = json!(later);
+                }
                 if !self.looks.is_empty() {
                     answer["looked_at"] = looked_at;
                 }

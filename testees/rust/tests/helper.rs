@@ -50,7 +50,7 @@ fn the_deadline_is_the_earliest_and_what_ended_has_none() {
     expect(
         r#"
     > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"sleep","args":{"for":9000000}},{"call":3,"on":1,"method":"time_out","args":{"for":7000000}}]}}
-    < {"instant":{"trial":1,"number":2,"events":[],"deadline":7000000}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":7000000,"later":[9000000]}}
     > {"instant":{"trial":1,"number":3,"now":7000000,"run":true,"commands":[]}}
     < {"instant":{"trial":1,"number":3,"events":[{"done":3,"outcome":{"kind":"timed_out"}}],"deadline":9000000}}
     > {"instant":{"trial":1,"number":4,"now":8000000,"run":false,"commands":[{"cancel":2}]}}
@@ -119,7 +119,7 @@ fn a_late_loop_fires_all_that_is_due() {
     expect(
         r#"
     > {"instant":{"trial":1,"number":2,"now":0,"run":true,"commands":[{"call":2,"on":1,"method":"sleep","args":{"for":9000000}},{"call":3,"on":1,"method":"time_out","args":{"for":5000000}},{"call":4,"on":1,"method":"sleep","args":{"for":30000000}},{"call":5,"on":1,"method":"sleep","args":{"for":7000000}}]}}
-    < {"instant":{"trial":1,"number":2,"events":[],"deadline":5000000}}
+    < {"instant":{"trial":1,"number":2,"events":[],"deadline":5000000,"later":[7000000,9000000,30000000]}}
     > {"instant":{"trial":1,"number":3,"now":20000000,"run":true,"commands":[{"call":6,"on":1,"method":"now","args":{}}]}}
     < {"instant":{"trial":1,"number":3,"events":[{"done":6,"outcome":{"kind":"value","value":20000000}},{"done":3,"outcome":{"kind":"timed_out"}},{"done":5,"outcome":{"kind":"value","value":null}},{"done":2,"outcome":{"kind":"value","value":null}}],"deadline":30000000}}
 "#,
