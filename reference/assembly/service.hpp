@@ -78,7 +78,8 @@ class service {
   /// Starts everything, serves until it is stopped, and stops everything. As graceful_shutdown::run.
   [[nodiscard]] boost::asio::awaitable<shutdown_report> run() { return shutdown_.run(); }
 
-  /// Once run has ended: what was accepted and never processed, the oldest first.
+  /// Once run has ended: what was accepted and never processed. What workers had in hand comes first, and what was
+  /// waiting for one is in the order of acceptance.
   [[nodiscard]] std::deque<T> take_back() {
     std::deque<T> items;
     for (job& one : jobs_.close_now()) items.push_back(std::move(one.item));

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <assay/reference/tests/gate.hpp>
@@ -167,6 +168,90 @@ TEST_F(graceful_shutdown_test, work_may_end_inside_the_request_to_stop) {  // SH
   settle(context);
   ASSERT_TRUE(run.succeeded());
   EXPECT_EQ(run.value().cancelled, (trail{"a", "b", "c"}));
+}
+
+TEST_F(graceful_shutdown_test, failures_are_told_until_the_drain_and_reported_from_then_on) {  // SHD-13, X-16
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  operation<shutdown_report> run(context, shutdown.run());
+  shutdown.admit("early", fail_at(a, "early"));
+  shutdown.admit("late", fail_at(b, "late"));
+  settle(context);
+  a.open();
+  settle(context);
+  EXPECT_EQ(told, trail{"early"});
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_EQ(shutdown.phase(), phase::drain);
+  b.open();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(told, trail{"early"});
+  EXPECT_EQ(names_of(run.value().failures), trail{"late"});
+  EXPECT_EQ(run.value().exit_status(), 1);
+}
+
+TEST_F(graceful_shutdown_test, a_connection_that_ends_lets_go_of_what_it_was_to_do) {  // SHD-17, X-19, X-27
+  const auto owned = std::make_shared<int>(1);
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  operation<shutdown_report> run(context, shutdown.run());
+  settle(context);
+  {
+    const graceful_shutdown::connection one(shutdown, [owned](connection_close) {});
+    EXPECT_EQ(owned.use_count(), 2);
+  }
+  EXPECT_EQ(owned.use_count(), 1);
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
+}
+
+TEST_F(graceful_shutdown_test, what_never_began_is_let_go_before_the_cleanup) {  // SHD-7, SHD-12
+  const auto owned = std::make_shared<int>(1);
+  long users = 0;
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  shutdown.add_callback("close what it uses", [&owned, &users] { users = owned.use_count(); });
+  shutdown.add_background("feed", [owned, this] { return visit(a, log, "feed"); });
+  shutdown.request_stop();
+  operation<shutdown_report> run(context, shutdown.run());
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(users, 1);
+}
+
+/// Delivers at once, as often as anybody waits.
+struct fake_signals {
+  using handler = std::function<void(const boost::system::error_code&, int)>;
+  void async_wait(handler next) { waiting = std::move(next); }
+  void deliver(const boost::system::error_code& error = {}) {
+    const handler taken = std::exchange(waiting, nullptr);
+    if (taken) taken(error, SIGTERM);
+  }
+  handler waiting;
+};
+
+TEST_F(graceful_shutdown_test, signals_that_come_when_nobody_forwards_them_do_nothing) {  // SHD-15
+  fake_signals signals;
+  {
+    graceful_shutdown shutdown(context.get_executor(), watched());
+    operation<shutdown_report> run(context, shutdown.run());
+    settle(context);
+    {
+      const signal_forwarder forwarder(signals, shutdown);
+      signals.deliver(asio::error::operation_aborted);
+      settle(context);
+      EXPECT_TRUE(shutdown.is_ready()) << "a wait that fails is no signal";
+      EXPECT_FALSE(signals.waiting) << "and is not repeated";
+    }
+    {
+      const signal_forwarder forwarder(signals, shutdown);
+    }
+    signals.deliver();
+    settle(context);
+    EXPECT_TRUE(shutdown.is_ready());
+    shutdown.request_stop();
+    settle(context);
+    EXPECT_TRUE(run.succeeded());
+  }
 }
 
 TEST_F(graceful_shutdown_test, it_runs_once_and_must_not_be_destroyed_meanwhile) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -44,6 +46,18 @@ trail failures_in(const std::exception_ptr& failure) {
   return all;
 }
 
+/// Where in the stack they were, the body on top of everything.
+std::vector<std::size_t> indices_in(const std::exception_ptr& failure) {
+  std::vector<std::size_t> all;
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const exception_group& group) {
+    for (const task_failure& each : group.failures()) all.push_back(each.index);
+  } catch (...) {
+  }
+  return all;
+}
+
 struct lifespan_test : ::testing::Test {
   asio::io_context context;
   trail log;
@@ -77,29 +91,17 @@ TEST_F(lifespan_test, stops_in_a_shield) {  // X-9
   EXPECT_EQ(log, (trail{"start a", "body", "stop a done"}));
 }
 
-asio::awaitable<void> spawn_user(lifespan& life, gate& g, trail& log, gate& body) {
-  life.spawn("user", visit(g, log, "user"));
-  co_await body.wait();
-}
-
-asio::awaitable<void> spawn_failing_user(lifespan& life, trail& log) {
-  life.spawn("user", note_and_fail(log, "user"));
-  for (int turn = 0; turn < 5; ++turn) co_await yield();
-}
-
-asio::awaitable<void> hold_and_release(lifespan& life, trail& log) {
-  const auto first = life.hold("first", [&] { return note(log, "remove first"); });
-  (void)life.hold("second", [&] { return note(log, "remove second"); });
-  (void)life.hold("third", [&] { return note(log, "remove third"); });
-  EXPECT_EQ(life.held(), 3u);
-  co_await life.release(first);
-  co_await life.release(first);
-  EXPECT_EQ(life.held(), 2u);
-}
-
 asio::awaitable<void> ask_to_exit(int status) {
   throw exit_request(status);
   co_return;
+}
+
+TEST_F(lifespan_test, failures_say_whose_they_are_and_which_came_first) {
+  life.add("a", noting("start a"), failing("stop a"));
+  life.add("b", noting("start b"), failing("stop b"));
+  operation run(context, life.run(failing("body")));
+  EXPECT_EQ(failures_in(run.failure()), (trail{"body: body", "b too: stop b", "a too: stop a"}));
+  EXPECT_EQ(indices_in(run.failure()), (std::vector<std::size_t>{2, 1, 0}));
 }
 
 TEST(lifespan, lets_an_exit_request_through_bare) {

@@ -116,6 +116,7 @@ ASSAY_REVISION("LIF-3", 2,
                "Says how the run ends; that a request meanwhile interrupts no stop needs "
                "`shielded_stop`.");
 ASSAY_REVISION("LIF-4", 2, "The failure is reported; all of them in the outcome needs `attached_failures`.");
+ASSAY_REVISION("LIF-4", 3, "A stop that ends as cancelled skips no other either.");
 ASSAY_REVISION("LIF-5", 2, "Ended means cleanup included; users' failures are reported.");
 ASSAY_REVISION("LIF-6", 2, "A resource that started nevertheless is stopped as well.");
 ASSAY_REVISION("LIF-7", 2,
@@ -129,9 +130,11 @@ ASSAY_REVISION(
     "LIF-9", 3,
     "In any order among themselves; and with `shielded_stop` a request does not interrupt a removal that a "
     "release has begun either.");
+ASSAY_REVISION("LIF-9", 4, "Says what a removal means that fails when everything is stopped.");
 
 // ---- the patterns assembled
 
+ASSAY_REVISION("INT-1", 2, "Says in which order what was not processed comes back.");
 ASSAY_REVISION("INT-2", 2,
                "A drain ends when it is over or its budget is, so a force-cancel comes before the end of "
                "the drain that it forces.");
@@ -142,6 +145,8 @@ ASSAY_REVISION(
     "INT-4", 2,
     "Says how many items are processed at once: no more than there are workers, and no fewer for those "
     "who claim `all_workers`.");
+ASSAY_REVISION("INT-4", 3,
+               "Somebody works while items wait, with `all_workers` or without it, and whatever failed.");
 ASSAY_REVISION("INT-7", 2,
                "Says that a stop releases the submitters also of a service whose run was cancelled before it "
                "began.");

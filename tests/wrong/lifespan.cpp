@@ -334,9 +334,8 @@ const table<stepwise_lifespan, lifespan_bug> all(
       {{"LIF-6", ""}, {"LIF-3", ""}, {"LIF-4", ""}, {"X-18", ""}}},
      {lifespan_bug::removes_what_is_being_removed,
       "what is being released is registered until it is removed: a stop meanwhile removes it again",
-      {{"LIF-9", ""}}}},
-    // Nothing catches these yet.
-    {{lifespan_bug::forgets_failed_removals,
+      {{"LIF-9", ""}}},
+     {lifespan_bug::forgets_failed_removals,
       "a removal that fails when everything is stopped is not told of",
       {{"LIF-9", ""}, {"LIF-4", ""}, {"X-15", ""}}}});
 

@@ -335,9 +335,8 @@ const table<one_queue, service_bug> all(
      {service_bug::failed_openings_are_silent,
       "why a resource could not be opened is not told",
       {{"INT-5", ""}, {"INT-8", ""}, {"X-15", ""}}},
-     {service_bug::starts_two_workers, "two workers are started, whatever was asked", {{"INT-4", ""}}}},
-    // Nothing catches these yet.
-    {{service_bug::drain_begins_anew_with_every_item,
+     {service_bug::starts_two_workers, "two workers are started, whatever was asked", {{"INT-4", ""}}},
+     {service_bug::drain_begins_anew_with_every_item,
       "the budget of the drain begins anew with every item that is done",
       {{"INT-6", ""}}},
      {service_bug::a_budget_for_each_resource,

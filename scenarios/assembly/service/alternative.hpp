@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -42,7 +43,7 @@ ASSAY_DEFECTS(service_defect, none,
   abandons_at_once, has_no_bound, reports_the_first_failure_only, waits_for_the_deaf, drain_overflows,
   does_not_name_the_deaf, says_yes_to_a_cancelled_submit, ignores_an_early_stop, stays_ready, ready_a_turn_too_long,
   dies_at_the_stop, an_early_stop_releases_nobody, starts_two_workers, loses_a_worker_with_a_failure,
-  asks_workers_one_after_another, names_whoever_was_asked)
+  asks_workers_one_after_another, names_whoever_was_asked, waits_for_what_is_being_opened, forgets_the_store)
 // clang-format on
 
 class list_service : public contract::service {
@@ -140,15 +141,18 @@ class list_service : public contract::service {
     asio::cancellation_signal signal;
     bool begun = false;
     bool ended = false;
+    bool asked = false;          // a resource's
+    std::exception_ptr failure;  // a resource's
   };
 
   // Carries the slot itself, so that a request is made at once instead of posted.
   struct completion {
     using cancellation_slot_type = asio::cancellation_slot;
     cancellation_slot_type get_cancellation_slot() const noexcept { return mine->signal.slot(); }
-    void operator()(const std::exception_ptr& failure) const { owner->ended(*mine, failure); }
+    void operator()(const std::exception_ptr& failure) const { (owner->*told)(*mine, failure); }
     list_service* owner;
     std::shared_ptr<task> mine;
+    void (list_service::*told)(task&, const std::exception_ptr&) = &list_service::ended;
   };
 
   bool is(service_defect what) const noexcept { return wrong_ == what; }
@@ -229,15 +233,54 @@ class list_service : public contract::service {
     co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
   }
 
+  // What opens or closes a resource is a task, too, which a stop does not wait for without limit.
+  static awaitable<void> handle_resource(std::shared_ptr<task> mine, awaitable<void> work) {
+    co_await asio::post(asio::use_awaitable);
+    if (mine->asked) contract::throw_cancelled();
+    mine->begun = true;
+    co_await std::move(work);
+  }
+  void resource_handled(task& mine, const std::exception_ptr& failure) {
+    mine.ended = true;
+    mine.failure = failure;
+    bell_.cancel();
+  }
+  std::shared_ptr<task> begin_resource(const char* name, awaitable<void> work) {
+    auto mine = std::make_shared<task>();
+    mine->name = name;
+    asio::co_spawn(executor_, handle_resource(mine, std::move(work)),
+                   completion{this, mine, &list_service::resource_handled});
+    return mine;
+  }
+  awaitable<void> wait_for(std::shared_ptr<task> one, clock::time_point deadline) {
+    while (!one->ended && clock::now() < deadline) co_await wait_for_change(deadline);
+  }
+  awaitable<void> hurry(std::shared_ptr<task> one, clock::time_point deadline) {
+    one->asked = true;
+    if (one->begun) one->signal.emit(asio::cancellation_type::terminal);
+    co_await wait_for(one, deadline);
+    // One that obeys needs no time, but perhaps a turn.
+    for (int i = 0; i < 3 && !one->ended; ++i) co_await asio::post(asio::use_awaitable);
+    if (!one->ended) report_.survivors.push_back(one->name);
+  }
+
   awaitable<void> open_both() {
-    const bool early = co_await asked();
-    if (early) co_return;
-    co_await shield(outside().open_store());
-    store_open_ = true;
-    const bool between = co_await asked();
-    if (between) co_return;
-    co_await shield(outside().open_sink());
-    sink_open_ = true;
+    co_await open_one("store", outside().open_store, store_open_);
+    if (store_open_) co_await open_one("sink", outside().open_sink, sink_open_);
+  }
+  awaitable<void> open_one(const char* name, std::function<awaitable<void>()> opening, bool& is_open) {
+    bool over = co_await asked();
+    if (over) co_return;
+    const auto one = begin_resource(name, opening());
+    while (!one->ended && (!over || is(waits_for_what_is_being_opened))) {
+      co_await wait_for_change(clock::time_point::max());
+      over = co_await asked();
+    }
+    if (!one->ended) co_await shield(hurry(one, deadline_after(std::chrono::nanoseconds(config_.force_ns))));
+    is_open = one->ended && !one->failure;
+    if (!one->failure || is_cancellation(one->failure)) co_return;
+    report_.failures.push_back({name, describe(one->failure)});
+    stop_ = true;
   }
 
   awaitable<void> serve_until_asked() {
@@ -288,16 +331,19 @@ class list_service : public contract::service {
   awaitable<void> close_all() {
     const auto deadline = deadline_after(std::chrono::nanoseconds(config_.cleanup_ns));
     const bool store_first = is(closes_in_order_of_opening);
-    if (store_open_ && store_first) co_await close_one("store", outside().close_store(), deadline);
+    const bool has_store = store_open_ && (sink_open_ || !is(forgets_the_store));
+    if (has_store && store_first) co_await close_one("store", outside().close_store(), deadline);
     if (sink_open_) co_await close_one("sink", outside().close_sink(), deadline);
-    if (store_open_ && !store_first) co_await close_one("store", outside().close_store(), deadline);
+    if (has_store && !store_first) co_await close_one("store", outside().close_store(), deadline);
   }
 
   awaitable<void> close_one(const char* name, awaitable<void> closing, clock::time_point deadline) {
-    const std::exception_ptr failure = co_await failure_of(shield(std::move(closing), deadline));
-    if (!failure) co_return;
+    const auto one = begin_resource(name, std::move(closing));
+    co_await wait_for(one, deadline);
+    if (!one->ended) co_await hurry(one, deadline);
+    if (!one->failure || is_cancellation(one->failure)) co_return;
     if (is(reports_the_first_failure_only) && !report_.failures.empty()) co_return;
-    outcome::member told{name, describe(failure)};
+    outcome::member told{name, describe(one->failure)};
     report_.failures.insert(report_.failures.begin(), std::move(told));
   }
 

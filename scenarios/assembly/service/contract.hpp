@@ -83,7 +83,8 @@ class service : public with_invariant<service_config> {
   /// At any time, also when run has not begun, or was cancelled before it began: then nothing is started any more,
   /// and whoever waits in submit ends as closed.
   virtual void request_stop() = 0;
-  /// When run has ended: what was accepted and not processed, the oldest first.
+  /// When run has ended: what was accepted and not processed: first what workers had in hand, then what waited, the
+  /// oldest first.
   std::vector<item> take_back();
   virtual bool ready() const = 0;
   virtual bool live() const = 0;

@@ -56,7 +56,12 @@ const mutants<list_service, service_defect> wrong(
                "workers are stopped one after the other, and who does not listen holds up the others",
                {{"INT-6", "workers that ignore the stop are named"}}),
      defective(names_whoever_was_asked, "workers that obeyed the stop are named as those that did not",
-               {{"INT-6", "workers that ignore the stop are named"}})});
+               {{"INT-6", "workers that ignore the stop are named"}}),
+     defective(waits_for_what_is_being_opened,
+               "a stop during the start waits until what is being opened is open",
+               {{"INT-6", "the stop takes no longer than its budgets"}}),
+     defective(forgets_the_store, "the store is closed only where the sink was open, too",
+               {{"INT-8", "what was opened is closed"}}, {"INT-2", "INT-6", "INT-7"})});
 
 }  // namespace
 }  // namespace assay

@@ -70,7 +70,8 @@ ASSAY_DEFECTS(stopping_defect, none, stops_accepting_before_not_ready, stops_acc
               callbacks_share_one_deadline, callback_failures_are_dropped, cut_callbacks_are_silent,
               awaits_nothing, ignores_escalation, forgets_an_early_escalation, escalation_stops,
               escalation_ends_grace, escalation_cleans_again, escalation_cuts_the_cleanup,
-              escalation_skips_force_wait, no_watchdog, watchdog_overflows)
+              escalation_skips_force_wait, no_watchdog, watchdog_overflows, tells_again_who_ended_late,
+              drains_by_the_plan)
 
 /// Something that a coordinator runs and can ask to stop.
 struct shutdown_task {
@@ -379,9 +380,9 @@ class alternative_shutdown : public shutdown_base {
     tasks nobodys;
     spawn(nobodys, std::move(name), std::move(work), [](const std::exception_ptr&) {});
   }
-  void leave_alone(const tasks& all, bool is_work = false) {
+  void leave_alone(const tasks& all, bool is_work = false, bool late = false) {
     for (const auto& each : all) {
-      if (each->over) continue;
+      if (each->over && !(late && is(stopping::tells_again_who_ended_late))) continue;
       // Nobody of this coordinator may hear of it any more: it may be gone by then.
       each->ended = [hook = failure_, name = each->name](const std::exception_ptr& error) {
         if (error && !is_cancellation(error) && hook) hook(name, error);
@@ -483,6 +484,7 @@ class alternative_shutdown : public shutdown_base {
   awaitable<void> wind_down(bool served) {
     if (is(stopping::stops_accepting_before_not_ready)) enter(phase::stop_accepting);
     enter(phase::not_ready);
+    drain_planned_ = deadline_after(served ? config_.grace : nanoseconds(0));
     if (is(stopping::stops_accepting_before_grace)) accepting_ = false;
     if (served && config_.grace > nanoseconds(0) && !is(stopping::skips_grace)) {
       enter(phase::grace);
@@ -513,7 +515,8 @@ class alternative_shutdown : public shutdown_base {
       const tasks counted(work_.begin(), work_.begin() + static_cast<std::ptrdiff_t>(older));
       co_await wait(
           [this, patient, &counted] { return (nothing_in_flight(counted) && !patient) || escalated_; },
-          limit(budget));
+          is(stopping::drains_by_the_plan) ? std::min(watchdog_, deadline_after(drain_planned_, budget))
+                                           : limit(budget));
     }
     if (over(work_)) co_return;
     if (manner_.at_deadline == manner::deadline::leave) co_return leave_alone(work_, true);
@@ -527,8 +530,9 @@ class alternative_shutdown : public shutdown_base {
     const bool hasty =
         is(stopping::abandons_without_waiting) || (escalated_ && is(stopping::escalation_skips_force_wait));
     const nanoseconds patience = hasty ? nanoseconds(1) : config_.force;
-    co_await wait_for(work_, is_bounded() ? limit(patience) : never);
-    leave_alone(work_, true);
+    const time_point spent = is_bounded() ? limit(patience) : never;
+    co_await wait_for(work_, spent);
+    leave_alone(work_, true, now() > spent);
   }
   void close_connections() {
     using contract::connection_close;
@@ -623,6 +627,7 @@ class alternative_shutdown : public shutdown_base {
   std::size_t came_before_ = 0;               // work, at the request: a defect counts nothing else
   std::optional<std::exception_ptr> driven_;  // what the drive failed with, if anything
   time_point watchdog_ = never;
+  time_point drain_planned_ = never;  // when the drain begins if nothing is late: a defect counts from then
   contract::shutdown_report report_;
   std::vector<step> steps_;
   std::vector<std::pair<std::string, async_function>> waiting_background_;

@@ -805,7 +805,7 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "while serving", .features = {"force
   co_await s.end(3s);
 }
 
-ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "in_cleanup", .features = {"force", "callbacks", "budgets"}) {
+ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "in_cleanup", .features = {"force", "callbacks"}) {
   service s(t, make({.callback = 4s, .cleanup = 4s}));
   s.callback("a", taking(1s));
   s.callback("b", taking(2s));
@@ -1097,6 +1097,30 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-13", "restart_and_stop", .features = {"su
   t.expect_eq(s.times("feed begins"), 1U, "nothing is started after the stop");
 }
 
+ASSAY_SCENARIO(graceful_shutdown, "SHD-7", "restart", .features = {"supervision", "restart"},
+               .why = "A restart falls due when background tasks are stopped, or when they have been.") {
+  for (const auto lingers : {4s, 0s}) {
+    service s(t, make({.background = 5s,
+                       .callback = 6s,
+                       .cleanup = 6s,
+                       .on_failure = background_failure::restart,
+                       .restart_delay = 3s}));
+    const std::string feed = "feed beside one that takes " + std::to_string(lingers.count());
+    const std::string pool = "pool after one that takes " + std::to_string(lingers.count());
+    s.resource(pool, {}, taking(5s));
+    s.background(feed, failing(1s));
+    s.background("slow " + feed, lingering(lingers));
+    const nanoseconds begun = t.elapsed();
+    co_await s.at(begun + 2s);
+    s.premise(s.times(feed + " begins") == 1, "the worker has begun, and failed");
+    co_await s.stop();
+    co_await s.at(begun + 4s);
+    if (lingers == 0s) s.under_way("close " + pool);
+    co_await s.end(begun + 20s);
+    t.expect_eq(s.times(feed + " begins"), 1U, "nothing is started once background tasks are being stopped");
+  }
+}
+
 ASSAY_SCENARIO(graceful_shutdown, "SHD-13", "shut_down",
                .features = {"supervision", "shut_down_on_failure"}) {
   service s(t, make({.drain = 5s, .on_failure = background_failure::shut_down}));
@@ -1280,6 +1304,38 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-17", should,
   t.expect_eq(s.times("busy closes"), 0U, "and is not told twice");
 }
 
+ASSAY_SCENARIO(
+    graceful_shutdown, "SHD-17", "one closes another", .features = {"connections"},
+    .why = "What is done when one connection is told ends another, which may be the next to be told.") {
+  service s(t, make({.drain = 10s}));
+  co_await s.serve();
+  std::vector<int> ids;
+  std::vector<int> told(3, 0);
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    ids.push_back(s->open_connection([&s, &ids, &told, i](assay::contract::connection_close) {
+      ++told[i];
+      for (const int id : ids) s->connection_closed(id);
+    }));
+  }
+  co_await s.stop();
+  co_await s.end();
+  t.expect_eq(told[0] + told[1] + told[2], 1, "one that is closed is left alone");
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "SHD-17", "too early", .features = {"connections"}) {
+  service s(t, make({}));
+  s.resource("pool", taking(2s));
+  const auto taken = [&s] {
+    return is_taken([&s] { (void)s->open_connection([](assay::contract::connection_close) {}); });
+  };
+  t.expect(!taken(), "a connection that comes before the service runs is refused");
+  co_await s.at(1s);
+  s.under_way("open pool");
+  t.expect(!taken(), "a connection that comes while it starts is refused");
+  co_await s.stop(3s);
+  co_await s.end();
+}
+
 // ---- Cross-cutting
 
 ASSAY_SCENARIO(graceful_shutdown, "X-7", "", .features = {"force"}) {
@@ -1345,6 +1401,27 @@ ASSAY_SCENARIO(graceful_shutdown, "SHD-10", "cancelled",
   co_await t.cancel(*s.run);
   t.expect(s.marked("work 1 cancelled"), "a cancel of a run() that is stopping escalates");
   t.expect(s.run->done(), "the report comes all the same");
+}
+
+asio::awaitable<void> run_and_compare(trial& t, contract_type& shutdown, bool throwing) {
+  co_await asio::this_coro::throw_if_cancelled(throwing);
+  const report ended = co_await shutdown.run();
+  const bool after = co_await asio::this_coro::throw_if_cancelled();
+  t.expect_eq(after, throwing, "run() gives the switch of its caller back as it was");
+  co_await assay::sleep_for_ever();
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "X-10", "") {
+  for (const bool throwing : {true, false}) {
+    auto shutdown = make({});
+    auto run = co_await t.begin("run, then wait", run_and_compare(t, *shutdown, throwing));
+    t.premise(shutdown->ready(), "the service runs");
+    shutdown->request_stop();
+    co_await t.pass(60s);
+    t.expect(run.pending(), "the caller goes on when run() has ended");
+    co_await t.cancel(run);
+    t.expect(run.cancelled(), "and can be cancelled");
+  }
 }
 
 ASSAY_SCENARIO(
@@ -1461,6 +1538,43 @@ ASSAY_SCENARIO(graceful_shutdown, "X-29", "cut_short", .features = {"callbacks",
   t.expect(s.marked("slow cancelled"), "it is asked to stop");
   t.expect_eq(*forced, names{"slow"}, "a callback that was cut short is told");
   t.expect(s.ended().forced, "and makes the stop a forced one");
+}
+
+ASSAY_SCENARIO(
+    graceful_shutdown, "X-31", "force", .features = {"force"}, .late = true,
+    .why = "A late loop finds the end of cancelled work and the end of the force budget due together.") {
+  service s(t, make({.drain = 1s, .force = 2s}));
+  const auto forced = forced_by(s);
+  s.admit(1, lingering(2s - 1ms));
+  co_await s.serve();
+  s.under_way("work 1");
+  auto bystander = t.start("another timer", assay::sleep_for(3s + 1ms));
+  co_await s.stop();
+  co_await s.end(20s);
+  t.expect(forced->size() <= 1, "what was forced is told no more than once, however late the loop is");
+  t.expect(s.ended().unfinished.size() <= 1, "what did not end by itself is reported no more than once");
+  t.expect(bystander.done(), "whoever else waits is not disturbed");
+}
+
+ASSAY_SCENARIO(graceful_shutdown, "X-31", "grace", .features = {"grace"},
+               .why = "The grace period ends so late that a drain that had begun in time would be over.") {
+  int id = 0;
+  for (const auto takes : {3s, 8s}) {  // due with the late end of the grace period, or after it
+    service s(t, make({.grace = 2s, .drain = 3s}));
+    const nanoseconds begun = t.elapsed();
+    const std::string work = "work " + std::to_string(++id);
+    co_await s.at(begun + 1s);
+    s.serving();
+    s.admit(id, taking(takes));
+    co_await s.stop();
+    s.under_way(work);
+    t.stall(6s);
+    co_await t.settle();
+    t.expect(!s.marked(work + " cancelled"), "a drain that begins late has its whole budget");
+    co_await s.end(begun + 20s);
+    t.expect(s.marked(work + " ends"), "work is left to end");
+    t.expect(!s.ended().forced, "a loop that is late forces nobody");
+  }
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ ASSAY_DEFECTS(defect, none, error_skips_all_closing, partial_start_leaks, closes
               cancellation_stays_disabled, ignored_request_is_forgotten, entry_is_not_checked, runs_twice,
               user_is_not_awaited, user_is_stopped_last, user_failure_is_dropped, released_stays_registered,
               counts_what_it_removes_twice, transient_outlives_the_run, cancelled_release_leaks,
-              last_stop_is_not_awaited)
+              last_stop_is_not_awaited, stop_that_gives_up_skips_the_rest, knows_things_by_their_place,
+              failed_removal_is_forgotten)
 
 // What tasks of a crew failed with, in the order in which they did.
 struct crew_failed {
@@ -148,13 +149,12 @@ class plain_lifespan final : public contract::lifespan {
   std::uint64_t do_hold(std::string name, step remove) override {
     (void)name;
     transients_.emplace_back(++last_id_, std::move(remove));
-    return last_id_;
+    return is(defect::knows_things_by_their_place) ? transients_.size() : last_id_;
   }
 
   awaitable<void> do_release(std::uint64_t id) override {
     check_cancelled(co_await asio::this_coro::cancellation_state);
-    const auto found = std::find_if(transients_.begin(), transients_.end(),
-                                    [id](const auto& one) { return one.first == id; });
+    const auto found = find(id);
     if (found == transients_.end()) co_return;
     step remove = found->second;
     if (!is(defect::released_stays_registered)) transients_.erase(found);
@@ -188,6 +188,15 @@ class plain_lifespan final : public contract::lifespan {
   };
 
   bool is(defect one) const noexcept { return wrong_ == one; }
+
+  using transients = std::vector<std::pair<std::uint64_t, step>>;
+  transients::iterator find(std::uint64_t id) {
+    if (is(defect::knows_things_by_their_place))
+      return id > transients_.size() ? transients_.end()
+                                     : transients_.begin() + static_cast<std::ptrdiff_t>(id) - 1;
+    return std::find_if(transients_.begin(), transients_.end(),
+                        [id](const auto& one) { return one.first == id; });
+  }
 
   static awaitable<void> call(step work) { co_await work(); }
 
@@ -322,7 +331,7 @@ class plain_lifespan final : public contract::lifespan {
     while (!transients_.empty() && !is(defect::transient_outlives_the_run)) {
       step remove = std::move(transients_.back().second);
       transients_.pop_back();
-      co_await stop_one("transient", std::move(remove));
+      co_await stop_one(transient_name, std::move(remove));
     }
     if (is(defect::stops_all_at_once)) {
       for (resource* const each : order) co_await shield(stop_users(*each));
@@ -333,12 +342,14 @@ class plain_lifespan final : public contract::lifespan {
     for (resource* const each : order) {
       if (!is(defect::user_is_stopped_last)) co_await shield(stop_users(*each));
       const std::size_t before = failures_.size();
+      const std::size_t gave_up_before = gave_up_;
       if (is(defect::last_stop_is_not_awaited) && each == order.back()) {
         asio::co_spawn(executor_, call(each->stop), [](const std::exception_ptr&) {});
         co_return;
       }
       if (!skip) co_await stop_one(each->name, each->stop);
       skip = skip || (is(defect::first_close_error_skips_the_rest) && failures_.size() > before);
+      skip = skip || (is(defect::stop_that_gives_up_skips_the_rest) && gave_up_ > gave_up_before);
     }
   }
 
@@ -357,6 +368,8 @@ class plain_lifespan final : public contract::lifespan {
       co_await stop();
     } catch (...) {
       if (is(defect::close_errors_are_dropped)) co_return;
+      if (is(defect::failed_removal_is_forgotten) && name == transient_name) co_return;
+      if (is_cancellation(std::current_exception())) ++gave_up_;
       if (is(defect::close_error_replaces_the_first)) failures_.clear();
       note(name, std::current_exception());
       if (is(defect::close_errors_come_first) && !failures_.empty())
@@ -386,13 +399,16 @@ class plain_lifespan final : public contract::lifespan {
     if (!failures_.empty()) throw aggregate_error(std::exchange(failures_, {}));
   }
 
+  static constexpr const char* transient_name = "transient";
+
   const asio::any_io_executor executor_;
   const defect wrong_;
   std::vector<std::unique_ptr<resource>> resources_;
-  std::vector<std::pair<std::uint64_t, step>> transients_;
+  transients transients_;
   std::uint64_t last_id_ = 0;
   std::size_t removing_ = 0;  // counted besides: a defect
   std::size_t started_ = 0;
+  std::size_t gave_up_ = 0;  // stops that ended as cancelled
   std::vector<aggregate_error::member> failures_;
   bool entered_ = false;
   bool in_body_ = false;
@@ -440,9 +456,12 @@ const mutants<plain_lifespan, defect> wrong(
         defective(defect::first_close_error_skips_the_rest,
                   "LIF-m4: the first stop that fails skips the others",
                   {{"LIF-4", "a stop that fails skips no other"}}),
+        defective(defect::stop_that_gives_up_skips_the_rest,
+                  "a stop that ends as cancelled ends the stopping: the others are skipped",
+                  {{"LIF-4", "a stop that gives up skips no other"}}),
         defective(defect::close_errors_are_dropped, "failures of stops are swallowed",
                   {{"LIF-4", "the failure of the stop is reported once"}},
-                  {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18"}),
+                  {"LIF-1", "LIF-2", "LIF-3", "LIF-5", "LIF-6", "X-17", "X-18", "LIF-9"}),
         defective(defect::close_error_replaces_the_first,
                   "the failure of a stop replaces the failure before it",
                   {{"LIF-2", "the failure of the start comes first"}, {"X-17", "does not replace"}},
@@ -481,6 +500,12 @@ const mutants<plain_lifespan, defect> wrong(
                   {{"LIF-5", "the failure of a user is reported once"}}, {"X-18"}),
         defective(defect::released_stays_registered, "LIF-m6: the set of transient things only grows",
                   {{"LIF-9", "is forgotten when it is released"}}),
+        defective(defect::knows_things_by_their_place,
+                  "a thing is known by its place, which is another one when something before it was removed",
+                  {{"LIF-9", "removes the thing that it names"}}, {"X-18"}),
+        defective(defect::failed_removal_is_forgotten,
+                  "what a removal fails with that nobody asked for is told to nobody",
+                  {{"LIF-9", "is reported once"}}, {"X-18"}),
         defective(defect::counts_what_it_removes_twice,
                   "what is being removed is registered twice until it is gone",
                   {{"LIF-9", "more transient things are registered"}}),

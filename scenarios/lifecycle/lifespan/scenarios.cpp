@@ -37,6 +37,7 @@ enum class conduct {
   fails,     // takes `pause`, then fails with the step's name as the label
   waits,     // until it is asked to stop
   stubborn,  // takes `pause` and does not care about requests
+  gives_up,  // takes `pause`, then ends as cancelled, though nobody asked
 };
 
 struct step_plan {
@@ -108,7 +109,7 @@ asio::awaitable<void> walk(world& w, std::string step, step_plan plan) {
     cancelled = !stubborn;
   }
   std::erase(w.under_way, step);
-  if (cancelled) {
+  if (cancelled || plan.how == conduct::gives_up) {
     w.note(step + ": cancelled");
     assay::contract::throw_cancelled();
   }
@@ -391,8 +392,9 @@ ASSAY_SCENARIO(lifespan, "LIF-3", "swept and faulted", .swept = true, .faulted =
 // ---- a stop that fails
 
 ASSAY_CLAUSE(lifespan, "LIF-4", must,
-             "A stop that fails skips no other stop, and its failure is reported: in the outcome of the run, "
-             "or as unhandled; with `attached_failures` all of them in the outcome, in order.") {
+             "A stop that fails, or ends as cancelled, skips no other stop, and its failure is reported: in "
+             "the outcome "
+             "of the run, or as unhandled; with `attached_failures` all of them in the outcome, in order.") {
   const words names = three();
   for (const std::string& failing : names) {
     world w(t);
@@ -404,6 +406,19 @@ ASSAY_CLAUSE(lifespan, "LIF-4", must,
     presuppose(w, step + ": failed");
     expect_stopped(t, w, "a stop that fails skips no other");
     t.expect_eq(t.times_observed(step), 1U, "the failure of the stop is reported once");
+  }
+}
+
+ASSAY_SCENARIO(lifespan, "LIF-4", "a stop that gives up") {
+  for (const std::string& name : three()) {
+    world w(t);
+    const std::string step = "stop " + name;
+    w.plans[step].how = conduct::gives_up;
+    auto life = of_three(w, make);
+    auto run = co_await run_through(w, *life, 20ms);
+    presuppose(w, step + ": cancelled");
+    t.expect(run.done() || run.cancelled(), "a stop that gives up has not failed");
+    expect_stopped(t, w, "a stop that gives up skips no other");
   }
 }
 
@@ -779,8 +794,9 @@ ASSAY_CLAUSE(
     lifespan, "LIF-9", must,
     "Transient registrations (temporary files, handles) are removed once: when they are released, "
     "which also forgets them, so that the registry does not grow; else when everything is stopped, "
-    "in any order, before the resources that were started before them. With `shielded_stop` a request "
-    "interrupts no removal, not even one that a release has begun.",
+    "in any order, before the resources that were started before them. A removal that fails then is "
+    "reported, and skips "
+    "nothing. With `shielded_stop` a request interrupts no removal, not even one that a release has begun.",
     .features = {"transient"}) {
   for (const std::size_t count : {1U, 5U}) {
     world w(t);
@@ -812,6 +828,50 @@ ASSAY_SCENARIO(lifespan, "LIF-9", "a removal that fails", .features = {"transien
   presuppose(w, "remove file: failed");
   t.expect(run.done(), "the failure of a removal belongs to who asked for it");
   t.expect_eq(w.those("remove ", ""), words({"file"}), "a removal that fails is not repeated");
+}
+
+ASSAY_SCENARIO(lifespan, "LIF-9", "a removal that fails when everything is stopped",
+               .features = {"transient"}) {
+  world w(t);
+  w.plans["remove kept 1"].how = conduct::fails;
+  auto life = of_three(w, make);
+  auto run = t.start("run", life->run(transient_body(w, *life, 0, 3)));
+  co_await ends_within(t, run, 50ms);
+  (void)run.what();
+  presuppose(w, "remove kept 1: failed");
+  t.expect_eq(t.times_observed("remove kept 1"), 1U,
+              "the failure of a removal that nobody asked for is reported once");
+  t.expect_eq(sorted(w.those("remove ", "")), words({"kept 0", "kept 1", "kept 2"}),
+              "a removal that fails skips no other");
+  expect_stopped(t, w, "a removal that fails skips no stop");
+  t.expect_eq(life->held(), 0U, "nothing is registered after the run");
+}
+
+namespace {
+
+// In another order than that in which they came, and with one that comes when another has gone.
+asio::awaitable<void> release_each(world& w, lifespan& life) {
+  std::map<std::string, std::uint64_t> ids;
+  for (const std::string& name : three()) ids[name] = life.hold(name, step_of(w, "remove " + name));
+  for (const std::string name : {"a", "c", "d"}) {
+    co_await life.release(ids[name]);
+    w.t.expect(w.happened("remove " + name + ": ended"), "a release removes the thing that it names");
+    if (name == "a") ids["d"] = life.hold("d", step_of(w, "remove d"));
+  }
+  w.t.expect(!w.happened("remove b"), "and no other");
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(lifespan, "LIF-9", "the thing that is named", .features = {"transient"}) {
+  world w(t);
+  auto life = make();
+  lifespan& reached = *life;
+  auto run = t.start("run", life->run([&w, &reached] { return release_each(w, reached); }));
+  co_await ends_within(t, run, 20ms);
+  t.expect(run.done(), "the run has ended well");
+  t.expect_eq(w.those("remove ", ": ended"), words({"a", "c", "d", "b"}),
+              "every thing is removed once, at its turn");
 }
 
 namespace {
