@@ -214,7 +214,6 @@ class watched_tasks {
       };
     }
     live_.clear();
-    asking_ = live_.end();
     return names;
   }
 
@@ -244,7 +243,6 @@ class watched_tasks {
     void operator()(std::exception_ptr error, std::monostate) const {
       const std::shared_ptr<task> self = self_;
       if (self->owner) self->owner->remove(*self);
-      self->owner = nullptr;
       const ended_function ended = std::move(self->ended);
       if (ended) ended(std::move(error));
     }

@@ -119,13 +119,10 @@ class lifespan {
   void spawn(std::string name, boost::asio::awaitable<void> work) {
     if (!accepting_) throw closed();
     const auto user = std::make_shared<activity>(executor_, std::move(name), next_id_++);
-    stack_.emplace(user->id, entry(user));
-    try {
-      launch(user, std::move(work));
-    } catch (...) {
-      stack_.erase(user->id);
-      throw;
-    }
+    std::map<std::uint64_t, entry> prepared;  // so that nothing can fail once it is launched
+    prepared.emplace(user->id, entry(user));
+    launch(user, std::move(work));
+    stack_.insert(prepared.extract(prepared.begin()));
   }
 
   /// Registers a transient thing (a temporary file, a handle): `remove` is called when it is released, or
@@ -297,9 +294,9 @@ class lifespan {
     if (unnoted) std::rethrow_exception(unnoted);
   }
 
-  /// Waits until `what` has ended or the limit has passed; true if it has ended. To be called in a shield.
+  /// Waits until `what` has ended or the limit has passed; true if it has ended. To be called in a shield, in the turn in
+  /// which `what` was launched, asked to stop or found alive: its end is seen in a turn of its own, so it is still to come.
   static boost::asio::awaitable<bool> ends_within(std::shared_ptr<activity> what, duration limit) {
-    if (what->ended) co_return true;
     waiter self(co_await boost::asio::this_coro::executor, deadline_after(limit));
     co_await park(what->waiting, self);
     co_return what->ended;

@@ -218,6 +218,27 @@ TEST_F(graceful_shutdown_test, what_never_began_is_let_go_before_the_cleanup) { 
   EXPECT_EQ(users, 1);
 }
 
+TEST_F(graceful_shutdown_test, a_callback_for_which_there_is_no_time_is_skipped_and_named) {  // SHD-11, X-29
+  graceful_shutdown_options options;
+  options.budgets = {.grace = 0s,
+                     .drain = 0s,
+                     .force = 0s,
+                     .background = 0s,
+                     .callback = 0s,
+                     .cleanup = 0s,
+                     .pre_stop = 0s,
+                     .total = 0s};
+  graceful_shutdown shutdown(context.get_executor(), watched(options));
+  shutdown.add_callback("flush", [this] { log.push_back("flush"); });
+  operation<shutdown_report> run(context, shutdown.run());
+  shutdown.request_stop();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(run.value().skipped, trail{"flush"});
+  EXPECT_EQ(forced, trail{"flush"});
+  EXPECT_TRUE(log.empty());
+}
+
 /// Delivers at once, as often as anybody waits.
 struct fake_signals {
   using handler = std::function<void(const boost::system::error_code&, int)>;
