@@ -176,7 +176,7 @@ const mutants<alternative_shutdown, adapters::stopping_defect> all(
                {{"SHD-8", "is asked to stop"}, {"X-11", "its own deadline does"}}, {"X-29"},
                {"stop_on_cancel"}),
      defective(callback_failures_are_dropped, "what callbacks fail with is dropped",
-               {{"SHD-8", "all failures are reported"}}, {"X-16", "X-17", "X-15"}),
+               {{"SHD-8", "all failures are reported"}}, {"X-16", "X-17", "X-15", "X-29"}),
      defective(cut_callbacks_are_silent, "a callback that is cut short counts as done",
                {{"X-29", "a callback that was cut short is told"}}),
      defective(awaits_nothing, "asynchronous callbacks are begun and not awaited",
