@@ -154,5 +154,39 @@ TEST(service, a_forced_stop_gives_back_what_was_not_processed) {  // INT-1, INT-
   EXPECT_EQ(violations.count(), 0);
 }
 
+TEST(service, an_item_that_is_refused_stays_with_its_owner) {  // X-2, INT-1
+  const counting_violations violations;
+  asio::io_context context;
+  service<std::string>::options how;
+  how.queue_capacity = 1;
+  how.workers = 1;
+  how.work.process = [](const service<std::string>::job&) -> asio::awaitable<void> {
+    asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+  };
+  how.work.dead_letter = [](service<std::string>::job&) -> asio::awaitable<void> { co_return; };
+  how.work.lost = [](service<std::string>::job, const std::exception_ptr&) {};
+  service<std::string> orders(context.get_executor(), how);
+  std::string items[] = {"taken to work on", "queued", "given up by its owner", "too late"};
+  operation<shutdown_report> run(context, orders.run());
+  const operation<void> first(context, orders.submit(items[0]));
+  const operation<void> second(context, orders.submit(items[1]));
+  operation<void> cancelled(context, orders.submit(items[2]));
+  const operation<void> late(context, orders.submit(items[3]));
+  EXPECT_TRUE(second.succeeded());
+  cancelled.cancel();
+  settle(context);
+  orders.request_stop();
+  orders.shutdown().escalate();
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_TRUE(cancelled.cancelled());
+  EXPECT_TRUE(late.failed_with<closed>());
+  EXPECT_EQ(items[2], "given up by its owner");
+  EXPECT_EQ(items[3], "too late");
+  EXPECT_EQ(orders.take_back(), (std::deque<std::string>{"taken to work on", "queued"}));
+  EXPECT_EQ(violations.count(), 0);
+}
+
 }  // namespace
 }  // namespace assay::reference::test
