@@ -193,15 +193,43 @@ TEST(cancellation, frees_a_context_with_scopes_and_shields_parked) {  // X-21
   EXPECT_TRUE(cleanup.waiters.empty());
 }
 
-TEST(exception_group, names_every_failure_and_the_primary_one) {
-  std::vector<task_failure> failures;
-  failures.push_back({"writer", 1, std::make_exception_ptr(std::runtime_error("disk full")), true});
-  failures.push_back({"reader", 0, std::make_exception_ptr(std::runtime_error("reset")), false});
-  const exception_group group(std::move(failures));
-  EXPECT_STREQ(group.what(), "2 failures: writer (secondary): disk full; reader: reset");
-  EXPECT_EQ(group.primary().name, "reader");
-  EXPECT_FALSE(is_cancellation(std::make_exception_ptr(group)));
-  EXPECT_FALSE(is_cancellation(nullptr));
+asio::awaitable<void> give_up() {
+  co_await yield();
+  throw_cancelled();
+}
+
+asio::awaitable<void> fail_when_asked(gate& g) {
+  try {
+    co_await g.wait();
+  } catch (...) {
+  }
+  throw std::runtime_error("disk full");
+}
+
+TEST(cancellation, leaves_no_timer_behind_when_a_shield_ends_in_time) {
+  asio::io_context context;
+  const auto later = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  operation task(context, shield(yield(), later));
+  EXPECT_TRUE(task.succeeded());
+  EXPECT_TRUE(context.stopped()) << "nothing is left to wait for";
+}
+
+TEST(cancellation, by_the_work_itself_is_no_timeout_of_its_shield) {
+  asio::io_context context;
+  const auto later = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  for (const time_point deadline : {later, no_deadline}) {
+    operation task(context, shield(give_up(), deadline));
+    EXPECT_TRUE(task.cancelled());
+  }
+}
+
+TEST(cancellation, leaves_the_failure_of_shielded_work_that_is_out_of_time_as_it_is) {
+  asio::io_context context;
+  gate never;
+  operation task(context, shield(fail_when_asked(never), std::chrono::steady_clock::now()));
+  settle(context);
+  EXPECT_TRUE(task.failed_with<std::runtime_error>());
+  EXPECT_FALSE(task.cancelled());
 }
 
 }  // namespace

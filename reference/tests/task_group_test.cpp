@@ -25,19 +25,6 @@ asio::awaitable<void> fail_at_once(std::string what) {
   co_return;
 }
 
-asio::awaitable<void> give_up() {
-  co_await yield();
-  throw_cancelled();
-}
-
-asio::awaitable<void> fail_while_stopping(gate& g, std::string what) {
-  try {
-    co_await g.wait();
-  } catch (...) {
-  }
-  throw std::runtime_error(what);
-}
-
 asio::awaitable<void> linger_when_cancelled(gate& work, gate& cleanup, trail& log) {
   try {
     co_await visit(work, log, "work");
@@ -45,11 +32,6 @@ asio::awaitable<void> linger_when_cancelled(gate& work, gate& cleanup, trail& lo
   }
   co_await hold_requests;
   co_await shield(visit(cleanup, log, "cleanup"));
-}
-
-asio::awaitable<void> exit_at(gate& g, int status) {
-  co_await g.wait();
-  throw exit_request(status);
 }
 
 asio::awaitable<void> keep(std::shared_ptr<int> owned, gate& g) {
@@ -81,11 +63,6 @@ struct task_group_test : ::testing::Test {
   trail log;
   task_group group{context.get_executor()};
 };
-
-asio::awaitable<void> spawn_another(task_group& group, gate& first, gate& second, trail& log) {
-  co_await first.wait();
-  EXPECT_TRUE(group.spawn("grandchild", visit(second, log, "grandchild")));
-}
 
 TEST_F(task_group_test, never_runs_a_task_inside_spawn) {
   EXPECT_TRUE(group.spawn("child", note(log, "ran")));
@@ -205,6 +182,55 @@ asio::awaitable<void> cancelled_owner(task_group& group, gate& g) {
   }
   co_await hold_requests;
   co_await group.join();
+}
+
+TEST_F(task_group_test, takes_no_task_once_it_was_joined_and_all_have_ended) {  // TG-7
+  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
+  operation join(context, group.join());
+  EXPECT_TRUE(group.is_accepting());
+  a.open();
+  context.restart();
+  while (group.size() > 0) context.poll_one();
+  EXPECT_TRUE(join.pending()) << "the joiner has yet to hear of it";
+  EXPECT_FALSE(group.spawn("late", note(log, "ran")));
+  settle(context);
+  EXPECT_TRUE(join.succeeded());
+  EXPECT_EQ(log, (trail{"waits done"}));
+}
+
+TEST_F(task_group_test, takes_no_task_once_it_was_joined_empty) {  // TG-7, TG-10
+  operation join(context, group.join());
+  EXPECT_TRUE(join.succeeded());
+  EXPECT_FALSE(group.spawn("late", note(log, "ran")));
+  operation again(context, group.join());
+  EXPECT_TRUE(again.failed_with<std::logic_error>());
+}
+
+TEST_F(task_group_test, is_asked_to_stop_when_it_is_joined_in_a_cancelled_scope) {  // TG-9
+  gate begun;
+  EXPECT_TRUE(group.spawn("waits", visit(a, log, "waits")));
+  operation owner(context, scope(cancelled_owner(group, begun)));
+  owner.cancel();
+  settle(context);
+  EXPECT_TRUE(owner.cancelled());
+  EXPECT_EQ(log, (trail{"waits cancelled"}));
+}
+
+asio::awaitable<void> run_late(gate& g, trail& log) {
+  try {
+    co_await g.wait();
+  } catch (...) {
+  }
+  co_await hold_requests;
+  co_await run_task_group([&log](task_group&) { return note(log, "ran"); });
+}
+
+TEST_F(task_group_test, runs_nobody_in_a_cancelled_scope) {
+  operation owner(context, scope(run_late(a, log)));
+  owner.cancel();
+  settle(context);
+  EXPECT_TRUE(owner.cancelled());
+  EXPECT_TRUE(log.empty());
 }
 
 TEST(task_group, tells_the_hook_of_failures_that_nobody_joined) {

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <exception>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -118,6 +120,113 @@ TEST_F(worker_pool_test, can_be_started_late_drained_twice_and_started_again) { 
   EXPECT_EQ(log.back(), "b done");
   operation third(context, pool.drain());
   EXPECT_TRUE(third.succeeded());
+}
+
+/// What a handle says of a job that the pool did not let finish: whether it had begun.
+std::optional<bool> begun_of(const operation<void>& wait) {
+  if (!wait.failed_with<job_cancelled>()) return std::nullopt;
+  try {
+    std::rethrow_exception(wait.failure());
+  } catch (const job_cancelled& what) {
+    return what.begun();
+  }
+}
+
+TEST_F(worker_pool_test, takes_back_what_has_not_begun_and_says_so) {  // WPL-4
+  worker_pool pool(context.get_executor(), options(1));
+  auto running = put(pool, "a");
+  auto queued = put(pool, "b", 1);
+  put(pool, "c", 2);
+  std::vector<unstarted_job> unstarted;
+  asio::post(context, [&] {
+    unstarted = pool.stop_now();
+    EXPECT_EQ(pool.queued(), 0u) << "what was taken back does not wait for a worker";
+    EXPECT_FALSE(pool.is_accepting());
+  });
+  settle(context);
+  ASSERT_EQ(unstarted.size(), 2u);
+  EXPECT_EQ(unstarted[0].options.name, "c") << "the most urgent first";
+  EXPECT_EQ(unstarted[1].options.name, "b");
+  operation of_running(context, running.wait());
+  operation of_queued(context, queued.wait());
+  EXPECT_EQ(begun_of(of_running), true);
+  EXPECT_EQ(begun_of(of_queued), false);
+  EXPECT_TRUE(pool.has_ended());
+  EXPECT_TRUE(pool.stop_now().empty());
+  EXPECT_TRUE(pool.has_ended()) << "to stop a pool that has ended does not begin a drain";
+  EXPECT_TRUE(hook.empty());
+}
+
+TEST_F(worker_pool_test, reports_what_a_drain_came_to) {  // WPL-5
+  worker_pool pool(context.get_executor(), options(1));
+  put(pool, "a");
+  put(pool, "b");
+  operation drain(context, pool.drain_until(deadline_after(-1s)));
+  ASSERT_TRUE(drain.succeeded());
+  EXPECT_TRUE(drain.value().expired);
+  EXPECT_EQ(drain.value().cancelled, 1u);
+  EXPECT_EQ(drain.value().unstarted.size(), 1u);
+  operation again(context, pool.drain_until(deadline_after(-1s)));
+  ASSERT_TRUE(again.succeeded());
+  EXPECT_FALSE(again.value().expired);
+}
+
+asio::awaitable<void> stop_and_linger(worker_pool& pool, gate& cleanup) {
+  EXPECT_TRUE(pool.stop_now().empty());
+  co_await hold_requests;
+  co_await shield(cleanup.wait());
+  throw_cancelled();
+}
+
+TEST_F(worker_pool_test, counts_no_limit_of_a_job_that_it_stopped) {  // WPL-10
+  worker_pool pool(context.get_executor(), options(1));
+  gate cleanup;
+  auto lingering = stop_and_linger(pool, cleanup);
+  auto handle = pool.try_submit(lingering, {.timeout = -1s});  // it passes while the job cleans up
+  settle(context);
+  EXPECT_EQ(cleanup.waiters.size(), 1u);
+  cleanup.open();
+  settle(context);
+  operation wait(context, handle->wait());
+  EXPECT_EQ(begun_of(wait), true) << "it was stopped, and has not timed out";
+  EXPECT_TRUE(hook.empty());
+}
+
+template <class T>
+asio::awaitable<T> when_asked(gate& g, asio::awaitable<T> next) {
+  try {
+    co_await g.wait();
+  } catch (...) {
+  }
+  co_await hold_requests;
+  co_return co_await std::move(next);
+}
+
+TEST_F(worker_pool_test, refuses_to_begin_in_a_cancelled_scope) {
+  worker_pool pool(context.get_executor(), options(1));
+  gate never;
+  auto handle = put(pool, "a");
+  open("a");
+  auto work = job("b");
+  auto more = job("c");
+  operation submit(context, scope(when_asked(never, pool.submit(work))));
+  operation wait(context, scope(when_asked(never, handle.wait())));
+  operation drain(context, scope(when_asked(never, pool.drain())));
+  operation drain_until(context, scope(when_asked(never, pool.drain_until(no_deadline))));
+  submit.cancel();
+  wait.cancel();
+  drain.cancel();
+  drain_until.cancel();
+  settle(context);
+  EXPECT_TRUE(submit.cancelled());
+  EXPECT_TRUE(wait.cancelled());
+  EXPECT_TRUE(drain.cancelled());
+  EXPECT_TRUE(drain_until.cancelled());
+  EXPECT_EQ(log, (trail{"a", "a done"}));
+  EXPECT_TRUE(pool.try_submit(more).has_value()) << "who was refused has not closed the pool";
+  settle(context);
+  open("c");
+  EXPECT_TRUE(operation(context, handle.wait()).succeeded()) << "who was refused was told nothing";
 }
 
 asio::awaitable<void> keep(std::shared_ptr<int> owned, gate& g) {
