@@ -30,6 +30,9 @@ ASSAY_REVISION("RWK-1", 2,
 ASSAY_REVISION("RWK-2", 2,
                "The item is the next one to be taken, which is what a head is to a worker; a recovery "
                "list that hands it out first conforms.");
+ASSAY_REVISION("RWK-2", 3,
+               "Says that several workers, which are cancelled one after the other, may put their items "
+               "back in any order: a head is one to each of them.");
 ASSAY_REVISION("RWK-3", 2,
                "The core asks only that the worker goes on and the item is given up with its cause; the "
                "sink needs `dead_letter`, the number of attempts `attempts`.");

@@ -27,7 +27,7 @@ using contract::resilient_worker;
 using contract::resilient_worker_config;
 
 ASSAY_DEFECTS(worker_bug, none, puts_back_in_silence, stops_all_of_them, forgets_the_request_at_a_letter,
-              puts_back_in_any_order, counts_off_before_the_letter)
+              counts_off_before_the_letter)
 
 class listing_worker final : public resilient_worker {
  public:
@@ -126,9 +126,8 @@ class listing_worker final : public resilient_worker {
   }
 
   void put_back(task one) {
-    auto place = tasks_.begin();
-    if (bug_ != worker_bug::puts_back_in_any_order)
-      place = std::find_if(place, tasks_.end(), [&](const task& each) { return each.number > one.number; });
+    const auto place = std::find_if(tasks_.begin(), tasks_.end(),
+                                    [&](const task& each) { return each.number > one.number; });
     tasks_.insert(place, std::move(one));
     if (bug_ != worker_bug::puts_back_in_silence) idle_.wake_one();
     if (bug_ == worker_bug::stops_all_of_them) {
@@ -182,11 +181,6 @@ const table<listing_worker, worker_bug> listing(
         {worker_bug::stops_all_of_them,
          "a flag that all runs share: a worker that is cancelled at its item stops the others as well",
          {{"RWK-1", ""}, {"RWK-2", ""}, {"RWK-7", ""}}},
-    },
-    {
-        {worker_bug::puts_back_in_any_order,
-         "several workers are cancelled: each puts its item to the head, and the oldest is behind the others",
-         {{"RWK-2", ""}}},
     });
 
 }  // namespace

@@ -34,8 +34,8 @@ using contract::worker_pool_config;
 using contract::worker_pool_report;
 using contract::worker_pool_request;
 
-ASSAY_DEFECTS(pool_bug, none, leaves_the_returned_open, frees_the_place_of_the_slow, replaces_no_worker, drains_once,
-              wakes_one_drainer, grows_beside_those_that_go, stops_the_next_job)
+ASSAY_DEFECTS(pool_bug, none, leaves_the_returned_open, frees_the_place_of_the_slow, replaces_no_worker,
+              drains_once, wakes_one_drainer, grows_beside_those_that_go, stops_the_next_job)
 
 class placing_pool final : public worker_pool {
  public:
@@ -359,12 +359,10 @@ const table<placing_pool, pool_bug> placing(
          "scaled down and up again while all are busy: new workers come, and those that were to go are still "
          "there",
          {{"WPL-2", ""}, {"WPL-11", ""}}},
-    },
-    {
         {pool_bug::stops_the_next_job,
          "a timeout belongs to the worker, which calls it off when it becomes idle: the next job there is "
          "stopped",
-         {{"WPL-10", ""}}},
+         {{"WPL-10", "a timeout ends with its job"}}},
     });
 
 }  // namespace

@@ -197,6 +197,11 @@ child counts_requests(trial& t, std::string name, nanoseconds cleanup) {
 child waits_on(trial& t, std::string name) {
   return child(name, [&t, name] { return wait_on(t, name); });
 }
+// The same under another name, which is all that the group knows of it.
+child renamed(child one, std::string name) {
+  one.name = std::move(name);
+  return one;
+}
 // Owns `held` in its closure and, once it has begun, in its frame.
 child holds(std::shared_ptr<int> held, std::string name, nanoseconds delay) {
   return child(std::move(name), [held, delay] { return hold(held, delay); });
@@ -506,6 +511,28 @@ ASSAY_SCENARIO(task_group, "TG-3", "at one instant",
   t.expect(run.failed(), "a group with failures fails");
   expect_told(t, run, {"a", "b", "c", "d"});
   expect_named(t, run.what());
+}
+
+ASSAY_SCENARIO(task_group, "TG-3", "of one name", .features = {"cleanup"},
+               .why = "a name is a label: several children may have the same one") {
+  auto run = co_await begin(t, make(),
+                            all(renamed(fails(t, "a", 1s), "twin"), renamed(works(t, "b", 1h), "twin"),
+                                renamed(fails_when_asked(t, "c", 1s), "twin"),
+                                renamed(fails_when_asked(t, "d", 2s), "twin"), fails_when_asked(t, "e", 0s)));
+  co_await t.pass(1s);
+  presuppose(t, "a raises");
+  t.expect(marked(t, "b is asked to stop"), "a failure stops a sibling of the same name");
+  co_await t.advance(2h);
+  for (const char* const name : {"c", "d", "e"}) presuppose(t, std::string(name) + " raises");
+  t.expect(run.failed(), "a group with failures fails");
+  expect_told(t, run, {"a", "c", "d", "e"});
+  const outcome what = run.what();
+  for (const outcome::member& one : what.members) {
+    if (one.what.kind != outcome_kind::error) continue;
+    const std::string_view expected = one.what.label == "e fails" ? "e" : "twin";
+    t.expect(one.task == expected, "a failure is told under the right name",
+             one.what.label + " as " + one.task);
+  }
 }
 
 ASSAY_SCENARIO(task_group, "TG-3", "swept", .features = {"cleanup"}, .swept = true) {

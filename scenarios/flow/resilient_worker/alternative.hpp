@@ -49,7 +49,8 @@ ASSAY_DEFECTS(worker_defect, none, requeues_by_a_waiting_push, requeues_to_the_t
               cause_replaced_by_the_sinks_failure, settles_before_processing, processes_again,
               counts_off_twice, counts_off_nothing_that_is_buried, attempts_not_capped, attempt_capped_at_two,
               buries_what_was_cancelled, ends_normally_when_cancelled, idle_workers_hear_of_no_requeue,
-              tires_after_ten_items, has_one_place_for_what_is_put_back)
+              tires_after_ten_items, has_one_place_for_what_is_put_back,
+              forgets_a_letter_that_was_written_late)
 
 class alternative_worker final : public contract::resilient_worker {
  public:
@@ -256,10 +257,13 @@ class alternative_worker final : public contract::resilient_worker {
   awaitable<void> bury(job& held) {
     if (!held.one) co_return;  // it was off the books before
     const bool shielded = !is(unshielded_write_loses) && !is(unshielded_write_gives_up);
-    auto writing = shielded ? shield(write(held), deadline()) : scope(write(held));
+    const auto limit = deadline();
+    auto writing = shielded ? shield(write(held), limit) : scope(write(held));
     const std::exception_ptr unwritten = co_await failure_of(std::move(writing));
     if (!unwritten) {
-      if (!is(counts_off_nothing_that_is_buried)) settle(held);
+      const bool late = std::chrono::steady_clock::now() > limit;
+      const bool forgotten = late && is(forgets_a_letter_that_was_written_late);
+      if (!is(counts_off_nothing_that_is_buried) && !forgotten) settle(held);
       co_return;
     }
     if (is(dies_of_a_failing_sink)) std::rethrow_exception(unwritten);

@@ -93,7 +93,7 @@ class resilient_worker : public with_invariant<resilient_worker_config> {
   /// The worker: takes items in the order of their submits until it is cancelled, and then ends as cancelled.
   /// May be run again, and several times at once.
   awaitable<void> run();
-  /// When no run is left: all that is neither processed nor given up, the oldest first.
+  /// When no run is left: all that is neither processed nor given up.
   std::vector<item> take_back();
 
   /// `join`: ends once every submitted item is settled: processed, dead-lettered or lost.

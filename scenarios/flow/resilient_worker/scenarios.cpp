@@ -222,10 +222,12 @@ ASSAY_SCENARIO(resilient_worker, "RWK-1", "swept", .swept = true, .faulted = tru
   co_await w.end(second);
 }
 
-ASSAY_CLAUSE(resilient_worker, "RWK-2", must,
-             "A worker that is cancelled while it processes puts the item back as the next one to be taken, "
-             "without waiting and whatever the capacity, and ends as cancelled.",
-             .features = {"requeue"}) {
+ASSAY_CLAUSE(
+    resilient_worker, "RWK-2", must,
+    "A worker that is cancelled while it processes puts the item back as the next one to be taken, "
+    "without waiting and whatever the capacity, and ends as cancelled. Of several items that were put "
+    "back any one may be the next.",
+    .features = {"requeue"}) {
   world w(t, make({.capacity = 1}));
   co_await w.submit(1, 100ms);
   auto first = co_await w.run_for(10ms);
@@ -261,6 +263,29 @@ ASSAY_SCENARIO(resilient_worker, "RWK-2", "beside an idle worker", .features = {
   t.expect(w.was_processed(1), "the item that was put back is processed");
   second.cancel();
   co_await w.end(third);
+}
+
+ASSAY_SCENARIO(resilient_worker, "RWK-2", "several workers", .features = {"requeue"},
+               .why = "what several put back comes before everything else, in whatever order") {
+  world w(t, make({.capacity = 3}));
+  for (const int id : {1, 2, 3}) co_await w.submit(id, 100ms);
+  auto first = w.start();
+  auto second = w.start();
+  auto third = w.start();
+  co_await t.advance(10ms);
+  for (const int id : {4, 5, 6}) co_await w.submit(id);
+  t.premise(w.in_process(1) && w.in_process(2) && w.in_process(3), "every worker processes an item");
+  for (const auto& one : {first, second, third}) one.cancel();
+  co_await t.settle();
+  t.expect(first.cancelled() && second.cancelled() && third.cancelled(),
+           "cancelled workers end at once, as cancelled, though the queue is full");
+  auto next = co_await w.run_for(long_enough);
+  if (t.expect_eq(w.processed.size(), 6U, "every item is processed in the end")) {
+    std::sort(w.processed.begin(), w.processed.begin() + 3);
+    t.expect_eq(w.processed, (ids{1, 2, 3, 4, 5, 6}),
+                "items that were put back are the next ones to be taken");
+  }
+  co_await w.end(next);
 }
 
 ASSAY_SCENARIO(resilient_worker, "RWK-2", "swept", .features = {"requeue"}, .swept = true) {
@@ -699,6 +724,28 @@ ASSAY_SCENARIO(resilient_worker, "X-17", "", .features = {"dead_letter"},
     t.expect_eq(sink.label, "the sink", "the sink's failure is told besides");
   t.expect_eq(w.letters.size() + w.losses.size(), 1U, "the item is given up once");
   co_await w.end(run);
+}
+
+ASSAY_SCENARIO(resilient_worker, "X-31", "", .features = {"dead_letter", "attempt_cap"}, .asks = {"join"},
+               .late = true, .why = "the end of a write and the sink's patience are due together") {
+  int id = 0;
+  for (const nanoseconds takes : {10ms, 11ms}) {
+    world w(t, make({.attempts_max = 1, .dead_letter_patience_ns = nanoseconds(21ms - takes).count()}));
+    w.write_takes = takes;
+    co_await w.submit(++id, 0ms, always);
+    auto run = w.start();
+    co_await t.settle();
+    t.premise(w.writing, "the letter is being written");
+    const auto bystander = t.start("another timer", assay::sleep_for(12ms));
+    co_await t.pass(long_enough);
+    t.expect(bystander.done(), "whoever else waits is not disturbed");
+    if (make.claims("join") && w.letters_of(id) > 0) {
+      const auto join = co_await t.begin("join", w.worker->join());
+      t.expect(join.done(), "an item whose letter was written is settled, however late the loop is");
+      co_await t.cancel(join);
+    }
+    co_await w.end(run);
+  }
 }
 
 }  // namespace

@@ -67,7 +67,9 @@ ASSAY_DEFECTS(pool_defect, none, a_submit_after_the_drain_is_accepted_and_never_
 ASSAY_DEFECTS(pool_lapse, none, outcomes_of_returned_jobs_never_settle, a_slow_job_loses_its_place,
               every_tenth_worker_is_not_replaced, a_cancelled_submit_takes_its_room_along,
               a_drain_forgets_jobs_that_have_timed_out, an_asker_who_gives_up_takes_the_outcome_along,
-              a_stop_beside_a_drain_leaves_the_queue, a_drain_after_a_restart_ends_at_once)
+              a_stop_beside_a_drain_leaves_the_queue, a_drain_after_a_restart_ends_at_once,
+              a_timeout_is_left_to_the_next_job, a_timeout_is_told_before_the_job_has_ended,
+              a_late_timeout_stops_whoever_runs, a_late_drain_says_that_it_expired)
 
 class pool_in_shifts : public contract::worker_pool {
  public:
@@ -123,10 +125,12 @@ class pool_in_shifts : public contract::worker_pool {
     if (is(pool_lapse::an_asker_who_gives_up_takes_the_outcome_along) &&
         std::exchange(asked->asked_for, true))
       throw contract::rejected_error("the outcome was asked for before");
-    while (!asked->ended || asked->is_unheard_of) co_await wait_in(asked->askers, self);
+    while (!(asked->ended || is_told_early(*asked)) || asked->is_unheard_of)
+      co_await wait_in(asked->askers, self);
     asked->told = true;
     jobs_.erase(id);
     if (asked->timed_out && is(a_timeout_is_told_as_cancelled)) contract::throw_cancelled();
+    if (!asked->ended) throw contract::timed_out_error();
     if (asked->failed()) std::rethrow_exception(asked->failure);
     if (asked->failure) throw contract::rejected_error("the job was cancelled, or not executed");
   }
@@ -189,7 +193,11 @@ class pool_in_shifts : public contract::worker_pool {
     if (is(drain_ignores_its_deadline)) deadline = time_point::max();
     if (!started_ && habits_ == pool_habits::contrary) throw contract::rejected_error("it was not started");
     begin_drain();
+    const bool waits = on_shift_ > 0;
     co_await idle(deadline);
+    const bool is_late = waits && std::chrono::steady_clock::now() > deadline;
+    if (is(pool_lapse::a_late_drain_says_that_it_expired) && is_late && on_shift_ == 0)
+      throw contract::timed_out_error();
     contract::worker_pool_report report;
     if (on_shift_ > 0) {
       report.returned = stop(report.cancelled);
@@ -221,6 +229,7 @@ class pool_in_shifts : public contract::worker_pool {
     contract::worker_pool_request how;
     bool begun = false;
     bool ended = false;
+    time_point deadline = time_point::max();  // of its timeout, once it has begun
     bool timed_out = false;
     bool told = false;  // somebody was, how it ended
     std::exception_ptr failure;
@@ -237,6 +246,9 @@ class pool_in_shifts : public contract::worker_pool {
 
   bool is(pool_defect defect) const noexcept { return wrong_ == defect; }
   bool is(pool_lapse lapse) const noexcept { return lapse_ == lapse; }
+  bool is_told_early(const job& one) const noexcept {
+    return one.timed_out && is(pool_lapse::a_timeout_is_told_before_the_job_has_ended);
+  }
 
   // ---- submits
 
@@ -388,11 +400,21 @@ class pool_in_shifts : public contract::worker_pool {
   void limit(const job_ptr& mine, boost::asio::steady_timer& timer) {
     nanoseconds timeout(mine->how.timeout_ns);
     if (is(a_timeout_that_has_passed_is_none)) timeout = std::max(timeout, nanoseconds::zero());
-    if (timeout == nanoseconds::zero()) return;
-    timer.expires_at(deadline_of(timeout, jobs_time_out_early, jobs_time_out_late, job_timeouts_overflow));
+    if (timeout != nanoseconds::zero())
+      mine->deadline = deadline_of(timeout, jobs_time_out_early, jobs_time_out_late, job_timeouts_overflow);
+    else if (left_over_ > std::chrono::steady_clock::now())
+      mine->deadline = std::exchange(left_over_, time_point::max());
+    if (mine->deadline == time_point::max()) return;
+    timer.expires_at(mine->deadline);
     timer.async_wait([this, here = here_, mine](const boost::system::error_code& error) {
-      if (error || mine->ended || !*here) return;
+      if (error || !*here) return;
+      if (mine->ended && is(pool_lapse::a_late_timeout_stops_whoever_runs)) {
+        for (const job_ptr& other : std::vector<job_ptr>(running_))
+          if (other->begun) ask_to_stop(other);
+      }
+      if (mine->ended) return;
       mine->timed_out = true;
+      if (is(pool_lapse::a_timeout_is_told_before_the_job_has_ended)) wake_all(mine->askers);
       if (is(a_timeout_frees_the_worker_too_early)) {
         mine->worker_is_freed = true;
         ++workers_;
@@ -423,6 +445,7 @@ class pool_in_shifts : public contract::worker_pool {
 
   void end(const job_ptr& mine, std::exception_ptr failure) {
     if (mine->worker_is_freed) --workers_;
+    if (is(pool_lapse::a_timeout_is_left_to_the_next_job) && !queue_.empty()) left_over_ = mine->deadline;
     std::erase(running_, mine);
     if (mine->ended) return;
     if (mine->timed_out && is_cancellation(failure))
@@ -558,6 +581,7 @@ class pool_in_shifts : public contract::worker_pool {
   std::size_t to_be_dropped_ = 0;
   bool restarted_ = false;
   std::size_t jobs_ended_ = 0;
+  time_point left_over_ = time_point::max();
 };
 
 }  // namespace assay

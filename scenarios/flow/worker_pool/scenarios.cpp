@@ -591,6 +591,22 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stop meets submit", .features = {"stop_now
   here.expect_accounted();
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-4", "beside a timeout", .features = {"job_timeout"},
+               .why = "a job that has timed out and takes its time over that has not ended") {
+  site here(t, make({.workers = 2}));
+  here.shop.plan(1, {.takes = for_ever, .cleanup = 30ms});
+  co_await here.submit(1, limited(20ms));
+  const auto early = t.start("drain 1", here.drain());
+  co_await t.pass(30ms);
+  t.premise(here.shop.running() == 1 && here.shop.cancelled() == ids({1}),
+            "a job has timed out, and cleans up");
+  const auto late = co_await t.begin("drain 2", here.drain());
+  t.expect(early.pending(), "a drain waits for a job that has timed out and cleans up");
+  t.expect(late.pending() || was_refused(late), "so does one that comes while it cleans up");
+  co_await t.pass(1s);
+  t.expect(early.done() && (late.done() || was_refused(late)), "each drain ends once the job has");
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-4", "stopped twice", .features = {"stop_now"},
                .why = "what the first stop has taken out of the queue is not there for the second") {
   site here(t, make({.workers = 1}));
@@ -1059,6 +1075,66 @@ ASSAY_SCENARIO(worker_pool, "WPL-10", "slow to stop", .features = {"job_timeout"
   }
 }
 
+// A job that ends in time, and one that its worker takes then, with a time of its own or without one.
+asio::awaitable<void> try_next(trial& t, made_subject<worker_pool> made, int first, bool fails,
+                               nanoseconds timeout) {
+  site here(t, std::move(made));
+  here.shop.takes(first, 10ms);
+  if (fails) here.shop.fails(first);
+  here.shop.hold(first + 1, first + 2);
+  co_await here.submit(first, limited(20ms));
+  const auto waits = here.start(first + 1, limited(timeout));
+  co_await t.pass(10ms);
+  int next = first + 1;
+  // Who refuses while every worker is busy has a free one now.
+  if (was_refused(waits)) co_await here.submit(++next, limited(timeout));
+  co_await t.settle();
+  t.premise(here.shop.has_begun(next), "the next job has begun before the timeout of the first is over");
+  co_await t.pass(29ms);
+  t.expect_eq(here.shop.cancelled(), ids(),
+              "a timeout ends with its job, and leaves alone what its worker takes next");
+  co_await t.pass(2ms);
+  t.expect_eq(here.shop.cancelled(), timeout == 0ns ? ids() : ids({next}),
+              "the next job has its own timeout, counted from its own beginning");
+  co_await here.drain_to_the_end();
+  here.expect_executed();
+}
+
+ASSAY_SCENARIO(worker_pool, "WPL-10", "ends with its job", .features = {"job_timeout"},
+               .why = "what is left of a job's timeout is nothing to the next one") {
+  int first = 1;
+  for (const bool fails : {false, true}) {
+    for (const nanoseconds timeout : {0ms, 30ms}) {
+      co_await try_next(t, make({.workers = 1}), first, fails, timeout);
+      first += 3;
+    }
+  }
+}
+
+ASSAY_SCENARIO(worker_pool, "WPL-10", "told at its end", .features = {"job_timeout", "handles"},
+               .why = "a job that has timed out and cleans up has not ended yet") {
+  site here(t, make({.workers = 2}));
+  here.shop.plan(1, {.takes = for_ever, .cleanup = 30ms});
+  here.shop.plan(2, {.takes = for_ever, .cleanup = 40ms});
+  for (const int id : {1, 2}) co_await here.submit(id, limited(20ms));
+  co_await t.settle();
+  const auto early = co_await t.begin("outcome of 1", here.pool->outcome(1));
+  co_await t.pass(30ms);
+  const auto late = co_await t.begin("outcome of 2", here.pool->outcome(2));
+  t.premise(here.shop.running() == 2 && here.shop.cancelled().size() == 2,
+            "two jobs have timed out, and clean up");
+  constexpr std::string_view not_yet =
+      "while a job cleans up that has timed out, nobody is told how it has ended";
+  t.expect(early.pending(), not_yet);
+  t.expect(late.pending(), not_yet);
+  co_await t.pass(20ms);
+  t.expect(early.timed_out(), "whoever asks is told of the timeout when the job has ended");
+  t.expect(late.pending(), not_yet);
+  co_await t.pass(10ms);
+  t.expect(late.timed_out(), "whoever asks is told of the timeout when the job has ended");
+  co_await here.drain_to_the_end();
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-10", "extreme durations", .features = {"job_timeout"}) {
   int id = 0;
   for (const nanoseconds timeout : extreme_durations) {
@@ -1313,6 +1389,75 @@ ASSAY_SCENARIO(worker_pool, "X-27", "", .features = {"bounded"}) {
     for (int id = base + 1; id <= base + 40; ++id)
       t.expect(here.of(id).done() || was_refused(here.of(id)), "every submit ends");
     co_await here.drain_to_the_end();
+  }
+}
+
+// The loop is kept from running while time passes over all that is due: nothing of it can be called off any more.
+
+ASSAY_SCENARIO(worker_pool, "X-31", "timeout", .features = {"job_timeout"}, .late = true,
+               .why = "the end of a job and its timeout are due together") {
+  int first = 1;
+  for (const nanoseconds takes : {10ms, 11ms}) {
+    site here(t, make({.workers = 1}));
+    here.shop.takes(first, takes);
+    here.shop.takes(first + 1, 20ms);
+    co_await here.submit(first, limited(21ms - takes));
+    here.start(first + 1);
+    const auto bystander = t.start("another timer", sleep_for(12ms));
+    co_await t.pass(1s);
+    const ids& cancelled = here.shop.cancelled();
+    t.expect(cancelled.empty() || cancelled == ids({first}), "a timeout stops its own job, or nobody");
+    t.expect(bystander.done(), "whoever else waits is not disturbed");
+    if (make.claims("handles")) {
+      const outcome told = co_await here.outcome_of(first);
+      t.expect(told.kind != outcome_kind::value || cancelled.empty(),
+               "a job that was asked to stop about its timeout has not ended well");
+    }
+    co_await here.drain_to_the_end();
+    here.expect_executed();
+    first += 2;
+  }
+}
+
+ASSAY_SCENARIO(worker_pool, "X-31", "drain", .features = {"drain_deadline"}, .late = true,
+               .why = "the end of the last job and the deadline of the drain are due together") {
+  int id = 0;
+  for (const nanoseconds takes : {10ms, 11ms}) {
+    site here(t, make({.workers = 1}));
+    here.shop.takes(++id, takes);
+    co_await here.submit(id);
+    co_await t.settle();
+    t.premise(here.shop.running() == 1, "a job runs when the drain starts");
+    const auto drain = t.start("drain", here.pool->drain_for(21ms - takes));
+    const auto bystander = t.start("another timer", sleep_for(12ms));
+    co_await t.pass(1s);
+    const outcome how = drain.what();
+    t.expect(how.kind == outcome_kind::value, "a drain ends with a report, however late the loop is",
+             to_string(how));
+    t.expect(bystander.done(), "whoever else waits is not disturbed");
+    co_await here.drain_to_the_end();
+  }
+}
+
+ASSAY_SCENARIO(worker_pool, "X-31", "timeouts and drain", .features = {"job_timeout", "drain_deadline"},
+               .late = true, .why = "the timeouts of jobs and the deadline of the drain are due together") {
+  int first = 1;
+  for (const nanoseconds timeout : {10ms, 11ms}) {
+    site here(t, make({.workers = 2}));
+    here.shop.hold(first, first);
+    here.shop.plan(first + 1, {.takes = for_ever, .cleanup = 5ms});
+    for (const int id : {first, first + 1}) co_await here.submit(id, limited(timeout));
+    co_await t.settle();
+    t.premise(here.shop.running() == 2, "jobs run when the drain starts");
+    const auto drain = t.start("drain", here.pool->drain_for(21ms - timeout));
+    const auto bystander = t.start("another timer", sleep_for(12ms));
+    co_await t.pass(1s);
+    t.expect_eq(sorted(here.shop.cancelled()), sorted(here.shop.begun()),
+                "every job that has begun is asked to stop, however late the loop is");
+    t.expect(drain.done(), "a drain ends with a report, however late the loop is", to_string(drain.what()));
+    t.expect(bystander.done(), "whoever else waits is not disturbed");
+    co_await here.drain_to_the_end();
+    first += 2;
   }
 }
 
