@@ -109,7 +109,7 @@ class keeps_and_fails final : public hoard {
  public:
   asio::awaitable<void> call() override {
     records_.push_back(1);
-    if (records_.size() > 100) throw std::runtime_error("too many");
+    if (records_.size() > 50) throw std::runtime_error("too many");
     co_return;
   }
 
