@@ -170,8 +170,6 @@ const table<looking_queue, looking_bug> looking(
         {looking_bug::wakes_one_joiner,
          "of two parked joiners the last `done` wakes the first",
          {{"BQ-14", ""}}},
-    },
-    {
         {looking_bug::wakes_only_beside_the_empty,
          "a push wakes a popper only if the queue was empty: of two that are parked one stays so beside an "
          "item",

@@ -56,6 +56,7 @@ struct surroundings {
   bool is_deaf = false;           // processing ignores cancellation, and goes on for a day
   bool is_mixed = false;       // items differ: some are quick, some obey, some have last words, some are deaf
   bool closing_fails = false;  // both resources
+  std::string fails_to_open = {};
   bool deaf_resources = false;   // opening and closing ignore cancellation
   nanoseconds last_words = 0ns;  // a cancelled item still writes to the sink, after this time
   bool sink_stalls = false;
@@ -143,6 +144,7 @@ bool& is_open(surroundings& s, std::string_view name) { return name == "sink" ? 
 asio::awaitable<void> open_resource(surroundings& s, const char* name) {
   s.come_past(std::string("open ") + name);
   co_await sleep_as_resources_do(s, s.opening);
+  if (s.fails_to_open == name) s.t.raise(std::string("cannot open ") + name);
   is_open(s, name) = true;
   s.t.mark(std::string("open ") + name);
 }
@@ -478,6 +480,36 @@ ASSAY_CLAUSE(
   }
   t.expect_eq(sorted(labels), std::vector<std::string>({"cannot close sink", "cannot close store"}),
               "every failure of the cleanup is in the report, once");
+}
+
+ASSAY_SCENARIO(service, "INT-5", "an opening that fails",
+               .why = "Why the service did not come up is told, once, and whoever waits for it does not go on waiting.") {
+  int base = 0;
+  for (const char* const failing : {"store", "sink"}) {
+    base += 100;
+    surroundings& s = surround(t);
+    s.fails_to_open = failing;
+    auto subject = connected(make, s);
+    auto run = t.start("run", subject->run());
+    auto source = t.start("source", feed(t, *subject, base, base + 5));
+    co_await t.advance(1s);
+    const std::string expected = std::string("cannot open ") + failing;
+    const outcome seen = run.what();
+    t.expect(!run.pending(), "a service that cannot start ends");
+    std::vector<std::string> labels;
+    if (run.done()) {
+      for (const auto& failure : run.value().failures) {
+        t.observe(failure.what);
+        labels.push_back(failure.what.label);
+      }
+    } else {
+      labels = labels_of(seen);
+    }
+    t.expect_eq(labels, std::vector<std::string>({expected}), "why is in the report, or what the run fails with, once");
+    t.expect(source.done(), "no source is left waiting");
+    t.expect(s.all_closed(), "what was opened is closed");
+    account(t, *subject);
+  }
 }
 
 ASSAY_CLAUSE(
