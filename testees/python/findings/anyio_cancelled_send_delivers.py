@@ -2,8 +2,8 @@
 
 Known. asyncio, cancelled after the receive: https://github.com/agronholm/anyio/issues/536 (mended in anyio 4). Both backends,
 cancelled just before it: https://github.com/agronholm/anyio/pull/729 (closed; receive() guards against the like, send() does
-not). Trio's own channels have neither. Clauses BQ-8 push, X-2 push, BQ-4 a cancelled pusher, BQ-6 swept, X-31 push; on asyncio the latter two
-need more schedules.
+not). Trio's own channels have neither. Clauses BQ-8 push, X-2 push, X-31 push, BQ-4 a cancelled pusher, BQ-6 swept; on asyncio
+the latter two need more schedules.
 
     asyncio, cancel after the receive:             received 1, the send was cancelled
     asyncio, cancel before the receive:            received 1, the send was cancelled

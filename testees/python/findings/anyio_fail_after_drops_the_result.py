@@ -1,7 +1,7 @@
 """anyio.fail_after raises TimeoutError although the receive in it has succeeded: the item is gone.
 
 Known: https://github.com/agronholm/anyio/issues/589 (mended in anyio 4). move_on_after does not have it. Clauses BQ-8, BQ-8
-cancelled, BQ-8 push, X-3 deadline of memory_object_stream on both backends.
+cancelled, BQ-8 push, X-3 deadline, X-31 pop of memory_object_stream on both backends.
 
     asyncio: move_on_after got 1, fail_after timed out with 0 left
     trio:    move_on_after got 1, fail_after timed out with 0 left
