@@ -122,6 +122,31 @@ TEST(testee_answers, say_what_was_looked_at) {
   EXPECT_EQ(refusal([&] { read(R"({"1":3})"); }), "sent no object as 'looked_at'");
 }
 
+TEST(testee_hello, says_whether_its_loop_can_be_late_since_version_2) {
+  const auto read = [](const std::string& version, const std::string& more) {
+    return read_hello(R"({"hello":{"protocol":)" + version + R"(,"name":"n","language":"L")" + more +
+                      R"(,"subjects":[{"name":"S","contract":"c"}]}})");
+  };
+  EXPECT_TRUE(read("2", R"(,"late":true)").late);
+  EXPECT_FALSE(read("2", "").late);
+  EXPECT_FALSE(read("1", R"(,"late":true)").late);
+}
+
+TEST(testee_answers, tell_the_deadlines_behind_the_first_in_order) {
+  const auto read = [](const std::string& deadline, const std::string& later) {
+    return read_answer(R"({"instant":{"trial":1,"number":1,"events":[],"deadline":)" + deadline +
+                           R"(,"later":)" + later + "}}",
+                       1, 1);
+  };
+  EXPECT_EQ(read("5", "[7,9]").later, (std::vector<std::chrono::nanoseconds>{7ns, 9ns}));
+  EXPECT_TRUE(read("null", "[]").later.empty());
+  const std::string wrong = "has deadlines in 'later' that are not each behind the one before";
+  EXPECT_EQ(refusal([&] { (void)read("5", "[5]"); }), wrong);
+  EXPECT_EQ(refusal([&] { (void)read("5", "[7,7]"); }), wrong);
+  EXPECT_EQ(refusal([&] { (void)read("null", "[7]"); }), wrong);
+  EXPECT_EQ(refusal([&] { (void)read("5", "7"); }), "sent no list as 'later'");
+}
+
 TEST(testee_answers, are_for_the_instant_that_was_asked) {
   const std::string line = R"({"instant":{"trial":3,"number":7,"events":[],"deadline":9}})";
   EXPECT_EQ(read_answer(line, 3, 7).deadline, 9ns);
