@@ -150,8 +150,8 @@ struct round_of {
     return any([](const life& one) { return one.gave_up; });
   }
   bool is_asked_from_outside() const { return run && run->state()->cancels() > 0; }
-  // Where a request is made once (no `sticky_request`), a body that runs in the caller's own task has it to itself: the group
-  // hears of it only if the body ends by it.
+  // Where a request is made once (no `sticky_request`), a body in the caller's own task has it to itself: the group hears
+  // of it only if the body ends by it.
   void note_requests() {
     const std::uint32_t requests = run->state()->cancels();
     const bool is_new = requests > std::exchange(requests_before, requests);
@@ -525,7 +525,7 @@ asio::awaitable<bool> do_round(program_run& p, std::vector<program_step> steps, 
       children.push_back(std::move(next));
       continue;
     }
-    // A cancellation that leaves the body is the caller's own where the body is the caller's own code: TG-6 is about children.
+    // TG-6 is about children. A cancellation that leaves the body may be the caller's own, as the body's code is.
     life& of_body = all->children.back();
     if (of_body.how == temper::gives_up) of_body.how = temper::ends;
     all->body = &of_body;
