@@ -170,6 +170,32 @@ TEST_F(graceful_shutdown_test, work_may_end_inside_the_request_to_stop) {  // SH
   EXPECT_EQ(run.value().cancelled, (trail{"a", "b", "c"}));
 }
 
+TEST_F(graceful_shutdown_test, every_phase_is_told_of_and_resources_come_before_the_first) {  // SHD-1, SHD-14
+  graceful_shutdown_options options = patient();
+  options.budgets.grace = 1ms;
+  options.budgets.drain = 0s;
+  graceful_shutdown shutdown(context.get_executor(), watched(options));
+  EXPECT_EQ(shutdown.phase(), phase::created);
+  add_resource(shutdown, "pool");
+  shutdown.add_resource("late", [this] { return a.wait(); }, [this] { return note(log, "close late"); });
+  operation<shutdown_report> run(context, shutdown.run());
+  EXPECT_EQ(shutdown.phase(), phase::starting);
+  EXPECT_THROW(add_resource(shutdown, "too late"), shutdown_too_far);
+  a.open();
+  settle(context);
+  shutdown.admit("request", visit(b, log, "request"));
+  shutdown.request_stop();
+  context.restart();
+  while (run.pending() && context.run_one() != 0) {
+  }
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(phases,
+            (std::vector<phase>{phase::starting, phase::running, phase::not_ready, phase::grace,
+                                phase::stop_accepting, phase::drain, phase::force_cancel,
+                                phase::stop_background, phase::cleanup, phase::final_log, phase::stopped}));
+  EXPECT_EQ(log, (trail{"open pool", "request cancelled", "close late", "close pool"}));
+}
+
 TEST_F(graceful_shutdown_test, failures_are_told_until_the_drain_and_reported_from_then_on) {  // SHD-13, X-16
   graceful_shutdown shutdown(context.get_executor(), watched());
   operation<shutdown_report> run(context, shutdown.run());

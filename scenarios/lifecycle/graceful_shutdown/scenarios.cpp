@@ -1183,6 +1183,22 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-14", must,
     if (s.marked(name + " begins")) t.expect_before(name + " ends", "run ended");
 }
 
+ASSAY_SCENARIO(
+    graceful_shutdown, "SHD-14", "told of the phase", .features = {"late_registration"},
+    .why = "A task that is registered as the drain begins may be asked to stop in the same turn.") {
+  service s(t, make({.background = 3s}));
+  s->observe([&s, asked = s.observer()](phase entered) {
+    asked(entered);
+    if (entered == phase::drain) (void)is_taken([&s] { s.background("task"); });
+  });
+  co_await s.serve();
+  s.serving();
+  co_await s.stop();
+  t.expect(s.run->ended(), "a task that joins the drain is asked to stop with the others");
+  co_await s.end(10s);
+  if (s.marked("task begins")) t.expect_before("task ends", "phase cleanup");
+}
+
 ASSAY_UNCHECKED_CLAUSE(
     graceful_shutdown, "SHD-15", must,
     "Signal handlers are removed at the end and what was there before is restored; the exit status "
@@ -1302,24 +1318,6 @@ ASSAY_CLAUSE(graceful_shutdown, "SHD-17", should,
   s->connection_closed(busy);
   co_await s.end();
   t.expect_eq(s.times("busy closes"), 0U, "and is not told twice");
-}
-
-ASSAY_SCENARIO(
-    graceful_shutdown, "SHD-17", "one closes another", .features = {"connections"},
-    .why = "What is done when one connection is told ends another, which may be the next to be told.") {
-  service s(t, make({.drain = 10s}));
-  co_await s.serve();
-  std::vector<int> ids;
-  std::vector<int> told(3, 0);
-  for (std::size_t i = 0; i < told.size(); ++i) {
-    ids.push_back(s->open_connection([&s, &ids, &told, i](assay::contract::connection_close) {
-      ++told[i];
-      for (const int id : ids) s->connection_closed(id);
-    }));
-  }
-  co_await s.stop();
-  co_await s.end();
-  t.expect_eq(told[0] + told[1] + told[2], 1, "one that is closed is left alone");
 }
 
 ASSAY_SCENARIO(graceful_shutdown, "SHD-17", "too early", .features = {"connections"}) {

@@ -445,15 +445,18 @@ class run_of_a_program {
     check_late(*self, phase::cleanup);
   }
 
-  /// A connection that is idle, busy, or gone again; some end when they are told.
+  /// A connection that is idle, busy, or gone again; some end when they are told, and some of these end all others.
   void connect(const program_step& step) {
     const auto made = std::make_shared<connected>();
     made->opened = t.elapsed();
     const bool taken = is_taken([&] {
-      made->id = subject->open_connection([this, made, ends = step.a >= 3](connection_close how) {
+      const bool ends = step.a >= 3;
+      const bool ends_others = step.a == 5;
+      made->id = subject->open_connection([this, made, ends, ends_others](connection_close how) {
         made->told.push_back(how);
         made->told_at = t.elapsed();
         if (ends || made->busy) subject->connection_closed(made->id);
+        if (ends_others) close_those_not_told();
       });
     });
     if (!taken) return;
@@ -465,6 +468,14 @@ class run_of_a_program {
     if (step.b > 0) subject->set_busy(made->id, true);
     if (step.b == 2) subject->set_busy(made->id, false);
     if (made->gone) subject->connection_closed(made->id);
+  }
+
+  void close_those_not_told() {
+    for (const auto& other : seen->connections) {
+      if (other->gone || !other->told.empty()) continue;
+      other->gone = true;
+      subject->connection_closed(other->id);
+    }
   }
 
   // SHD-14: from the drain on a registration is refused, or joins; which of the two is declared.

@@ -34,7 +34,7 @@ async def settled(task, limit_ns=None):
     deadline = None if limit_ns is None else loop.time() + limit_ns / NS
     while not task.done():
         left = None if deadline is None else deadline - loop.time()
-        if left is not None and left <= 0:
+        if left is not None and left < 1 / NS:  # the clock knows no less, and seconds are rounded
             return False
         try:
             await asyncio.wait({task}, timeout=left)
@@ -239,8 +239,9 @@ class Service:
         await self.drain()
         self.env.tell("event", what="drain end")
         self.env.tell("event", what="background stopped")
+        cleanup_ends = asyncio.get_running_loop().time() * NS + self.config["cleanup_ns"]
         for name in reversed(self.to_close):
-            await self.close(name)
+            await self.close(name, cleanup_ends)
         self.stopped = True
         self.env.tell("event", what="stopped")
         return self.report
@@ -255,7 +256,9 @@ class Service:
         stop.cancel()
         if not opening.done():
             opening.cancel()
-            await asyncio.wait({opening})
+            if not await settled(opening, self.config["force_ns"]):
+                self.report["survivors"].append(name)
+                return
         failure = failure_of(opening)
         if failure is None:
             self.to_close.append(name)
@@ -301,11 +304,15 @@ class Service:
         self.report["survivors"] = [name for worker, name in self.workers.items() if worker in deaf]
         self.report["cancelled"] = [name for worker, name in self.workers.items() if worker in late - deaf]
 
-    async def close(self, name):
+    async def close(self, name, cleanup_ends):
+        """It has half of what is left of the budget, and some more once it was asked to stop."""
+        left = cleanup_ends - asyncio.get_running_loop().time() * NS
         closing = asyncio.create_task(self.env.call(f"close_{name}"))
-        if not await settled(closing, self.config["cleanup_ns"] / 2):
+        if not await settled(closing, left / 2):
             closing.cancel()
-            await settled(closing)
+            if not await settled(closing, left / 4):
+                self.report["survivors"].append(name)
+                return
         if failure := failure_of(closing):
             self.report["failures"].append({"task": f"close {name}", "what": self.env.outcome(failure)})
 
