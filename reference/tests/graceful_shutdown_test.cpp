@@ -28,11 +28,6 @@ asio::awaitable<void> note(trail& log, std::string name) {
   co_return;
 }
 
-asio::awaitable<void> fail(std::string what) {
-  throw std::runtime_error(what);
-  co_return;
-}
-
 asio::awaitable<void> fail_at(gate& g, std::string what) {
   co_await g.wait();
   throw std::runtime_error(what);
@@ -111,16 +106,6 @@ static_assert(callback_of_a_shutdown<void (*)()>);
 static_assert(callback_of_a_shutdown<asio::awaitable<void> (*)()>);
 static_assert(!callback_of_a_shutdown<int (*)()>, "a result that nobody looks at is a mistake");
 static_assert(!callback_of_a_shutdown<asio::awaitable<int> (*)()>);
-
-asio::awaitable<void> fail_when_cancelled(gate& g) {
-  bool cancelled = false;
-  try {
-    co_await g.wait();
-  } catch (...) {
-    cancelled = true;
-  }
-  if (cancelled) throw std::runtime_error("cut off");
-}
 
 TEST_F(graceful_shutdown_test, a_cancelled_run_stops_and_then_escalates_and_reports_all_the_same) {
   graceful_shutdown shutdown(context.get_executor(), watched());
@@ -299,6 +284,20 @@ TEST_F(graceful_shutdown_test, signals_that_come_when_nobody_forwards_them_do_no
     settle(context);
     EXPECT_TRUE(run.succeeded());
   }
+}
+
+TEST_F(graceful_shutdown_test, work_that_is_cancelled_before_its_first_turn_never_begins) {  // SHD-6
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  operation<shutdown_report> run(context, shutdown.run());
+  settle(context);
+  shutdown.request_stop();
+  shutdown.escalate();
+  shutdown.admit("request",
+                 visit(a, log, "request"));  // from outside of the loop: its first turn is still to come
+  settle(context);
+  ASSERT_TRUE(run.succeeded());
+  EXPECT_EQ(run.value().cancelled, trail{"request"});
+  EXPECT_TRUE(log.empty());
 }
 
 TEST_F(graceful_shutdown_test, it_runs_once_and_must_not_be_destroyed_meanwhile) {
