@@ -29,10 +29,6 @@ asio::awaitable<void> note_and_fail(trail& log, std::string what) {
   throw std::runtime_error(what);
 }
 
-asio::awaitable<void> ignore_requests(gate& g, trail& log, std::string name) {
-  co_await shield(visit(g, log, std::move(name)));
-}
-
 trail failures_in(const std::exception_ptr& failure) {
   trail all;
   try {
