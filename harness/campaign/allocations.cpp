@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <assay/harness/allocation/counter.hpp>
@@ -16,6 +17,7 @@
 #include <assay/harness/campaign/job.hpp>
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/runner.hpp>
+#include <assay/harness/campaign/system.hpp>
 
 namespace assay {
 
@@ -86,13 +88,23 @@ class sweeper {
     // In the trial's own process: a hang ends by an alarm, and what is said last is kept for the report on a crash.
     quietly_.trial_begins = [this, hang_after](const trial_settings&) {
       ::alarm(static_cast<unsigned>(hang_after.count()));
-      ::dup2(said_.descriptor, STDERR_FILENO);
+      ::dup2(said_.memory.get(), STDERR_FILENO);
     };
     sweep_.subject = chosen.name();
     sweep_.scenario = scenario.name();
   }
 
   allocation_sweep run() {
+    try {
+      sweep_all();
+    } catch (const std::system_error& refusal) {
+      sweep_.problem = refusal.what();
+    }
+    return std::move(sweep_);
+  }
+
+ private:
+  void sweep_all() {
     if (auto why = reason_to_skip(chosen_, scenario_, tier::sim)) {
       sweep_.skipped = std::move(*why);
     } else if (scenario_.traits.expects_termination) {
@@ -104,28 +116,23 @@ class sweeper {
         if (sweep_.problem.empty()) ++sweep_.covered;
       }
     }
-    return std::move(sweep_);
   }
 
- private:
   // What trials write to stderr, one after the other.
   struct last_words {
-    last_words() : descriptor(::memfd_create("assay-stderr", MFD_CLOEXEC)) {
-      if (descriptor < 0) throw std::runtime_error("cannot make memory for what a trial says");
+    last_words() : memory(::memfd_create("assay-stderr", MFD_CLOEXEC)) {
+      if (memory.get() < 0) refuse("memfd_create");
     }
-    last_words(const last_words&) = delete;
-    last_words& operator=(const last_words&) = delete;
-    ~last_words() { ::close(descriptor); }
     void forget() const {
-      (void)!::ftruncate(descriptor, 0);
-      ::lseek(descriptor, 0, SEEK_SET);
+      (void)!::ftruncate(memory.get(), 0);
+      ::lseek(memory.get(), 0, SEEK_SET);
     }
     // The last line, but that std::terminate was called if somebody has said why.
     std::string line() const {
       char buffer[400];
-      const off_t size = ::lseek(descriptor, 0, SEEK_END);
+      const off_t size = ::lseek(memory.get(), 0, SEEK_END);
       const off_t begin = std::max<off_t>(0, size - static_cast<off_t>(sizeof buffer));
-      const ssize_t count = ::pread(descriptor, buffer, sizeof buffer, begin);
+      const ssize_t count = ::pread(memory.get(), buffer, sizeof buffer, begin);
       std::string text(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
       while (!text.empty() && text.back() == '\n') text.pop_back();
       std::string last = text.substr(text.rfind('\n') + 1);
@@ -136,7 +143,7 @@ class sweeper {
       last.erase(0, last.find_first_not_of(' '));
       return valid_utf8(last);
     }
-    int descriptor;
+    descriptor memory;
   };
 
   trial_result run_one(const allocation_fault& fault) const {

@@ -87,8 +87,10 @@ struct campaign_result {
   std::string message;  ///< of the shrunk failing trial, or why it was skipped
   std::string
       shown_by;  ///< the phase that showed it: baseline_phase, "cancel sweep", "permuted order", ...; or late_phase
-  bool testee_broke = false;       ///< the verdict is an error since the process that hosts the subject broke
-  bool misplugged = false;         ///< the verdict is an error since the subject fails its plug check
+  bool testee_broke = false;  ///< the verdict is an error since the process that hosts the subject broke
+  bool misplugged = false;    ///< the verdict is an error since the subject fails its plug check
+  bool unrun =
+      false;  ///< it is one since the machine refused what the job needs: it says nothing of the subject
   std::string token;               ///< of the shrunk failing trial, or of the baseline trial
   std::string trace_hash;          ///< of the same trial
   std::vector<std::string> story;  ///< the shrunk failing trial, for a person

@@ -1,15 +1,13 @@
 #include <assay/harness/campaign/child_process.hpp>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <system_error>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,91 +15,62 @@ namespace assay {
 
 namespace {
 
-[[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
-void write_all(int fd, const std::string& text) {
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::write(fd, text.data() + written, text.size() - written);
+// False if the parent sees the result cut.
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(fd, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;  // the parent sees the result cut and says so
-    written += static_cast<std::size_t>(count);
+    if (count < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(count));
   }
+  return true;
 }
 
 std::string read_all(int fd) {
   std::string text;
-  char buffer[4096];
+  std::array<char, 4096> buffer{};
   while (true) {
-    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return text;
-    text.append(buffer, static_cast<std::size_t>(count));
+    if (count < 0) refuse("read of what a child process came to");
+    if (count == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
   }
-}
-
-// The child must not unwind into what its parent was doing.
-[[noreturn]] void run_and_end(int writes, const std::function<std::string()>& work) noexcept {
-  write_all(writes, work());
-  ::_exit(0);
 }
 
 }  // namespace
 
 child_process::child_process(const std::function<std::string()>& work) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) refuse("a pipe for a child process");
-  reads_ = ends[0];
-  const pid_t parent = ::getpid();
-  process_ = ::fork();
-  if (process_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // whoever is killed leaves nobody behind
-    if (::getppid() != parent) ::_exit(1);
-    ::close(ends[0]);
-    run_and_end(ends[1], work);
-  }
-  const int failure = errno;
-  ::close(ends[1]);
-  if (process_ > 0) return;
-  ::close(ends[0]);
-  errno = failure;
-  refuse("fork of a child process");
+  pipe_ends result = make_pipe();
+  process_ = fork_child([&] {
+    result.reads.close();
+    return write_all(result.writes.get(), work()) ? 0 : 1;
+  });
+  reads_ = std::move(result.reads);
 }
 
 child_process::child_process(child_process&& other) noexcept
-    : process_(std::exchange(other.process_, -1)), reads_(std::exchange(other.reads_, -1)) {}
+    : process_(std::exchange(other.process_, -1)), reads_(std::move(other.reads_)) {}
 
 child_process& child_process::operator=(child_process&& other) noexcept {
-  if (this != &other) {
-    give_up();
-    process_ = std::exchange(other.process_, -1);
-    reads_ = std::exchange(other.reads_, -1);
-  }
+  std::swap(process_, other.process_);
+  std::swap(reads_, other.reads_);
   return *this;
 }
 
 child_process::~child_process() { give_up(); }
 
 void child_process::give_up() noexcept {
-  if (reads_ >= 0) ::close(std::exchange(reads_, -1));
   if (process_ < 0) return;
   ::kill(process_, SIGKILL);
-  reap();
-}
-
-int child_process::reap() noexcept {
-  int status = 0;
-  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-  }
-  process_ = -1;
-  return status;
+  reap(std::exchange(process_, -1));
 }
 
 child_process::end child_process::wait() {
   end seen;
-  seen.text = read_all(reads_);
-  ::close(std::exchange(reads_, -1));
-  seen.status = reap();
+  seen.text = read_all(reads_.get());
+  reads_.close();
+  seen.status = reap(std::exchange(process_, -1));
   return seen;
 }
 
@@ -137,7 +106,7 @@ std::vector<running_child>::iterator wait_for_any(std::vector<running_child>& ru
                                                   const held_signals& held) {
   std::vector<pollfd> watched;
   watched.reserve(running.size());
-  for (const running_child& one : running) watched.push_back({one.process.descriptor(), POLLIN, 0});
+  for (const running_child& one : running) watched.push_back({one.process.reads(), POLLIN, 0});
   if (::ppoll(watched.data(), watched.size(), nullptr, &held.before()) < 0) {
     if (errno != EINTR) refuse("ppoll");
     return running.end();

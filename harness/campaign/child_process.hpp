@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 
+#include <assay/harness/campaign/system.hpp>
+
 namespace assay {
 
 class child_process {
@@ -20,8 +22,8 @@ class child_process {
     bool whole() const noexcept { return status == 0 && !text.empty(); }
   };
 
-  /// Forks a child that runs `work`, which must return some text. The process must be single-threaded. An exception
-  /// that leaves `work` ends the child as it ends any process. Throws std::system_error if the machine refuses one.
+  /// Forks a child that runs `work`, which must return some text, as fork_child does. Throws std::system_error if the machine
+  /// refuses one.
   explicit child_process(const std::function<std::string()>& work);
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
@@ -31,16 +33,15 @@ class child_process {
   ~child_process();
 
   /// Readable (or hung up) once the child's work is done or the child has ended.
-  int descriptor() const noexcept { return reads_; }
-  /// Reads what the child hands back, until it has ended. To be called once.
+  int reads() const noexcept { return reads_.get(); }
+  /// Reads what the child hands back, until it has ended. To be called once. Throws std::system_error if that cannot be read.
   end wait();
 
  private:
   void give_up() noexcept;
-  int reap() noexcept;
 
   pid_t process_ = -1;
-  int reads_ = -1;
+  descriptor reads_;
 };
 
 /// Runs `work(i)` for every i below `count`, each in a child of its own, at most `processes` (at least one) at a time,

@@ -3,8 +3,10 @@
 #include <sys/wait.h>
 
 #include <boost/json.hpp>
+#include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -120,9 +122,15 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   campaign_observer mirrored;
   if (observer != nullptr) mirrored = *observer;
   mirrored.mirror = &mirror;
-  child_process child(
-      [&] { return to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored)); });
+  mirror.work_begins();
+  child_process child([&] {
+    const std::string text = to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored));
+    mirror.work_ends();
+    return text;
+  });
   const child_process::end seen = child.wait();
+  if (!seen.whole() && !mirror.working())
+    throw std::system_error(EIO, std::generic_category(), "the result of a trial's process");
   if (!seen.whole()) return crashed(seen.status, mirror.choices());
   return from_text(seen.text);
 }

@@ -22,11 +22,11 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
                        shrink_trials_max, muted))
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
-                       cited, message, shown_by, testee_broke, misplugged, token, trace_hash, story, trace,
-                       failed_at, drawn, drawn_baseline, trials, turns, cancel_points, cancel_points_covered,
-                       fault_points, fault_points_covered, cancel_pairs, cancel_pairs_covered, fault_pairs,
-                       fault_pairs_covered, order_classes, orders, corpus, schedules, depth2, strategy,
-                       exhausted, growth))
+                       cited, message, shown_by, testee_broke, misplugged, unrun, token, trace_hash, story,
+                       trace, failed_at, drawn, drawn_baseline, trials, turns, cancel_points,
+                       cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
+                       cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
+                       schedules, depth2, strategy, exhausted, growth))
 
 namespace json = boost::json;
 
@@ -157,6 +157,14 @@ std::string valid_utf8(std::string_view text) {
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return valid;
+}
+
+campaign_result unrun_result(const job& asked, const std::string& why) {
+  campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
+  result.outcome = result.outcome_fifo = verdict::error;
+  result.unrun = true;
+  result.message = "not run" + why;
+  return result;
 }
 
 campaign_result run_job(const job& asked, const campaign_observer* observer) {

@@ -27,6 +27,9 @@ struct job {
   std::uint64_t break_at = 0;  ///< replay, in this process only: trial_settings::break_at
 };
 
+/// The result of a job that the machine did not let be run, or not to its end: `unrun`, "not run" and this.
+campaign_result unrun_result(const job& asked, const std::string& why);
+
 /// Does the job in this process. Never throws for what a subject does.
 campaign_result run_job(const job& asked, const campaign_observer* observer = nullptr);
 

@@ -28,11 +28,6 @@ void last_words::take(std::string_view text) {
   }
 }
 
-void last_words::clear() {
-  lines_.clear();
-  rest_.clear();
-}
-
 std::deque<std::string> last_words::lines() const {
   std::deque<std::string> all = lines_;
   if (!rest_.empty()) all.push_back(valid_utf8(rest_));

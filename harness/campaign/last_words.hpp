@@ -11,7 +11,6 @@ class last_words {
  public:
   /// Takes what was read. Lines that are not ended yet count, too.
   void take(std::string_view text);
-  void clear();
   /// The last lines, the oldest first; valid UTF-8.
   std::deque<std::string> lines() const;
   /// The line that says most: a sanitizer's headline or an assertion, else the last one; empty if there is none.

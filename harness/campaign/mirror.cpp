@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <system_error>
 
 namespace assay {
 
@@ -16,8 +14,6 @@ namespace {
 constexpr std::uint32_t choices_max = 1U << 20U;
 constexpr std::size_t phase_length_max = 63;
 
-[[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
 }  // namespace
 
 // Written by one process and read by another, so all of it is lock-free or plain bytes.
@@ -26,30 +22,27 @@ struct shared_mirror::record_block {
   std::atomic<std::uint32_t> count;
   std::atomic<std::uint32_t> where;
   std::atomic<std::uint32_t> sweep;
+  std::atomic<std::uint32_t> working;
   char phase[phase_length_max + 1];
   choice made[choices_max];
 };
 
-shared_mirror::shared_mirror() : descriptor_(::memfd_create("assay-choices", MFD_CLOEXEC)), owned_(true) {
-  if (descriptor_ < 0) refuse("memfd_create");
-  if (::ftruncate(descriptor_, sizeof(record_block)) != 0) refuse("ftruncate");
-  map();
+shared_mirror::shared_mirror() : own_(::memfd_create("assay-choices", MFD_CLOEXEC)) {
+  if (own_.get() < 0) refuse("memfd_create");
+  if (::ftruncate(own_.get(), sizeof(record_block)) != 0) refuse("ftruncate");
+  map(own_.get());
 }
 
-shared_mirror::shared_mirror(int descriptor) : descriptor_(descriptor), owned_(false) { map(); }
+shared_mirror::shared_mirror(int of_another) { map(of_another); }
 
-void shared_mirror::map() {
+void shared_mirror::map(int memory) {
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
-  void* const memory =
-      ::mmap(nullptr, sizeof(record_block), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
-  if (memory == MAP_FAILED) refuse("mmap");
-  block_ = static_cast<record_block*>(memory);  // fresh shared memory is all zeros, which is a valid block
+  void* const mapped = ::mmap(nullptr, sizeof(record_block), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (mapped == MAP_FAILED) refuse("mmap");
+  block_ = static_cast<record_block*>(mapped);  // fresh shared memory is all zeros, which is a valid block
 }
 
-shared_mirror::~shared_mirror() {
-  if (block_ != nullptr) ::munmap(block_, sizeof(record_block));
-  if (owned_) ::close(descriptor_);
-}
+shared_mirror::~shared_mirror() { ::munmap(block_, sizeof(record_block)); }
 
 void shared_mirror::record(const choice& made) noexcept {
   const std::uint32_t count = block_->count.load(std::memory_order_relaxed);
@@ -70,6 +63,10 @@ void shared_mirror::phase_begins(std::string_view phase) noexcept {
   std::memcpy(block_->phase, phase.data(), length);
   block_->phase[length] = '\0';
 }
+
+void shared_mirror::work_begins() noexcept { block_->working.store(1, std::memory_order_release); }
+void shared_mirror::work_ends() noexcept { block_->working.store(0, std::memory_order_release); }
+bool shared_mirror::working() const noexcept { return block_->working.load(std::memory_order_acquire) != 0; }
 
 std::uint64_t shared_mirror::trials() const noexcept {
   return block_->trials.load(std::memory_order_acquire);

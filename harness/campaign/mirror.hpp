@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <assay/harness/campaign/system.hpp>
 #include <assay/harness/choice/choice.hpp>
 #include <assay/harness/trial/trial.hpp>
 
@@ -17,18 +18,21 @@ class shared_mirror final : public choice_mirror {
  public:
   /// New shared memory. Throws std::system_error if the machine refuses it.
   shared_mirror();
-  /// What another process made; `descriptor` stays the caller's to close. Throws std::system_error.
-  explicit shared_mirror(int descriptor);
+  /// What another process made; it stays the caller's to close. Throws std::system_error.
+  explicit shared_mirror(int of_another);
   shared_mirror(const shared_mirror&) = delete;
   shared_mirror& operator=(const shared_mirror&) = delete;
   ~shared_mirror() override;
 
-  int descriptor() const noexcept { return descriptor_; }
+  int shared() const noexcept { return own_.get(); }
 
   // The worker's side.
   void record(const choice& made) noexcept override;
   void trial_begins(const trial_settings& settings) noexcept;
   void phase_begins(std::string_view phase) noexcept;
+  /// Before and after what is asked of the worker: what ends the process in between is in it, what ends it outside is not.
+  void work_begins() noexcept;
+  void work_ends() noexcept;
 
   // The parent's side; exact once the worker has ended.
   /// Trials begun since the memory was made: as long as it grows, the worker is alive.
@@ -36,12 +40,12 @@ class shared_mirror final : public choice_mirror {
   std::vector<choice> choices() const;
   trial_settings settings() const noexcept;
   std::string phase() const;
+  bool working() const noexcept;
 
  private:
   struct record_block;
-  void map();
-  int descriptor_;
-  bool owned_;
+  void map(int memory);
+  descriptor own_;
   record_block* block_ = nullptr;
 };
 

@@ -103,13 +103,22 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-void write_files(const std::filesystem::path& folder, const campaign_result& seen) {
-  std::error_code ignored;  // a report that cannot be written must not hide the failure itself
-  std::filesystem::create_directories(folder, ignored);
-  const std::filesystem::path stem = folder / (seen.contract + "." + seen.clause);
-  std::ofstream(stem.string() + ".token") << seen.token << '\n';
-  std::ofstream(stem.string() + ".story") << seen.message << '\n' << joined(seen.story);
-  std::ofstream(stem.string() + ".trace") << "hash " << seen.trace_hash << '\n' << joined(seen.trace);
+// A report that cannot be written must not hide the failure itself, which says what has become of it.
+std::string write_files(const std::filesystem::path& folder, const campaign_result& seen) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::string stem = (folder / (seen.contract + "." + seen.clause)).string();
+  bool written = true;
+  const auto write = [&](const char* ending, const std::string& text) {
+    std::ofstream out(stem + ending);
+    out << text << std::flush;
+    written = written && out.good();
+  };
+  write(".token", seen.token + "\n");
+  write(".story", seen.message + "\n" + joined(seen.story));
+  write(".trace", "hash " + seen.trace_hash + "\n" + joined(seen.trace));
+  return "Token, story and trace " + std::string(written ? "are in " : "could not be written to ") +
+         folder.string() + "/\n";
 }
 
 std::string filter_of(const scenario_info& scenario) { return scenario.contract + "." + scenario.clause; }
@@ -167,7 +176,7 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) return report;
-  write_files(given.report, seen);
+  const std::string files = write_files(given.report, seen);
   report.text =
       seen.message + "\n\nFound by: " + seen.shown_by + ", after " + std::to_string(seen.trials) +
       " trials (seed " + std::to_string(given.seed) + "). The shrunk trial:\n" + joined(seen.story) +
@@ -176,7 +185,7 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
            ? "\nand with gdb --args before it, and --assay_break_at=" + std::to_string(seen.failed_at) +
                  " behind it, a debugger stops where it fails."
            : "") +
-      "\nToken, story and trace are in " + given.report.string() + "/\n";
+      "\n" + files;
   return report;
 }
 

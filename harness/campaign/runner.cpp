@@ -12,7 +12,9 @@
 #include <memory>
 #include <set>
 #include <string_view>
+#include <system_error>
 
+#include <assay/harness/campaign/system.hpp>
 #include <assay/harness/campaign/worker.hpp>
 
 namespace assay {
@@ -26,7 +28,7 @@ extern "C" void note_interrupt(int) { interrupt_wished.store(true); }
 extern "C" void end_interrupted(int) {
   constexpr std::string_view text = "assay: interrupted\n";
   (void)!::write(STDERR_FILENO, text.data(), text.size());
-  ::_exit(interrupted_status);
+  end_process(interrupted_status);
 }
 
 // Thrown between two trials, where nothing of a trial is in the way.
@@ -35,18 +37,16 @@ struct interrupted {};
 // Sends what a subject prints to stderr while it runs in this process: stdout belongs to the report.
 class stdout_guard {
  public:
-  stdout_guard() {
+  stdout_guard() : saved_(::dup(STDOUT_FILENO)) {
+    if (saved_.get() < 0) refuse("dup of standard output");
     flush();
-    saved_ = ::dup(STDOUT_FILENO);
-    if (saved_ >= 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
   }
   stdout_guard(const stdout_guard&) = delete;
   stdout_guard& operator=(const stdout_guard&) = delete;
   ~stdout_guard() {
     flush();
-    if (saved_ < 0) return;
-    ::dup2(saved_, STDOUT_FILENO);
-    ::close(saved_);
+    ::dup2(saved_.get(), STDOUT_FILENO);
   }
 
  private:
@@ -54,7 +54,7 @@ class stdout_guard {
     std::cout.flush();
     std::fflush(stdout);
   }
-  int saved_ = -1;
+  descriptor saved_;
 };
 
 // How many processes a scenario that demands the end of its process is given: first in first out, and some orders.
@@ -127,6 +127,9 @@ class runner {
 
   // Whatever else became of it (the process may have crashed, or hung), the clauses see as well.
   void take_plug(const job& asked, campaign_result result) {
+    if (result.unrun)
+      outcome_.problems.push_back("the plug check of '" + result.subject + "' of " + result.contract +
+                                  " is " + result.message);
     if (result.misplugged) misplugged_.emplace(asked.chosen, std::move(result));
   }
 
@@ -184,6 +187,8 @@ class runner {
       return run_job(asked, &observer);
     } catch (const interrupted&) {
       return std::nullopt;
+    } catch (const std::system_error& refusal) {
+      return unrun_result(asked, std::string(": ") + refusal.what());
     }
   }
 
@@ -220,26 +225,43 @@ class runner {
     return next;
   }
 
+  static bool is_busy(const seat& one) noexcept { return one.worker && one.worker->busy(); }
+
   void run_apart(std::deque<task> waiting) {
     const std::size_t wanted = std::min<std::size_t>(std::max(1U, settings_.workers), waiting.size());
     if (seats_.size() < wanted) seats_.resize(wanted);
-    const auto busy = [](const seat& one) { return one.worker && one.worker->busy(); };
-    while (going_on() && (!waiting.empty() || std::any_of(seats_.begin(), seats_.end(), busy))) {
+    while (going_on() && (!waiting.empty() || std::any_of(seats_.begin(), seats_.end(), &is_busy))) {
       for (seat& one : seats_) {
-        if (busy(one) || waiting.empty()) continue;
+        if (is_busy(one) || waiting.empty()) continue;
         one.current = std::move(waiting.front());
         waiting.pop_front();
         if (is_unusable(one.current.asked)) continue;
         if (one.current.index != no_index && (is_misplugged(one.current.index) || give_up(one.current)))
           continue;
         if (one.worker && one.worker->ended()) one.worker.reset();
-        if (!one.worker) one.worker = std::make_unique<worker_process>();
+        if (!one.worker && !hire(one, waiting)) continue;
         one.worker->begin(one.current.asked);
       }
       wait(seats_);
       for (seat& one : seats_) {
-        if (busy(one)) look_at(one, waiting);
+        if (is_busy(one)) look_at(one, waiting);
       }
+    }
+  }
+
+  // A machine that refuses another process will have one again when a worker has ended; without any, the job is not run.
+  bool hire(seat& one, std::deque<task>& waiting) {
+    try {
+      one.worker = std::make_unique<worker_process>();
+      return true;
+    } catch (const std::system_error& refusal) {
+      if (std::any_of(seats_.begin(), seats_.end(), &is_busy)) {
+        waiting.push_front(std::move(one.current));
+      } else {
+        take(one.current,
+             unrun_result(one.current.asked, std::string(": no worker process: ") + refusal.what()), waiting);
+      }
+      return false;
     }
   }
 
@@ -271,7 +293,7 @@ class runner {
   static void wait(const std::vector<seat>& seats) {
     std::vector<pollfd> descriptors;
     for (const seat& one : seats) {
-      if (!one.worker || !one.worker->busy()) continue;
+      if (!is_busy(one)) continue;
       descriptors.push_back({one.worker->socket(), POLLIN, 0});
       descriptors.push_back({one.worker->errors(), POLLIN, 0});
     }
@@ -283,29 +305,34 @@ class runner {
     worker_process& worker = *one.worker;
     worker.read_errors();
     std::optional<campaign_result> result = worker.read_result();
-    bool lost = false;
     if (!result && worker.ended()) {
       result = worker.read_result();  // it may have answered before it ended
       if (!result) result = worker.obituary(std::nullopt);
-      lost = true;
+    } else if (!result && !worker.cut_off().empty()) {
+      worker.kill();
+      result = worker.disown();
     } else if (!result && worker.stalled() > settings_.hang_after) {
       worker.kill();
       result = worker.obituary(settings_.hang_after);
-      lost = true;
     }
-    if (lost || worker.spent()) one.worker.reset();
     if (!result) return;
-    if (one.current.index == no_index) {
-      take_plug(one.current.asked, std::move(*result));
+    if (worker.spent()) one.worker.reset();
+    take(one.current, std::move(*result), waiting);
+  }
+
+  // What a task came to.
+  void take(const task& ended, campaign_result result, std::deque<task>& waiting) {
+    if (ended.index == no_index) {
+      take_plug(ended.asked, std::move(result));
       return;
     }
-    if (std::optional<task> next = following(one.current, *result)) {
+    if (std::optional<task> next = following(ended, result)) {
       waiting.push_front(std::move(*next));
       return;
     }
-    result->trials += one.current.trials_before;
-    if (result->testee_broke) ++testee_failures_[one.current.asked.chosen->traits().testee];
-    finish(one.current.index, std::move(*result));
+    result.trials += ended.trials_before;
+    if (result.testee_broke) ++testee_failures_[ended.asked.chosen->traits().testee];
+    finish(ended.index, std::move(result));
   }
 
   std::span<const job> jobs_;

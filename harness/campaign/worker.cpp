@@ -15,6 +15,7 @@
 #include <cstring>
 #include <iostream>
 #include <system_error>
+#include <utility>
 
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/sim/clock.hpp>
@@ -27,9 +28,8 @@ namespace assay {
 
 namespace {
 
-[[noreturn]] void refuse(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
-// Writes all of it, even if that is more than the socket holds at a time; false if the other side is gone.
+// Writes all of it, even if that is more than the socket holds at a time; false if the other side is gone. Throws
+// std::system_error.
 bool send_line(int socket, std::string line) {
   line += '\n';
   std::string_view rest = line;
@@ -41,7 +41,8 @@ bool send_line(int socket, std::string line) {
       ::poll(&writable, 1, -1);
       continue;
     }
-    if (sent <= 0) return false;
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return false;
+    if (sent < 0) refuse("send");
     rest.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
@@ -80,12 +81,15 @@ int serve_jobs(int socket, int mirror_descriptor) {
     if (!line) {
       const ssize_t count = ::read(socket, buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return 0;
+      if (count < 0) refuse("read of a job");
+      if (count == 0) return 0;
       received.append(buffer.data(), static_cast<std::size_t>(count));
       continue;
     }
     const job asked = decode_job(*line);
+    mirror.work_begins();
     campaign_result result = run_job(asked, &observer);
+    mirror.work_ends();
     const bool leaked =
         __lsan_do_recoverable_leak_check != nullptr && __lsan_do_recoverable_leak_check() != 0;
     if (leaked && result.outcome == verdict::pass) {
@@ -104,6 +108,8 @@ int serve_jobs(int socket, int mirror_descriptor) {
 
 namespace {
 
+constexpr std::chrono::nanoseconds parting_patience = std::chrono::seconds(1);
+
 std::string (*told)() = [] { return std::string(); };
 
 }  // namespace
@@ -112,62 +118,60 @@ void tell_workers(std::string (*what)()) noexcept { told = what; }
 
 worker_process::worker_process() {
   std::array<int, 2> sockets{};
-  std::array<int, 2> pipe{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) refuse("socketpair");
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) refuse("pipe2");
-  const std::string socket_text = std::to_string(sockets[1]);
-  const std::string mirror_text = std::to_string(mirror_.descriptor());
+  socket_ = descriptor(sockets[0]);
+  const descriptor theirs(sockets[1]);
+  pipe_ends errors = make_pipe();
+  const std::string socket_text = std::to_string(theirs.get());
+  const std::string mirror_text = std::to_string(mirror_.shared());
   const std::string testees = told();
-  const pid_t parent = ::getpid();
-  process_ = ::fork();
-  if (process_ < 0) refuse("fork");
-  if (process_ == 0) {
-    // Only async-signal-safe calls from here to exec. A worker does not outlive its parent.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
-    const int nothing = ::open("/dev/null", O_RDONLY);
+  const std::array<const char*, 6> arguments = {
+      "assay", "worker", socket_text.c_str(), mirror_text.c_str(), testees.c_str(), nullptr};
+  process_ = fork_child([&] {
+    // Only async-signal-safe calls from here to exec.
+    const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::dup2(nothing, STDIN_FILENO);
-    ::dup2(pipe[1], STDERR_FILENO);
-    ::fcntl(sockets[1], F_SETFD, 0);
-    ::fcntl(mirror_.descriptor(), F_SETFD, 0);
-    ::execl("/proc/self/exe", "assay", "worker", socket_text.c_str(), mirror_text.c_str(), testees.c_str(),
-            nullptr);
-    ::_exit(127);
-  }
-  ::close(sockets[1]);
-  ::close(pipe[1]);
-  socket_ = sockets[0];
-  errors_ = pipe[0];
-  ::fcntl(socket_, F_SETFL, O_NONBLOCK);
-  ::fcntl(errors_, F_SETFL, O_NONBLOCK);
+    ::dup2(errors.writes.get(), STDERR_FILENO);
+    ::fcntl(theirs.get(), F_SETFD, 0);
+    ::fcntl(mirror_.shared(), F_SETFD, 0);
+    return execute("/proc/self/exe", arguments.data());
+  });
+  errors_ = std::move(errors.reads);
+  ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
+  ::fcntl(errors_.get(), F_SETFL, O_NONBLOCK);
   progress_at_ = real_time();
 }
 
 worker_process::~worker_process() {
-  if (!ended()) {
-    kill();
-    int status = 0;
-    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-    }
-  }
-  ::close(socket_);
-  ::close(errors_);
+  if (ended()) return;
+  kill();
+  reap(process_);
 }
 
 void worker_process::begin(job asked) {
   job_ = std::move(asked);
-  words_.clear();
+  words_before_ = std::exchange(words_, {});
   progress_at_ = real_time();
   // A worker that is gone already is noticed as one that ended in the midst of this job. A job's line is far smaller
   // than a socket's buffer, so the whole of it goes at once.
-  send_line(socket_, encode(*job_));
+  try {
+    send_line(socket_.get(), encode(*job_));
+  } catch (const std::system_error& failure) {
+    cut_off_ = failure.what();
+  }
 }
 
 std::optional<campaign_result> worker_process::read_result() {
   std::array<char, 65536> buffer{};
   ssize_t count = 0;
-  while ((count = ::read(socket_, buffer.data(), buffer.size())) > 0) {
+  while ((count = ::read(socket_.get(), buffer.data(), buffer.size())) > 0) {
     received_.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  if (count == 0) {
+    cut_off_ = "it has closed its socket";
+    socket_.close();
+  } else if (errno != EAGAIN && errno != EINTR && errno != ECONNRESET && socket_.get() >= 0) {
+    cut_off_ = std::system_error(errno, std::generic_category(), "read of a result").what();
   }
   const std::optional<std::string> line = take_line(received_);
   if (!line || !job_) return std::nullopt;
@@ -189,15 +193,23 @@ std::optional<campaign_result> worker_process::read_result() {
 void worker_process::read_errors() {
   std::array<char, 4096> buffer{};
   ssize_t count = 0;
-  while ((count = ::read(errors_, buffer.data(), buffer.size())) > 0)
+  while ((count = ::read(errors_.get(), buffer.data(), buffer.size())) > 0)
     words_.take(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+  if (count == 0) errors_.close();  // or it would wake whoever waits for it for ever
 }
 
 bool worker_process::ended() {
-  if (status_) return true;
+  const nanoseconds until = real_time() + (socket_.get() < 0 ? parting_patience : nanoseconds());
   int status = 0;
-  if (::waitpid(process_, &status, WNOHANG) != process_) return false;
-  status_ = status;
+  while (!status_) {
+    if (::waitpid(process_, &status, WNOHANG) == process_) {
+      status_ = status;
+    } else if (real_time() >= until) {
+      return false;
+    } else {
+      ::poll(nullptr, 0, 1);
+    }
+  }
   return true;
 }
 
@@ -211,10 +223,24 @@ worker_process::nanoseconds worker_process::stalled() {
   return now - progress_at_;
 }
 
-campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
-  read_errors();
+campaign_result worker_process::disown() {
+  spent_ = true;
   const job asked = std::move(*job_);
   job_.reset();
+  return unrun_result(asked, " to its end: no more is heard of the worker process: " + cut_off_);
+}
+
+campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
+  read_errors();
+  spent_ = true;
+  const job asked = std::move(*job_);
+  job_.reset();
+  const int status = status_.value_or(0);
+  std::string line = words_.telling();
+  if (line.empty() && !mirror_.working()) line = words_before_.telling();
+  const std::string ended = end_in_words(status) + (line.empty() ? "" : "; its stderr: " + line);
+  if (!hung_for && !mirror_.working())
+    return unrun_result(asked, " to its end: the worker process, which was not at work, " + ended);
   campaign_result result = blank_result(*asked.chosen, *asked.scenario, asked.options.where);
   const std::vector<choice> choices = mirror_.choices();
   result.token =
@@ -225,19 +251,19 @@ campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
   const bool permuted = std::any_of(choices.begin(), choices.end(), [](const choice& one) {
     return one.kind == choice_kind::ready && one.chosen != 0;
   });
-  const bool aborted = status_ && WIFSIGNALED(*status_) && WTERMSIG(*status_) == SIGABRT;
+  const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.outcome = verdict::error;
   if (hung_for) {
-    result.outcome = verdict::error;
     result.message =
         "hang: no trial ended for " + std::to_string(hung_for->count() / 1'000'000'000) + " s of real time";
-  } else if (asked.scenario->traits.expects_termination) {
-    result.outcome = aborted ? verdict::pass : verdict::fail;
-    if (!aborted)
-      result.message = "the process was to be ended by SIGABRT, but it " + end_in_words(status_.value_or(0));
+  } else if (!asked.scenario->traits.expects_termination || signal == SIGKILL) {
+    // Nobody raises SIGKILL for himself: it comes from without, for want of memory for one.
+    result.message = "crash: the process " + ended;
+  } else if (signal == SIGABRT) {
+    result.outcome = verdict::pass;
   } else {
-    result.outcome = verdict::error;
-    result.message = "crash: the process " + end_in_words(status_.value_or(0));
-    if (const std::string line = words_.telling(); !line.empty()) result.message += "; its stderr: " + line;
+    result.outcome = verdict::fail;
+    result.message = "the process was to be ended by SIGABRT, but it " + end_in_words(status);
   }
   result.outcome_fifo = permuted && result.outcome != verdict::pass ? verdict::pass : result.outcome;
   result.story.push_back("  The process did not live to tell its story; " + std::to_string(choices.size()) +
@@ -249,14 +275,13 @@ campaign_result worker_process::obituary(std::optional<nanoseconds> hung_for) {
 }
 
 std::string worker_process::dismiss(nanoseconds patience) {
-  ::shutdown(socket_, SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
   const nanoseconds begin = real_time();
   while (!ended()) {
     if (real_time() - begin > patience) return "a worker process did not end when it was told to";
-    pollfd waiting{errors_, POLLIN, 0};
-    ::poll(&waiting, 1, 10);
+    pollfd waiting{errors(), POLLIN, 0};
+    ::poll(&waiting, 1, errors() < 0 ? 1 : 10);
     read_errors();
-    if ((waiting.revents & POLLHUP) != 0) ::poll(nullptr, 0, 1);
   }
   read_errors();
   if (WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0) return {};

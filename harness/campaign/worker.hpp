@@ -10,6 +10,7 @@
 #include <assay/harness/campaign/job.hpp>
 #include <assay/harness/campaign/last_words.hpp>
 #include <assay/harness/campaign/mirror.hpp>
+#include <assay/harness/campaign/system.hpp>
 
 namespace assay {
 
@@ -32,39 +33,48 @@ class worker_process {
   /// Kills the process if it has not ended.
   ~worker_process();
 
-  int socket() const noexcept { return socket_; }
-  int errors() const noexcept { return errors_; }
+  /// Negative once the process has closed its end.
+  int socket() const noexcept { return socket_.get(); }
+  int errors() const noexcept { return errors_.get(); }
   bool busy() const noexcept { return job_.has_value(); }
   const job& current() const noexcept { return *job_; }
 
   void begin(job asked);
-  /// Reads what has come; the result if the current job has ended with one.
+  /// Reads what has come; the result if the current job has ended with one. Where nothing more can be read or sent (`cut_off`
+  /// says why), none comes.
   std::optional<campaign_result> read_result();
-  /// True if its last job left something behind: a thread, a leak. It must not be given another one.
-  bool spent() const noexcept { return spent_; }
+  /// True if its last job left something behind (a thread, a leak) or was its last: it must not be given another one.
+  bool spent() const noexcept { return spent_ || !cut_off_.empty(); }
   void read_errors();
+  /// Why this process cannot talk to the worker any more, which may be alive: a call that has failed, or that the worker has
+  /// closed its socket. Empty as long as it can.
+  const std::string& cut_off() const noexcept { return cut_off_; }
 
-  /// True once the process has ended, by itself or by kill().
+  /// True once the process has ended, by itself or by kill(). Who closes its socket is about to, and is waited for a moment.
   bool ended();
   void kill() noexcept;
   /// Real time since a trial last began, as far as the worker's trials have been looked at.
   nanoseconds stalled();
   /// The result of a job whose process ended (or had to be killed for having hung) in the midst of it.
   campaign_result obituary(std::optional<nanoseconds> hung_for);
+  /// The result of a job whose worker is cut off.
+  campaign_result disown();
 
   /// Lets an idle worker end, and says what was wrong with its end; empty if nothing.
   std::string dismiss(nanoseconds patience);
 
  private:
   shared_mirror mirror_;
-  int socket_ = -1;
-  int errors_ = -1;
-  int process_ = -1;
+  descriptor socket_;
+  descriptor errors_;
+  pid_t process_ = -1;
   std::optional<int> status_;
   std::optional<job> job_;
   bool spent_ = false;
   std::string received_;
+  std::string cut_off_;
   last_words words_;
+  last_words words_before_;  // the current job
   std::uint64_t trials_seen_ = 0;
   nanoseconds progress_at_{};
 };

@@ -4,9 +4,7 @@
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <cmath>
-#include <fstream>
 #include <iomanip>
-#include <iterator>
 #include <map>
 #include <ostream>
 #include <set>
@@ -41,8 +39,7 @@ json::object made_with(const campaign_options& each, const explore_options& opti
 
 void load(std::vector<explored>& all, const campaign_options& each, const explore_options& options) {
   if (options.state.empty() || !std::filesystem::exists(options.state)) return;
-  std::ifstream in(options.state);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::string text = read_file(options.state);
   boost::system::error_code error;
   const json::value read = json::parse(text, error);
   if (error || !read.is_object() || !read.as_object().contains("made_with") ||
@@ -145,6 +142,10 @@ exploration explore(const std::vector<selected>& what, const campaign_options& e
     if (jobs.empty()) break;
     const run_outcome round = run_jobs(jobs, rounds, [&](std::size_t index, const campaign_result& result) {
       explored& one = *whose[index];
+      if (result.unrun) {  // asked again the next time
+        seen.problems.push_back("'" + one.subject + "' " + one.scenario + " is " + result.message);
+        return false;
+      }
       merge(one, result);
       one.next_batch += options.shards;
       if (progress) progress(one, one.schedules);
@@ -153,7 +154,7 @@ exploration explore(const std::vector<selected>& what, const campaign_options& e
     rounds.plug_first = false;  // all of them were in the first round
     seen.problems.insert(seen.problems.end(), round.problems.begin(), round.problems.end());
     seen.interrupted = round.interrupted;
-    stopped = round.interrupted || !round.problems.empty();
+    stopped = round.interrupted || !seen.problems.empty();
     save(seen.all, each, options);
   }
   return seen;

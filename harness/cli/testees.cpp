@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <stdexcept>
 
 #include <assay/harness/catalogue/spelling.hpp>
 #include <assay/harness/cli/selection.hpp>
+#include <assay/harness/report/output.hpp>
 #include <assay/harness/testee/host.hpp>
 
 namespace assay {
@@ -21,10 +20,9 @@ namespace json = boost::json;
 
 using commands = std::map<std::string, std::string>;
 
-commands read_file(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  if (!in) throw usage_error("cannot read the testees in '" + path.string() + "'");
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+commands read_commands(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) throw usage_error("cannot read the testees in '" + path.string() + "'");
+  const std::string text = read_file(path);
   commands found;
   try {
     const json::value read = json::parse(text);
@@ -48,7 +46,7 @@ bool is_name(const std::string& text) {
 std::vector<std::string> start_testees(const testee_options& options, std::span<const std::string> subjects) {
   const std::filesystem::path path = options.file.empty() ? usual_testees_file : options.file;
   commands named;
-  if (!options.file.empty() || std::filesystem::exists(path)) named = read_file(path);
+  if (!options.file.empty() || std::filesystem::exists(path)) named = read_commands(path);
   std::vector<std::string> names;
   for (const auto& [name, command] : named) names.push_back(name);
   if (options.all && names.empty())

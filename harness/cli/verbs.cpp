@@ -192,7 +192,7 @@ run_outcome cross_check(const command_line& line, const std::vector<job>& jobs, 
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& result = seen.results[i];
     if (!result || !is_bad(result->outcome) || result->kind != subject_kind::third_party ||
-        result->misplugged)
+        result->misplugged || result->unrun)
       continue;
     again.push_back(jobs[i]);
     again.back().options.where = tier::io_context;
@@ -206,18 +206,31 @@ void compare_findings(const command_line& line, const std::vector<job>& jobs, co
   if (report.interrupted) return;
   run_outcome stock = cross_check(line, jobs, seen);
   report.problems.insert(report.problems.end(), stock.problems.begin(), stock.problems.end());
+  for (const auto& one : stock.results) {
+    if (one && one->unrun)
+      report.problems.push_back("'" + one->subject + "' " + one->scenario() + " on io_context is " +
+                                one->message);
+  }
   report.interrupted = stock.interrupted;
   if (report.interrupted) return;
-  const std::vector<finding> found = findings_of(report.results, present(std::move(stock.results)));
+  const std::vector<campaign_result> on_stock = present(std::move(stock.results));
+  std::vector<campaign_result> results = report.results;
+  for (campaign_result& one : results) {  // half of it is not known
+    one.unrun =
+        one.unrun || std::any_of(on_stock.begin(), on_stock.end(), [&one](const campaign_result& other) {
+          return other.unrun && other.subject == one.subject && other.scenario() == one.scenario();
+        });
+  }
+  const std::vector<finding> found = findings_of(results, on_stock);
   std::vector<finding> recorded;
   if (!line.update_findings || std::filesystem::exists(line.findings))
     recorded = read_findings(line.findings);
   if (line.update_findings) {
-    recorded = updated(recorded, found, report.results);
+    recorded = updated(recorded, found, results);
     write_findings(line.findings, recorded);
   }
   report.compared = true;
-  report.findings = compare(recorded, found, report.results, line.wanted.is_everything() && !report.stopped);
+  report.findings = compare(recorded, found, results, line.wanted.is_everything() && !report.stopped);
 }
 
 void write_reports(const command_line& line, const run_report& report) {
@@ -332,10 +345,13 @@ int do_mutants(const command_line& line) {
   }
   const interruption listening;
   run_outcome seen;
+  std::vector<std::string> unrun;
   {
     progress show(jobs.size());
     seen = run_jobs(jobs, line.processes, [&](std::size_t, const campaign_result& result) {
       show(result);
+      if (result.unrun)
+        unrun.push_back("'" + result.subject + "' " + result.scenario() + " is " + result.message);
       return true;
     });
   }
@@ -352,6 +368,7 @@ int do_mutants(const command_line& line) {
       write_text(out, matrix, line.program, style);
     }
   });
+  seen.problems.insert(seen.problems.end(), unrun.begin(), unrun.end());
   for (const std::string& problem : seen.problems) std::cerr << "assay: " << problem << '\n';
   if (seen.interrupted) return say_interrupted(how_far, "scenario runs");
   const bool holes = line.strict && line.mutants.empty() && !matrix.unkilled.empty();

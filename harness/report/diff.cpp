@@ -1,11 +1,10 @@
 #include <assay/harness/report/diff.hpp>
 
 #include <boost/json.hpp>
-#include <fstream>
-#include <iterator>
 #include <ostream>
 #include <utility>
 
+#include <assay/harness/report/output.hpp>
 #include <assay/harness/report/pretty_json.hpp>
 
 namespace assay {
@@ -127,11 +126,9 @@ json::object describe(const past_run& run) {
 past_run read_results(const std::filesystem::path& file) {
   past_run run;
   run.file = file;
-  std::ifstream in(file);
-  if (!in) throw malformed_results("cannot read '" + file.string() + "'");
+  const std::string text = read_file(file);
   std::string where = "the whole";
   try {
-    const std::string text(std::istreambuf_iterator<char>(in), {});
     const json::value all = json::parse(text);
     run.version = text_of(all.as_object(), "version");
     run.build = text_of(all.as_object(), "build");

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 
 #include <assay/harness/report/output.hpp>
@@ -37,12 +35,14 @@ std::string difference(const finding& recorded, const finding& seen) {
   return {};
 }
 
-// A testee that was not started has no say, nor has a subject whose adapter is wrong.
+// A testee that was not started has no say, nor has a subject whose adapter is wrong, nor one that the machine did not let
+// be run.
 bool is_absent(const finding& one, std::span<const campaign_result> run) {
-  const bool misplugged = std::any_of(run.begin(), run.end(), [&](const campaign_result& result) {
-    return result.misplugged && result.subject == one.subject && result.contract == one.contract;
+  const bool mute = std::any_of(run.begin(), run.end(), [&](const campaign_result& result) {
+    return (result.misplugged && result.subject == one.subject && result.contract == one.contract) ||
+           (result.unrun && one.name() == result.subject + " " + result.scenario());
   });
-  if (misplugged) return true;
+  if (mute) return true;
   if (one.subject.find('.') == std::string::npos) return false;
   return std::none_of(run.begin(), run.end(),
                       [&](const campaign_result& result) { return result.subject == one.subject; });
@@ -72,7 +72,7 @@ std::vector<finding> findings_of(std::span<const campaign_result> results,
   std::vector<finding> findings;
   for (const campaign_result& one : results) {
     const bool bad = one.outcome == verdict::fail || one.outcome == verdict::error;
-    if (one.kind != subject_kind::third_party || !bad || one.misplugged) continue;
+    if (one.kind != subject_kind::third_party || !bad || one.misplugged || one.unrun) continue;
     finding seen;
     seen.subject = one.subject;
     seen.contract = one.contract;
@@ -93,12 +93,9 @@ std::vector<finding> findings_of(std::span<const campaign_result> results,
 }
 
 std::vector<finding> read_findings(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in) throw std::runtime_error("cannot read the findings in '" + file.string() + "'");
-  std::ostringstream text;
-  text << in.rdbuf();
+  const std::string text = read_file(file);
   try {
-    return json::value_to<std::vector<finding>>(json::parse(text.str()).at("findings"));
+    return json::value_to<std::vector<finding>>(json::parse(text).at("findings"));
   } catch (const std::exception& failure) {
     throw std::runtime_error("the findings in '" + file.string() + "' cannot be read: " + failure.what());
   }

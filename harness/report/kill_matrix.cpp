@@ -46,6 +46,7 @@ mutant_verdict judge(const subject_base& mutant, std::size_t scenarios,
   bool misplugged = false;
   for (const campaign_result& one : results) {
     if (one.subject != mutant.name() || one.contract != mutant.contract()) continue;
+    if (one.unrun) continue;  // whoever is not tried is not judged
     ++run;
     if (one.misplugged) {  // it was not run: nothing kills it
       if (!std::exchange(misplugged, true)) verdict.problems.push_back("error: " + one.message);

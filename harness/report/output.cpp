@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -12,12 +13,18 @@
 #include <string>
 #include <system_error>
 
+#include <assay/harness/campaign/system.hpp>
+
 namespace assay {
 
 namespace {
 
 [[noreturn]] void cannot_write(const std::filesystem::path& path, int error) {
   throw std::runtime_error("cannot write '" + path.string() + "': " + std::generic_category().message(error));
+}
+
+[[noreturn]] void cannot_read(const std::filesystem::path& path, int error) {
+  throw std::runtime_error("cannot read '" + path.string() + "': " + std::generic_category().message(error));
 }
 
 // 0, or errno.
@@ -102,6 +109,20 @@ void write_file(const std::filesystem::path& path, const std::function<void(std:
   std::ostringstream text;
   write(text);
   write_file(path, text.view());
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) cannot_read(path, errno);
+  std::string text;
+  std::array<char, 65536> buffer{};
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) cannot_read(path, errno);
+    if (count == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
 }
 
 void require_writable(const std::filesystem::path& path) {

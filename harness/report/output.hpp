@@ -1,9 +1,11 @@
-// Where results go: files that are written whole or not at all, and standard output, whose loss is told.
+// Where results go, and come from: files that are written and read whole or not at all, and standard output, whose loss is
+// told.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <string>
 #include <string_view>
 
 namespace assay {
@@ -12,6 +14,9 @@ namespace assay {
 /// written as it is. Throws std::runtime_error ("cannot write 'FILE': ...").
 void write_file(const std::filesystem::path& path, std::string_view text);
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
+
+/// The whole of a file. Throws std::runtime_error ("cannot read 'FILE': ...").
+std::string read_file(const std::filesystem::path& path);
 
 /// Throws what write_file would throw, as far as that can be known before there is anything to write.
 void require_writable(const std::filesystem::path& path);

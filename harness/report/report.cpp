@@ -199,7 +199,8 @@ int exit_status(const run_report& report) {
     const bool recorded = report.compared && one.kind == subject_kind::third_party;
     const verdict judged = report.judged(one);
     if (judged != verdict::skip) anything = true;
-    if (recorded && !one.misplugged) continue;  // of an adapter the record says nothing
+    // Of an adapter the record says nothing, nor of what the machine has refused.
+    if (recorded && !one.misplugged && !one.unrun) continue;
     if (report.violates(one)) violated = true;
     if (judged == verdict::error) error = true;
   }

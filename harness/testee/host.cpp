@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include <assay/harness/campaign/version.hpp>
@@ -33,6 +34,15 @@ std::deque<known_testee>& known() {
 std::map<const known_testee*, std::unique_ptr<process>>& processes() {
   static std::map<const known_testee*, std::unique_ptr<process>> all;
   return all;
+}
+
+// The machine's refusal is an error of the testee that cannot be tried, and no outcome of anything.
+std::unique_ptr<process> start(const launch& how) {
+  try {
+    return std::make_unique<process>(how.command, how.folder, how.patience);
+  } catch (const std::system_error& refusal) {
+    throw protocol_error(std::string("cannot be started: ") + refusal.what());
+  }
 }
 
 // The answer to a hello, as it is: what it says is read where it is needed.
@@ -106,9 +116,11 @@ const known_testee& keep(launch how, std::string line) {
     traits.declines = one.declines;
     // A request is delivered once in some languages, and who goes on after it has missed it. So it is for the testee to say
     // that its callers hear of it again.
-    const bool claimed = std::erase(traits.features, sticky_request) > 0;  // claimed is what is common and not declined
+    const bool claimed =
+        std::erase(traits.features, sticky_request) > 0;  // claimed is what is common and not declined
     if (!claimed || !host.said.checkpoint)
-      traits.declines.emplace(sticky_request, "not claimed, or no caller goes on after its call (`checkpoint`)");
+      traits.declines.emplace(sticky_request,
+                              "not claimed, or no caller goes on after its call (`checkpoint`)");
     traits.cites = one.cites;
     traits.testee = host.said.name;
     traits.written_in = versions(host.said);
@@ -128,7 +140,7 @@ void add_factory(std::string_view contract, subject_factory make, std::vector<st
 
 const known_testee& introduce(const launch& how) {
   try {
-    auto started = std::make_unique<process>(how.command, how.folder, how.patience);
+    std::unique_ptr<process> started = start(how);
     const known_testee& host = keep(how, ask_hello(*started));
     processes()[&host] = std::move(started);
     return host;
@@ -176,7 +188,7 @@ void recall(std::string_view text) {
 process& running(const known_testee& host) {
   std::unique_ptr<process>& slot = processes()[&host];
   if (slot != nullptr) return *slot;
-  auto started = std::make_unique<process>(host.how.command, host.how.folder, host.how.patience);
+  std::unique_ptr<process> started = start(host.how);
   if (read_hello(ask_hello(*started)) != host.said)
     throw protocol_error("says of itself what it did not say when it was first started");
   slot = std::move(started);

@@ -40,7 +40,7 @@ using subject_factory = std::function<std::unique_ptr<subject_base>(
 void add_factory(std::string_view contract, subject_factory make, std::vector<std::string> unseen = {});
 
 /// Starts the testee, asks it for its hello, and puts its subjects into the catalogue as NAME.SUBJECT. Throws protocol_error
-/// ("the testee 'COMMAND' ...") if it does not say one that can be used, std::system_error if it cannot be started.
+/// ("the testee 'COMMAND' ...") if it does not say one that can be used, or cannot be started.
 const known_testee& introduce(const launch& how);
 /// Whether one of this name was introduced.
 bool is_known(std::string_view name);
@@ -51,7 +51,7 @@ std::string options_for(std::string_view subject);
 std::string write_known();
 void recall(std::string_view text);
 
-/// The running process of this testee; started, and heard again, if it is not running.
+/// The running process of this testee; started, and heard again, if it is not running. Throws protocol_error as `introduce`.
 process& running(const known_testee& host);
 /// The number of the next trial of the process.
 std::int64_t next_trial();

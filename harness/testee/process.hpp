@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <assay/harness/campaign/last_words.hpp>
+#include <assay/harness/campaign/system.hpp>
 
 namespace assay::testee {
 
@@ -23,7 +24,8 @@ class process {
   ~process();
 
   /// Sends a line and returns the answer, without its end. Throws protocol_error that says how the process ended, or
-  /// that it hangs, closed its output, or writes a line without end; with its last words.
+  /// that it hangs, closed its output, or writes a line without end; with its last words. So it does for a call of this
+  /// process's own that fails, which it names.
   std::string exchange(std::string line);
 
  private:
@@ -33,16 +35,16 @@ class process {
   bool read_output();
   void read_errors();
   [[noreturn]] void complain(const std::string& what);
+  [[noreturn]] void complain_of_call(const char* call);
   [[noreturn]] void complain_of_end();
 
   nanoseconds patience_;
   pid_t process_ = -1;
-  int input_ = -1;   // the testee's, written here
-  int output_ = -1;  // the testee's, read here
-  int errors_ = -1;
+  descriptor input_;   // the testee's, written here
+  descriptor output_;  // the testee's, read here
+  descriptor errors_;
   std::string received_;
   std::size_t searched_ = 0;  // of `received_`, in vain for the end of a line
-  bool errors_closed_ = false;
   last_words words_;
 };
 
