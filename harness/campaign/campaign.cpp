@@ -126,7 +126,8 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
 namespace {
 
 constexpr std::uint32_t programs_per_sweep = 25;  // schedules for which one random program is swept
-constexpr std::uint64_t explored_programs = std::uint64_t{1} << 32;  // the number of the first one that is not swept
+constexpr std::uint64_t explored_programs = std::uint64_t{1}
+                                            << 32;  // the number of the first one that is not swept
 
 trial_settings settings_for(const scenario_info& scenario, const campaign_options& options) {
   trial_settings settings{options.where, options.sweep};
@@ -210,13 +211,17 @@ class campaign {
     std::size_t measured = 0;
     for (std::size_t i = 0; i < rounds.size() && holds; ++i) {
       program_ = answers_for(rounds[i], rules, verbs);
-      const std::optional<growth_report> many = measure(growth_many);
-      if (!many) continue;
+      const trial_result many = measure(growth_many);
+      // What wears out may show by other clauses, too.
+      holds = judge(many.passed() ? many : measure(growth_many, true), growth_phase, order_model::fifo);
+      if (!holds || !many.passed() || !many.growth->subject_went) continue;
       ++measured;
-      if (many->held < growth_few) continue;  // cannot have grown by that much
-      const std::optional<growth_report> few = measure(growth_few);
-      if (!few || few->peak != many->peak || many->held < few->held + growth_few) continue;
-      settings_.growth = growth_plan{growth_many, growth_few, few->held};
+      if (many.growth->held < growth_few) continue;  // cannot have grown by that much
+      const trial_result few = measure(growth_few);
+      if (!few.passed() || !few.growth->subject_went || few.growth->peak != many.growth->peak ||
+          many.growth->held < few.growth->held + growth_few)
+        continue;
+      settings_.growth = growth_plan{growth_many, growth_few, few.growth->held};
       fifo_source first;
       const trial_result seen = run_one(first, true);
       holds = judge(seen, growth_phase, order_model::fifo);
@@ -238,16 +243,11 @@ class campaign {
     return options_.run ? "each trial has a process of its own" : "";
   }
 
-  // Nothing where something else is wrong, which other trials judge.
-  std::optional<growth_report> measure(std::uint32_t rounds) {
+  trial_result measure(std::uint32_t rounds, bool traced = false) {
     settings_.growth = growth_plan{.rounds = rounds};
     settings_.allocation = allocation_fault{};
     fifo_source first;
-    const trial_result seen = run_one(first);
-    ++result_.trials;
-    result_.turns += seen.turns;
-    if (!seen.passed() || !seen.growth->subject_went) return std::nullopt;
-    return seen.growth;
+    return run_one(first, traced);
   }
 
   // First in, first out makes the empty program, in which there is nothing to sweep. So some are drawn, and each of them is
@@ -279,7 +279,8 @@ class campaign {
     return {choice_kind::cancel, point, kind, false};
   }
 
-  std::vector<std::uint32_t> draw_answers(const grammar& rules, const allowed_verbs& verbs, std::uint64_t number) const {
+  std::vector<std::uint32_t> draw_answers(const grammar& rules, const allowed_verbs& verbs,
+                                          std::uint64_t number) const {
     random_source random(trial_seed(options_.seed, number), {});
     choice_stream choices(random);
     return answers_for(draw_swarm(choices, rules, verbs), rules, verbs);

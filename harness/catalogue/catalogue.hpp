@@ -376,7 +376,8 @@ contract_info describe_contract(std::string name, std::string family, std::strin
 /// The trial's random program for this subject, written out.
 template <class Contract>
 program draw_program(trial& t, const maker<Contract>& make, const grammar& rules) {
-  return t.draw_program(rules, allowed(rules, [&make](std::string_view feature) { return make.claims(feature); }));
+  return t.draw_program(rules,
+                        allowed(rules, [&make](std::string_view feature) { return make.claims(feature); }));
 }
 
 template <class Contract, boost::asio::awaitable<void> (*Body)(trial&, maker<Contract>)>

@@ -193,10 +193,13 @@ TEST(growth, outcomes_belong_to_who_looks_at_them) {
   const campaign_result seen = tried(with<tells_much>("texts"));
   EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
 }
-TEST(growth, where_something_else_is_wrong_nothing_is_said) {
+TEST(growth, what_else_is_wrong_after_many_calls_is_told) {
   const campaign_result seen = tried(with<keeps_and_fails>("fails"));
-  EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
-  EXPECT_EQ(seen.growth, "2 of 5 kinds of rounds");
+  EXPECT_EQ(seen.outcome, verdict::fail);
+  EXPECT_THAT(seen.message, HasSubstr("too many"));
+  EXPECT_EQ(seen.shown_by, growth_phase);
+  EXPECT_THAT(seen.token, HasSubstr("growth=80"));
+  EXPECT_EQ(replay(plan_replay(decode_token(seen.token)), true).message, seen.message);
 }
 TEST(growth, on_a_stock_io_context_it_is_not_measured) {
   const campaign_result seen = tried(with<keeps_who_was_cancelled>("waiters"), tier::io_context);

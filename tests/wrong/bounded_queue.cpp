@@ -27,8 +27,8 @@ std::size_t checked_capacity(const bounded_queue_config& config, bool zero_is_fi
   return static_cast<std::size_t>(config.capacity);
 }
 
-ASSAY_DEFECTS(looking_bug, none, closes_over_the_item, pushes_into_the_closed, wakes_one_joiner, forgets_what_is_in_hand,
-              wakes_only_beside_the_empty)
+ASSAY_DEFECTS(looking_bug, none, closes_over_the_item, pushes_into_the_closed, wakes_one_joiner,
+              forgets_what_is_in_hand, wakes_only_beside_the_empty)
 
 // As asyncio's: an item lies in the buffer until somebody takes it, and who is woken looks what there is.
 class looking_queue final : public bounded_queue {

@@ -18,8 +18,8 @@ namespace asio = boost::asio;
 using contract::event_config;
 using contract::event_form;
 
-ASSAY_DEFECTS(event_bug, none, coalesces_sets, looks_at_the_clock_first, tells_the_loop_once, broadcasts_by_the_flag,
-              counts_the_cancelled)
+ASSAY_DEFECTS(event_bug, none, coalesces_sets, looks_at_the_clock_first, tells_the_loop_once,
+              broadcasts_by_the_flag, counts_the_cancelled)
 
 class listing_event final : public contract::event {
  public:

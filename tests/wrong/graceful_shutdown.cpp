@@ -28,10 +28,11 @@ using contract::shutdown_phase;
 using contract::shutdown_report;
 
 ASSAY_DEFECTS(shutdown_bug, none, asks_one_background_after_the_other, drain_begins_at_the_request,
-              early_escalation_is_lost, forgets_a_start_that_ended_late, polls_the_drain, tells_of_survivors_twice,
-              drains_what_there_was_at_the_request, forgets_a_stop_before_it_runs, forces_one_after_the_other,
-              resources_after_callbacks, all_forced_work_is_unfinished, escalation_shortens_cleanup,
-              restarts_while_it_stops, restarts_once, tells_connections_at_the_request, closes_again_after_the_response)
+              early_escalation_is_lost, forgets_a_start_that_ended_late, polls_the_drain,
+              tells_of_survivors_twice, drains_what_there_was_at_the_request, forgets_a_stop_before_it_runs,
+              forces_one_after_the_other, resources_after_callbacks, all_forced_work_is_unfinished,
+              escalation_shortens_cleanup, restarts_while_it_stops, restarts_once,
+              tells_connections_at_the_request, closes_again_after_the_response)
 
 class one_coroutine : public contract::graceful_shutdown {
  public:
@@ -533,7 +534,8 @@ const table<one_coroutine, shutdown_bug> all(
 
 // The same without `budgets`: nothing ends every wait for these.
 ASSAY_DEFECTS(modest_bug, none, modestly_forces_one_after_the_other, modestly_shortens_cleanup,
-              modestly_asks_one_after_the_other, modestly_begins_the_drain_at_the_request, modestly_drains_what_there_was)
+              modestly_asks_one_after_the_other, modestly_begins_the_drain_at_the_request,
+              modestly_drains_what_there_was)
 
 shutdown_bug as_shutdown_bug(modest_bug bug) {
   switch (bug) {

@@ -26,9 +26,10 @@ namespace {
 namespace asio = boost::asio;
 using contract::aggregate_error;
 
-ASSAY_DEFECTS(lifespan_bug, none, leaves_the_last_stop, forgets_a_start_that_met_a_request, forgets_users_that_have_ended,
-              is_used_when_it_has_ended, one_limit_for_all_stops, removes_what_is_being_removed,
-              one_limit_for_users_and_stop, forgets_failed_removals, request_beats_failure)
+ASSAY_DEFECTS(lifespan_bug, none, leaves_the_last_stop, forgets_a_start_that_met_a_request,
+              forgets_users_that_have_ended, is_used_when_it_has_ended, one_limit_for_all_stops,
+              removes_what_is_being_removed, one_limit_for_users_and_stop, forgets_failed_removals,
+              request_beats_failure)
 
 class stepwise_lifespan final : public contract::lifespan {
  public:

@@ -29,9 +29,10 @@ namespace {
 namespace asio = boost::asio;
 using contract::service_report;
 
-ASSAY_DEFECTS(service_bug, none, starts_two_workers, drops_who_waits_at_the_stop, drained_when_the_queue_is_empty,
-              puts_back_at_the_end, workers_die_of_failures, leaves_the_store_open, drain_begins_anew_with_every_item,
-              has_room_for_two, a_budget_for_each_resource, failed_openings_are_silent, waits_for_an_opening)
+ASSAY_DEFECTS(service_bug, none, starts_two_workers, drops_who_waits_at_the_stop,
+              drained_when_the_queue_is_empty, puts_back_at_the_end, workers_die_of_failures,
+              leaves_the_store_open, drain_begins_anew_with_every_item, has_room_for_two,
+              a_budget_for_each_resource, failed_openings_are_silent, waits_for_an_opening)
 
 class one_queue final : public contract::service {
  public:

@@ -482,8 +482,10 @@ ASSAY_CLAUSE(
               "every failure of the cleanup is in the report, once");
 }
 
-ASSAY_SCENARIO(service, "INT-5", "an opening that fails",
-               .why = "Why the service did not come up is told, once, and whoever waits for it does not go on waiting.") {
+ASSAY_SCENARIO(
+    service, "INT-5", "an opening that fails",
+    .why =
+        "Why the service did not come up is told, once, and whoever waits for it does not go on waiting.") {
   int base = 0;
   for (const char* const failing : {"store", "sink"}) {
     base += 100;
@@ -505,7 +507,8 @@ ASSAY_SCENARIO(service, "INT-5", "an opening that fails",
     } else {
       labels = labels_of(seen);
     }
-    t.expect_eq(labels, std::vector<std::string>({expected}), "why is in the report, or what the run fails with, once");
+    t.expect_eq(labels, std::vector<std::string>({expected}),
+                "why is in the report, or what the run fails with, once");
     t.expect(source.done(), "no source is left waiting");
     t.expect(s.all_closed(), "what was opened is closed");
     account(t, *subject);

@@ -20,7 +20,7 @@ const mutants<alternative_worker, worker_defect> wrong(
         defective(unshielded_write_loses,
                   "RWK-m2: a cancellation ends the write of a dead letter, and the item is counted off all "
                   "the same",
-                  {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5"}),
+                  {{"RWK-4", "item 1 was lost"}, {"X-3", "item 1 was lost"}}, {"RWK-1", "RWK-5", "RWK-3"}),
         defective(pushes_or_loses_then_counts_off,
                   "RWK-m3: pushes a cancelled item again and counts it off in a finally, also when the queue "
                   "was full",

@@ -556,8 +556,7 @@ void check_outcome(const round_of& all) {
     if (!attached) return;
     // At its limit the run may have gone on without it.
     const bool is_bounded = (one.what == role::stop || is_removal) && all.claims.bounded_stop;
-    const bool at_its_limit = is_bounded &&
-                              one.ended_at >= later(one.begun_at, all.limits.stop_limit);
+    const bool at_its_limit = is_bounded && one.ended_at >= later(one.begun_at, all.limits.stop_limit);
     if (at_its_limit && !told) return;
     t.expect(fails, "X-18: a failure beats a cancellation", to_string(seen));
     if (one.what == role::stop)
