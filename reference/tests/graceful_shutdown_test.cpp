@@ -156,6 +156,7 @@ TEST_F(graceful_shutdown_test, work_may_end_inside_the_request_to_stop) {  // SH
 }
 
 TEST_F(graceful_shutdown_test, every_phase_is_told_of_and_resources_come_before_the_first) {  // SHD-1, SHD-14
+  const counting_violations violations;
   graceful_shutdown_options options = patient();
   options.budgets.grace = 1ms;
   options.budgets.drain = 0s;
@@ -182,6 +183,7 @@ TEST_F(graceful_shutdown_test, every_phase_is_told_of_and_resources_come_before_
 }
 
 TEST_F(graceful_shutdown_test, failures_are_told_until_the_drain_and_reported_from_then_on) {  // SHD-13, X-16
+  const counting_violations violations;
   graceful_shutdown shutdown(context.get_executor(), watched());
   operation<shutdown_report> run(context, shutdown.run());
   shutdown.admit("early", fail_at(a, "early"));
@@ -202,6 +204,7 @@ TEST_F(graceful_shutdown_test, failures_are_told_until_the_drain_and_reported_fr
 }
 
 TEST_F(graceful_shutdown_test, a_connection_that_ends_lets_go_of_what_it_was_to_do) {  // SHD-17, X-19, X-27
+  const counting_violations violations;
   const auto owned = std::make_shared<int>(1);
   graceful_shutdown shutdown(context.get_executor(), watched());
   operation<shutdown_report> run(context, shutdown.run());
@@ -217,6 +220,7 @@ TEST_F(graceful_shutdown_test, a_connection_that_ends_lets_go_of_what_it_was_to_
 }
 
 TEST_F(graceful_shutdown_test, what_never_began_is_let_go_before_the_cleanup) {  // SHD-7, SHD-12
+  const counting_violations violations;
   const auto owned = std::make_shared<int>(1);
   long users = 0;
   graceful_shutdown shutdown(context.get_executor(), watched());
@@ -230,6 +234,7 @@ TEST_F(graceful_shutdown_test, what_never_began_is_let_go_before_the_cleanup) { 
 }
 
 TEST_F(graceful_shutdown_test, a_callback_for_which_there_is_no_time_is_skipped_and_named) {  // SHD-11, X-29
+  const counting_violations violations;
   graceful_shutdown_options options;
   options.budgets = {.grace = 0s,
                      .drain = 0s,
@@ -262,6 +267,7 @@ struct fake_signals {
 };
 
 TEST_F(graceful_shutdown_test, signals_that_come_when_nobody_forwards_them_do_nothing) {  // SHD-15
+  const counting_violations violations;
   fake_signals signals;
   {
     graceful_shutdown shutdown(context.get_executor(), watched());
@@ -287,6 +293,7 @@ TEST_F(graceful_shutdown_test, signals_that_come_when_nobody_forwards_them_do_no
 }
 
 TEST_F(graceful_shutdown_test, work_that_is_cancelled_before_its_first_turn_never_begins) {  // SHD-6
+  const counting_violations violations;
   graceful_shutdown shutdown(context.get_executor(), watched());
   operation<shutdown_report> run(context, shutdown.run());
   settle(context);
