@@ -321,7 +321,11 @@ void note_taken(run& r, item got) {
 }
 
 void close(run& r) {
-  r.now.queue->close();
+  try {
+    r.now.queue->close();
+  } catch (const contract::rejected_error& refusal) {
+    r.t.expect(false, "BQ-13: a queue may be closed again", refusal.what());
+  }
   r.now.closed = r.now.closed_by_close = r.now.latest.closed = true;
 }
 

@@ -55,7 +55,7 @@ using enum event_defect;
      defective(begins_although_cancelled, "a cancelled scope is entered", {{"X-6", "reports cancelled"}}),
      defective(weak_request_uses_up_the_strong, "M-X7: after a weak request, a strong one goes unheard",
                {{"X-7", "a stronger request gets through"}},
-               {"EVT-3", "EVT-8", "EVT-9", "X-2", "X-4", "X-36"}),
+               {"EVT-1", "EVT-3", "EVT-8", "EVT-9", "X-2", "X-4", "X-36"}),
      defective(resumes_inside_the_set, "M-X12: a waiter continues inside the set that freed it",
                {{"X-12", "inside the call that woke it"}}),
      defective(serves_the_last_parked_first, "the last who came is freed first",

@@ -223,7 +223,7 @@ const mutants<pool_in_shifts, pool_lapse> lapses(
                   {{"WPL-3", "can ask again"}}),
         defective(pool_lapse::a_stop_beside_a_drain_leaves_the_queue,
                   "a stop that comes while a drain is under way cancels what runs, and lets the queue go on",
-                  {{"WPL-4", "stop_now cancels the running jobs"}}),
+                  {{"WPL-4", "a stop beside a drain lets no job begin"}}),
         defective(pool_lapse::a_drain_after_a_restart_ends_at_once,
                   "the end of the first drain is still there for the second",
                   {{"WPL-4", "every accepted job is executed or returned"}, {"WPL-8", "no job runs"}},

@@ -624,6 +624,25 @@ ASSAY_SCENARIO(worker_pool, "WPL-4", "stopped twice", .features = {"stop_now"},
   here.expect_accounted();
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now beside a drain", .features = {"stop_now"},
+               .why = "Who has waited long enough for the drain stops it.") {
+  site here(t, make({.workers = 1}));
+  here.shop.plan(1, {.takes = for_ever, .cleanup = 10ms});
+  here.shop.take(2, 4, 10ms);
+  co_await here.start_in_turn(1, 4);
+  const auto drain = co_await t.begin("drain", here.drain());
+  t.premise(here.shop.running() == 1 && drain.pending(), "a drain waits for a job");
+  const auto stop = t.start("stop", here.stop_now());
+  co_await t.pass(1s);
+  t.expect(drain.done(), "the drain ends when the pool has been stopped");
+  if (was_refused(stop)) co_return here.expect_ended();
+  t.expect_eq(here.shop.cancelled(), ids({1}), "the job that the drain waited for is cancelled");
+  if (t.expect(stop.done(), "the stop ends once it has"))
+    t.expect_eq(sorted(ids_of(stop.value())), here.unstarted(), "the stop returns the unstarted jobs");
+  t.expect_eq(here.shop.begun(), ids({1}), "a stop beside a drain lets no job begin");
+  here.expect_accounted();
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-4", "stop_now swept", .features = {"stop_now"}, .swept = true) {
   site here(t, make({.workers = 2}));
   here.shop.plan(1, {.takes = for_ever, .cleanup = 10ms});
