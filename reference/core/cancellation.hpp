@@ -176,9 +176,9 @@ template <class T>
 /// Runs `work` on the caller's executor where no request of the caller reaches it, and waits for it.
 ///
 /// A request that was there before, or that arrives meanwhile, stays recorded: the first suspension after the
-/// shield reports it. The switch throw_if_cancelled is given back as it was found, whichever way the
-/// shield ends. To enter a shield when a request is recorded already, await `hold_requests` first;
-/// else co_await throws, as everywhere.
+/// shield reports it. The switch throw_if_cancelled stays as it is: Asio looks at it when something
+/// begins, and nothing begins in here once the work has. To enter a shield when a request is recorded already,
+/// await `hold_requests` first; else co_await throws, as everywhere.
 ///
 /// `deadline` is a point in time of the monotonic clock. When it passes, `work` is asked to stop, and
 /// waited for.
@@ -188,27 +188,18 @@ template <class T>
 template <class T>
 [[nodiscard]] boost::asio::awaitable<T> shield(boost::asio::awaitable<T> work,
                                                time_point deadline = no_deadline) {
-  const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
-  co_await boost::asio::this_coro::throw_if_cancelled(false);
   const auto executor = co_await boost::asio::this_coro::executor;
+  detail::scope_deadline limit(executor, deadline);
+  // The slot is bound explicitly, or Asio would connect the work to the caller's own.
+  auto token = boost::asio::bind_cancellation_slot(limit.slot(), boost::asio::use_awaitable);
   detail::spawn_result<T> result;
   std::exception_ptr failure;
-  bool expired = false;
   try {
-    detail::scope_deadline limit(executor, deadline);
-    // The slot is bound explicitly, or Asio would connect the work to the caller's own.
-    auto token = boost::asio::bind_cancellation_slot(limit.slot(), boost::asio::use_awaitable);
-    try {
-      result = co_await boost::asio::co_spawn(executor, detail::run_scope(std::move(work)), token);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    expired = limit.expired();
+    result = co_await boost::asio::co_spawn(executor, detail::run_scope(std::move(work)), token);
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await boost::asio::this_coro::throw_if_cancelled(throwing);
-  if (expired && is_cancellation(failure)) throw timed_out();
+  if (limit.expired() && is_cancellation(failure)) throw timed_out();
   if (failure) std::rethrow_exception(failure);
   if constexpr (!std::is_void_v<T>)
     co_return std::move(

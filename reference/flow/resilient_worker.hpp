@@ -197,11 +197,9 @@ class resilient_worker {
     }
     if (!unwritten) {
       (void)held.settle();
-    } else if (held->attempts < how_.attempts_max) {
-      held.hand_back();  // RWK-5
-    } else {
+    } else if (held->attempts >= how_.attempts_max) {
       how_.lost(held.settle(), std::move(unwritten));  // RWK-5
-    }
+    }  // else the guard hands it back
   }
 
   queue& jobs_;

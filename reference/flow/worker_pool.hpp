@@ -210,8 +210,8 @@ class worker_pool {
   /// No job may be left, running or queued, and nobody may be parked: a contract violation, unless the
   /// execution context is being destroyed. If the handler returns, running jobs end on their own.
   ~worker_pool() {
-    const bool in_use =
-        !running_.empty() || !queue_.empty() || submitters_.abandoned() || drainers_.abandoned();
+    // Who drains waits for jobs; who submits waits for nothing else in a pool without a queue that was not started.
+    const bool in_use = !running_.empty() || !queue_.empty() || submitters_.abandoned();
     if (in_use && !watch_.shutting_down())
       contract_violation("worker_pool destroyed before its jobs ended: drain it first");
     for (auto& [priority, job] : running_) job->pool = nullptr;

@@ -108,11 +108,82 @@ TEST(resilient_worker, shares_a_queue_with_others) {
   EXPECT_EQ(around.jobs.unfinished(), 0u);
 }
 
+TEST(resilient_worker, gives_up_what_its_sink_refuses_when_the_attempts_are_used_up) {  // RWK-5
+  asio::io_context context;
+  surroundings around;
+  around.how.attempts_max = 2;
+  around.broken_sink = true;
+  worker one(around.jobs, around.how);
+  around.put(-2);
+  operation run(context, one.run());
+  EXPECT_EQ(around.log, (trail{"-2#1", "-2#2", "lost -2 (bad, sink)"}));
+  EXPECT_EQ(around.jobs.unfinished(), 0u);
+  EXPECT_EQ(around.jobs.size(), 0u);
+  run.cancel();
+  settle(context);
+}
+
+// Fails the first time, and then waits until it is asked to stop.
+asio::awaitable<void> fail_and_wait(surroundings& self, const job& one) {
+  if (one.attempts == 1) throw std::runtime_error("bad");
+  co_await self.processing.wait();
+}
+
+TEST(resilient_worker, buries_what_was_begun_too_often_with_the_cause_that_it_has) {  // RWK-9
+  for (const bool has_failed : {true, false}) {
+    asio::io_context context;
+    surroundings around;
+    around.how.attempts_max = 2;
+    around.broken_sink = has_failed;
+    if (has_failed) around.how.process = [&around](const job& one) { return fail_and_wait(around, one); };
+    worker one(around.jobs, around.how);
+    around.put(1);
+    for (int attempt = has_failed ? 2 : 1; attempt <= 2; ++attempt) {
+      operation run(context, one.run());
+      EXPECT_TRUE(run.pending());
+      run.cancel();
+      settle(context);
+      EXPECT_TRUE(run.cancelled());
+    }
+    around.broken_sink = false;
+    operation last(context, one.run());
+    ASSERT_EQ(around.letters.size(), 1u);
+    EXPECT_EQ(around.letters[0].attempts, 2u);
+    EXPECT_EQ(describe(around.letters[0].failure), has_failed ? "bad" : "attempts exhausted");
+    last.cancel();
+    settle(context);
+  }
+}
+
+TEST(resilient_worker, counts_no_attempt_that_did_not_begin) {  // RWK-6, RWK-7
+  asio::io_context context;
+  surroundings around;
+  worker one(around.jobs, around.how);
+  operation first(context, one.run());
+  asio::post(context, [&] {
+    around.put(1);  // it is in the worker's hand by now
+    first.cancel();
+  });
+  settle(context);
+  EXPECT_TRUE(first.cancelled());
+  EXPECT_TRUE(around.log.empty());
+  operation second(context, one.run());
+  EXPECT_EQ(around.log, (trail{"1#1"}));
+  second.cancel();
+  settle(context);
+}
+
 TEST(resilient_worker, refuses_options_that_leave_a_job_without_a_fate) {
   surroundings around;
   worker::options nobody_told = around.how;
   nobody_told.lost = nullptr;
   EXPECT_THROW(worker(around.jobs, nobody_told), std::invalid_argument);
+  worker::options not_processed = around.how;
+  not_processed.process = nullptr;
+  EXPECT_THROW(worker(around.jobs, not_processed), std::invalid_argument);
+  worker::options not_buried = around.how;
+  not_buried.dead_letter = nullptr;
+  EXPECT_THROW(worker(around.jobs, not_buried), std::invalid_argument);
   worker::options never_begun = around.how;
   never_begun.attempts_max = 0;
   EXPECT_THROW(worker(around.jobs, never_begun), std::invalid_argument);

@@ -222,7 +222,10 @@ asio::awaitable<void> run_late(gate& g, trail& log) {
   } catch (...) {
   }
   co_await hold_requests;
-  co_await run_task_group([&log](task_group&) { return note(log, "ran"); });
+  co_await run_task_group([&log](task_group&) {
+    log.push_back("called");
+    return note(log, "ran");
+  });
 }
 
 TEST_F(task_group_test, runs_nobody_in_a_cancelled_scope) {

@@ -249,6 +249,18 @@ TEST_F(worker_pool_test, must_not_be_destroyed_before_its_jobs_end) {  // X-20
   EXPECT_EQ(violations.count(), 1) << "an idle pool may go";
 }
 
+TEST_F(worker_pool_test, must_not_be_destroyed_while_somebody_waits_for_its_start) {
+  const counting_violations violations;
+  worker_pool_options late = options(1, 0);
+  late.started = false;
+  auto pool = std::make_unique<worker_pool>(context.get_executor(), std::move(late));
+  auto work = job("a");
+  operation submit(context, pool->submit(work));
+  EXPECT_TRUE(submit.pending());
+  pool.reset();
+  EXPECT_EQ(violations.count(), 1);
+}
+
 TEST(worker_pool, frees_its_jobs_with_the_execution_context) {
   const counting_violations violations;
   auto owned = std::make_shared<int>(1);

@@ -50,7 +50,7 @@ ASSAY_DEFECTS(worker_defect, none, requeues_by_a_waiting_push, requeues_to_the_t
               counts_off_twice, counts_off_nothing_that_is_buried, attempts_not_capped, attempt_capped_at_two,
               buries_what_was_cancelled, ends_normally_when_cancelled, idle_workers_hear_of_no_requeue,
               tires_after_ten_items, has_one_place_for_what_is_put_back,
-              forgets_a_letter_that_was_written_late)
+              forgets_a_letter_that_was_written_late, counts_what_did_not_begin)
 
 class alternative_worker final : public contract::resilient_worker {
  public:
@@ -161,7 +161,9 @@ class alternative_worker final : public contract::resilient_worker {
 
   // Throws what ends the worker; then the job is to be put back.
   awaitable<void> handle(job& held) {
+    if (is(counts_what_did_not_begin)) ++held.attempts;
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
+    if (is(counts_what_did_not_begin)) --held.attempts;
     const bool tries_on = is(retries_once_too_often);
     if (held.attempts >= attempts_max_ + (tries_on ? 1 : 0)) {
       if (!held.failure) held.failure = std::make_exception_ptr(std::runtime_error("attempts exhausted"));

@@ -91,6 +91,9 @@ const mutants<alternative_worker, worker_defect> wrong(
         defective(has_one_place_for_what_is_put_back,
                   "two workers that are cancelled one after the other put back one item",
                   {{"RWK-1", "every item is processed, given up or handed back"}}, {"RWK-2"}),
+        defective(counts_what_did_not_begin,
+                  "an item counts as begun when it is taken, also if its worker is cancelled before",
+                  {{"RWK-6", "to be taken and not begun is no attempt"}}, {"RWK-7"}),
         defective(
             forgets_a_letter_that_was_written_late,
             "M-X31: a letter that was written, and is told so after the sink's patience, is not counted off",

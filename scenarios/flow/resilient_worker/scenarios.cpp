@@ -507,7 +507,8 @@ ASSAY_SCENARIO(resilient_worker, "RWK-5", "swept", .features = {"dead_letter"}, 
 
 ASSAY_CLAUSE(resilient_worker, "RWK-6", must,
              "A cancellation that lands between the taking of an item and the beginning of its processing "
-             "does not lose the item.") {
+             "does not lose the item.",
+             .asks = {"attempts"}) {
   world w(t, make());
   auto first = w.start();
   co_await t.settle();
@@ -517,6 +518,8 @@ ASSAY_CLAUSE(resilient_worker, "RWK-6", must,
   co_await w.stop(first);
   auto second = w.start();
   co_await t.settle();
+  if (make.claims("attempts") && w.has_begun(1))
+    t.expect_eq(w.items[1].begun.front(), 1U, "to be taken and not begun is no attempt");
   second.cancel();
   co_await w.submit(2);
   co_await w.end(second);

@@ -69,7 +69,8 @@ ASSAY_DEFECTS(pool_lapse, none, outcomes_of_returned_jobs_never_settle, a_slow_j
               a_drain_forgets_jobs_that_have_timed_out, an_asker_who_gives_up_takes_the_outcome_along,
               a_stop_beside_a_drain_leaves_the_queue, a_drain_after_a_restart_ends_at_once,
               a_timeout_is_left_to_the_next_job, a_timeout_is_told_before_the_job_has_ended,
-              a_late_timeout_stops_whoever_runs, a_late_drain_says_that_it_expired)
+              a_late_timeout_stops_whoever_runs, a_late_drain_says_that_it_expired,
+              a_start_waits_for_the_next_submit)
 
 class pool_in_shifts : public contract::worker_pool {
  public:
@@ -146,7 +147,7 @@ class pool_in_shifts : public contract::worker_pool {
     restarted_ = !accepts;
     state_ = state::open;
     started_ = true;
-    move_on();
+    if (!is(pool_lapse::a_start_waits_for_the_next_submit)) move_on();
   }
 
  protected:

@@ -943,6 +943,23 @@ ASSAY_SCENARIO(worker_pool, "WPL-8", "drained twice", .features = {"restartable"
   t.expect_eq(sorted(here.shop.ended()), range(1, 3), "every job is executed, once");
 }
 
+ASSAY_SCENARIO(worker_pool, "WPL-8", "started late", .features = {"restartable"}) {
+  for (const int workers : {1, 2}) {
+    const int base = workers * 100;
+    site here(t, make({.workers = workers, .started = false}));
+    here.shop.hold(base + 1, base + workers);
+    here.start_range(base + 1, base + workers);
+    co_await t.pass(1s);
+    t.expect_eq(here.shop.begun(), ids(), "before the start no job begins");
+    t.premise(here.waiting() == workers, "jobs wait for the start");
+    here.pool->start();
+    co_await t.settle();
+    t.expect_eq(here.shop.running(), workers, "with the start the jobs begin that wait for it");
+    co_await here.drain_to_the_end();
+    here.expect_executed();
+  }
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-8", "drained before the start", .features = {"restartable"}) {
   site here(t, make({.workers = 1, .started = false}));
   here.start_range(1, 2);
