@@ -152,10 +152,9 @@ void worker_process::begin(job asked) {
   job_ = std::move(asked);
   words_before_ = std::exchange(words_, {});
   progress_at_ = real_time();
-  // A worker that is gone already is noticed as one that ended in the midst of this job. A job's line is far smaller
-  // than a socket's buffer, so the whole of it goes at once.
+  // A worker that is gone already is noticed as one that ended in the midst of this job.
   try {
-    send_line(socket_.get(), encode(*job_));
+    if (!send_line(socket_.get(), encode(*job_))) close_socket();
   } catch (const std::system_error& failure) {
     cut_off_ = failure.what();
   }
@@ -168,8 +167,7 @@ std::optional<campaign_result> worker_process::read_result() {
     received_.append(buffer.data(), static_cast<std::size_t>(count));
   }
   if (count == 0) {
-    cut_off_ = "it has closed its socket";
-    socket_.close();
+    close_socket();
   } else if (errno != EAGAIN && errno != EINTR && errno != ECONNRESET && socket_.get() >= 0) {
     cut_off_ = std::system_error(errno, std::generic_category(), "read of a result").what();
   }
@@ -188,6 +186,11 @@ std::optional<campaign_result> worker_process::read_result() {
     result.message = std::string("the worker's answer cannot be read: ") + failure.what();
     return result;
   }
+}
+
+void worker_process::close_socket() {
+  cut_off_ = "it has closed its socket";
+  socket_.close();
 }
 
 void worker_process::read_errors() {

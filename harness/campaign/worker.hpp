@@ -64,6 +64,8 @@ class worker_process {
   std::string dismiss(nanoseconds patience);
 
  private:
+  void close_socket();
+
   shared_mirror mirror_;
   descriptor socket_;
   descriptor errors_;

@@ -102,5 +102,22 @@ TEST(findings, leave_a_subject_alone_that_fails_its_plug_check) {
   EXPECT_EQ(compare({&known, 1}, {}, {&seen, 1}, true).disappeared.size(), 1U);
 }
 
+// Nor of one that the machine did not let be run, whatever the disk or the processes were short of.
+TEST(findings, leave_alone_what_was_not_run) {
+  const finding known = with_message("an item was lost");
+  campaign_result seen;
+  seen.subject = known.subject;
+  seen.kind = subject_kind::third_party;
+  seen.contract = known.contract;
+  seen.clause = known.clause;
+  seen.variant = known.variant;
+  seen.outcome = seen.outcome_fifo = verdict::error;
+  seen.message = "not run: no worker process: fork: Resource temporarily unavailable";
+  seen.unrun = true;
+  EXPECT_THAT(findings_of({&seen, 1}, {}), IsEmpty());
+  EXPECT_TRUE(compare({&known, 1}, {}, {&seen, 1}, true).same());
+  EXPECT_EQ(updated({&known, 1}, {}, {&seen, 1}).size(), 1U);
+}
+
 }  // namespace
 }  // namespace assay

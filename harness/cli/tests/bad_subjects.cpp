@@ -221,7 +221,34 @@ struct immortal final : good_probe {
 };
 struct dying_of_something_else final : good_probe {
   using good_probe::good_probe;
+  void end_the_process() override { std::raise(SIGTERM); }
+};
+// As the machine kills who takes too much memory.
+struct killed_from_without final : good_probe {
+  using good_probe::good_probe;
   void end_the_process() override { ::kill(::getpid(), SIGKILL); }
+};
+// Descriptors are not its business, and yet.
+struct scribbling final : good_probe {
+  using good_probe::good_probe;
+  int answer() override {
+    for (int other = 3; other < 64; ++other) (void)!::write(other, "=nonsense\n", 10);
+    return answer_value();
+  }
+};
+struct closing final : good_probe {
+  using good_probe::good_probe;
+  int answer() override {
+    for (int other = 3; other < 64; ++other) ::close(other);
+    return answer_value();
+  }
+};
+struct closing_and_hanging final : good_probe {
+  using good_probe::good_probe;
+  int answer() override {
+    for (int other = 2; other < 64; ++other) ::close(other);
+    while (true) ::pause();
+  }
 };
 struct wrong_answer final : good_probe {
   using good_probe::good_probe;
@@ -334,6 +361,10 @@ int main(int argc, char** argv) {
   add<forgetful>(suite, "forgetful", third, {});
   add<immortal>(suite, "immortal", third, claims({"ending"}));
   add<dying_of_something_else>(suite, "dying_of_something_else", third, claims({"ending"}));
+  add<killed_from_without>(suite, "killed_from_without", third, claims({"ending"}));
+  add<scribbling>(suite, "scribbling", third, {});
+  add<closing>(suite, "closing", third, {});
+  add<closing_and_hanging>(suite, "closing_and_hanging", third, {});
   add<good_probe>(suite, "dissenting", third, claims({"foresight"}));
   assay::subject_traits silence = claims({"silence"});
   silence.library = "Acme 1.2";
