@@ -297,7 +297,8 @@ class runner {
       descriptors.push_back({one.worker->socket(), POLLIN, 0});
       descriptors.push_back({one.worker->errors(), POLLIN, 0});
     }
-    constexpr int tick_ms = 100;  // for hangs; results and ends of processes wake at once
+    if (descriptors.empty()) return;  // what was done without a worker is done
+    constexpr int tick_ms = 100;      // for hangs; results and ends of processes wake at once
     ::poll(descriptors.data(), descriptors.size(), tick_ms);
   }
 
