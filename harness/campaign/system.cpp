@@ -19,14 +19,14 @@ namespace assay {
 
 namespace {
 
-void keep_counters() noexcept {
-  if (&__llvm_profile_write_file != nullptr) (void)__llvm_profile_write_file();
-}
-
 // The child must not unwind into what its parent was doing.
 [[noreturn]] void run_and_end(const std::function<int()>& inside) noexcept { end_process(inside()); }
 
 }  // namespace
+
+void keep_counters() noexcept {
+  if (&__llvm_profile_write_file != nullptr) (void)__llvm_profile_write_file();
+}
 
 void refuse(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
 

@@ -52,5 +52,7 @@ int reap(pid_t child) noexcept;
 
 /// Ends the process at once, as `_exit` does. What a coverage build has counted is kept.
 [[noreturn]] void end_process(int status) noexcept;
+/// Keeps what a coverage build has counted so far, where the end of the process may be a signal; nothing in other builds.
+void keep_counters() noexcept;
 
 }  // namespace assay

@@ -90,6 +90,7 @@ int serve_jobs(int socket, int mirror_descriptor) {
     mirror.work_begins();
     campaign_result result = run_job(asked, &observer);
     mirror.work_ends();
+    keep_counters();
     const bool leaked =
         __lsan_do_recoverable_leak_check != nullptr && __lsan_do_recoverable_leak_check() != 0;
     if (leaked && result.outcome == verdict::pass) {

@@ -117,16 +117,13 @@ class resilient_worker {
     in_hand& operator=(const in_hand&) = delete;
     ~in_hand() {
       // With the whole execution context goes the queue, perhaps before us.
-      if (job_ && !watch_.shutting_down()) hand_back();
+      // Not done and pushed again: joiners see no change (RWK-8).
+      if (job_ && !watch_.shutting_down()) jobs_.unpop(std::move(*job_));
     }
 
     job* operator->() noexcept { return &*job_; }
     job& operator*() noexcept { return *job_; }
 
-    void hand_back() noexcept {
-      jobs_.unpop(std::move(*job_));  // not done and pushed again: joiners see no change (RWK-8)
-      job_.reset();
-    }
     /// The job is settled for good, and this is the one call of done for it (RWK-8).
     job settle() {
       job settled(std::move(*job_));

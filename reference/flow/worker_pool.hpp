@@ -271,8 +271,7 @@ class worker_pool {
   /// gets `closed`; what was accepted is executed, also on a pool that had not been started (WPL-8).
   /// Idempotent.
   void close() {
-    if (state_ == state::draining || state_ == state::ended) return;
-    state_ = state::draining;
+    state_ = state::draining;  // also again: whoever has no job left ends in move_on
     while (!submitters_.empty()) submitters_.front().wake();
     move_on();
   }
@@ -318,7 +317,7 @@ class worker_pool {
     // A copy: what a job waits for may end within the request, and the job with it.
     std::vector<job_pointer> asked;
     asked.reserve(running_.size());
-    state_ = state_ == state::ended ? state::ended : state::draining;
+    state_ = state::draining;
     while (!submitters_.empty()) submitters_.front().wake();
     for (auto& [priority, job] : running_) {
       if (job->work) unstarted.push_back(take_back(*job));  // it has a worker, but has not begun

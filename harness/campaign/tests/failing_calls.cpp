@@ -60,8 +60,8 @@ class plan {
     // By number, since the functions are those below.
     const long file =
         ::syscall(SYS_openat, AT_FDCWD, variable("ASSAY_FAIL_COUNT").data(), O_RDWR | O_CLOEXEC);
-    const long memory =
-        ::syscall(SYS_mmap, nullptr, sizeof(counts), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    const long memory = ::syscall(SYS_mmap, nullptr, sizeof(counts), long{PROT_READ | PROT_WRITE},
+                                  long{MAP_SHARED}, file, 0L);
     ::syscall(SYS_close, file);
     if (memory > 0) counts_ = reinterpret_cast<counts*>(memory);
   }

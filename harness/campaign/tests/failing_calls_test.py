@@ -68,6 +68,7 @@ class Failing(unittest.TestCase):
                        "ASSAY_FAIL_COUNT": str(self.count)}
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
         calls, failed = struct.unpack("II", self.count.read_bytes())
+        self.assertGreaterEqual(done.returncode, 0, (command, call, number, "was ended by a signal"))
         self.assertFalse(children_left(), (command, call, number, "left a child behind"))
         return Ran(done.returncode, done.stdout, done.stderr, calls, failed)
 
@@ -150,7 +151,7 @@ class Jobs(Failing):
                    ("mmap", "worker", errno.ENOMEM, "mmap"), ("execv", "fork", errno.ENOMEM, "/proc/self/exe"),
                    ("getppid", "fork", "lie", "exit status 127"))
 
-    def fail(self):
+    def talk(self):
         self.sweep(("read", "parent", errno.EIO, "read"), ("read", "worker", errno.EIO, "read"),
                    ("send", "parent", errno.ENOBUFS, "send"), ("send", "worker", errno.ENOBUFS, "send"),
                    ("send", "parent", errno.EPIPE, "socket"), ("poll", "parent", errno.ENOMEM, "poll"))
@@ -175,7 +176,7 @@ class Run(Jobs):
 
     def test_some_talk_with_a_worker_that_fails(self):
         self.STEP = 7
-        self.fail()
+        self.talk()
 
 
 class FullRun(Jobs):
@@ -183,7 +184,7 @@ class FullRun(Jobs):
         self.interrupt()
 
     def test_talk_with_a_worker_that_fails(self):
-        self.fail()
+        self.talk()
 
 
 class Files(Failing):

@@ -93,7 +93,7 @@ const mutants<alternative_worker, worker_defect> wrong(
                   {{"RWK-1", "every item is processed, given up or handed back"}}, {"RWK-2"}),
         defective(counts_what_did_not_begin,
                   "an item counts as begun when it is taken, also if its worker is cancelled before",
-                  {{"RWK-6", "to be taken and not begun is no attempt"}}, {"RWK-7"}),
+                  {{"RWK-6", "to be taken and not begun is no attempt"}}, {"RWK-7", "RWK-3"}),
         defective(
             forgets_a_letter_that_was_written_late,
             "M-X31: a letter that was written, and is told so after the sink's patience, is not counted off",

@@ -70,7 +70,7 @@ ASSAY_DEFECTS(pool_lapse, none, outcomes_of_returned_jobs_never_settle, a_slow_j
               a_stop_beside_a_drain_leaves_the_queue, a_drain_after_a_restart_ends_at_once,
               a_timeout_is_left_to_the_next_job, a_timeout_is_told_before_the_job_has_ended,
               a_late_timeout_stops_whoever_runs, a_late_drain_says_that_it_expired,
-              a_start_waits_for_the_next_submit)
+              a_start_waits_for_the_next_submit, a_job_counts_as_cancelled_before_it_begins)
 
 class pool_in_shifts : public contract::worker_pool {
  public:
@@ -543,6 +543,9 @@ class pool_in_shifts : public contract::worker_pool {
     close(state::stopped);
     const bool forgetful =
         is(pool_lapse::a_stop_beside_a_drain_leaves_the_queue) && before == state::draining;
+    if (is(pool_lapse::a_job_counts_as_cancelled_before_it_begins))
+      cancelled += static_cast<std::size_t>(
+          std::count_if(running_.begin(), running_.end(), [](const job_ptr& one) { return !one->begun; }));
     std::vector<item> those = forgetful ? std::vector<item>() : take_unstarted();
     for (const job_ptr& one : std::vector<job_ptr>(running_)) {
       if (!one->begun || one->ended) continue;

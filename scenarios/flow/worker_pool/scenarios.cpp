@@ -710,6 +710,27 @@ ASSAY_SCENARIO(worker_pool, "WPL-5", "in time", .features = {"drain_deadline"}) 
   }
 }
 
+ASSAY_SCENARIO(
+    worker_pool, "WPL-5", "as jobs begin", .features = {"drain_deadline"},
+    .why = "a job that is about to begin counts once: as cancelled, or as one that had not begun") {
+  int first = 1;
+  for (const nanoseconds patience : {0ns, -1ns}) {
+    site here(t, make({.workers = 2}));
+    here.shop.hold(first, first + 2);
+    here.start_range(first, first + 2);
+    const auto drain = t.start("drain", here.drain_for(patience));
+    co_await t.pass(1s);
+    if (t.expect(drain.done(), "the drain ends once the cancelled jobs have")) {
+      const worker_pool_report& report = drain.value();
+      t.expect_eq(report.cancelled + report.unstarted, here.accepted().size(),
+                  "each job that was accepted was cancelled, or had not begun");
+    }
+    co_await here.drain_to_the_end();
+    here.expect_accounted();
+    first += 3;
+  }
+}
+
 ASSAY_SCENARIO(worker_pool, "WPL-5", "slow to stop", .features = {"drain_deadline", "lifetime"}) {
   site here(t, make({.workers = 1}));
   here.shop.plan(1, {.takes = for_ever, .cleanup = 40ms});
