@@ -154,7 +154,7 @@ class Jobs(Failing):
     def talk(self):
         self.sweep(("read", "parent", errno.EIO, "read"), ("read", "worker", errno.EIO, "read"),
                    ("send", "parent", errno.ENOBUFS, "send"), ("send", "worker", errno.ENOBUFS, "send"),
-                   ("send", "parent", errno.EPIPE, "socket"), ("poll", "parent", errno.ENOMEM, "poll"))
+                   ("send", "parent", errno.EPIPE, "not at work, ended itself"), ("poll", "parent", errno.ENOMEM, "poll"))
 
     def kill(self):
         self.sweep(("send", "worker", "kill", "SIGKILL"), ("send", "worker", "kill_half", "SIGKILL"),

@@ -323,7 +323,8 @@ void add_scenario(const char* variant, std::vector<std::string> features) {
       "probe", "PRB-1", variant, std::move(traits), &assay::detail::begin_scenario<probe, Body>));
 }
 
-// What a plug-in's author gets wrong before anything runs, one at a time: the tests ask for it by name.
+// What a plug-in's author gets wrong before anything runs, and who meddles with the harness's own descriptors, one at a time:
+// the tests ask for it by name.
 void add_mistake(assay::suite& suite, std::string_view which) {
   constexpr auto third = subject_kind::third_party;
   if (which == "null") suite.add<probe>("null", claims({"extra"}), make_none);
@@ -338,6 +339,9 @@ void add_mistake(assay::suite& suite, std::string_view which) {
   if (which == "misspelt") add<good_probe>(suite, "misspelt", third, claims({"extra", "silense"}));
   if (which == "needs") add_scenario<&ask_for_what_is_not>("needs", {"extar"});
   if (which == "asks") add_scenario<&ask_for_what_is_not>("asks", {});
+  if (which == "scribbling") add<scribbling>(suite, "scribbling", third, {});
+  if (which == "closing") add<closing>(suite, "closing", third, {});
+  if (which == "closing_and_hanging") add<closing_and_hanging>(suite, "closing_and_hanging", third, {});
   if (which == "sees") add_scenario<&see_what_is_not>("sees", {});
 }
 
@@ -362,9 +366,6 @@ int main(int argc, char** argv) {
   add<immortal>(suite, "immortal", third, claims({"ending"}));
   add<dying_of_something_else>(suite, "dying_of_something_else", third, claims({"ending"}));
   add<killed_from_without>(suite, "killed_from_without", third, claims({"ending"}));
-  add<scribbling>(suite, "scribbling", third, {});
-  add<closing>(suite, "closing", third, {});
-  add<closing_and_hanging>(suite, "closing_and_hanging", third, {});
   add<good_probe>(suite, "dissenting", third, claims({"foresight"}));
   assay::subject_traits silence = claims({"silence"});
   silence.library = "Acme 1.2";

@@ -562,12 +562,14 @@ class BadSubjects(unittest.TestCase):
         self.assertIn("crash: the process was ended by SIGKILL", self.one("killed_from_without", "PRB-4", 2)["message"])
 
     def test_who_meddles_with_the_harness_s_descriptors_gets_no_verdict(self):
-        self.assertIn("the worker's answer cannot be read: ", self.one("scribbling", "PRB-1", 2)["message"])
-        self.assertRegex(self.one("closing", "PRB-1", 2)["message"],
-                         "^not run to its end: the worker process, which was not at work, ended itself with exit status 2; "
-                         "its stderr: assay: send: Bad file descriptor")
-        self.assertRegex(self.one("closing_and_hanging", "PRB-1", 2)["message"],
-                         "^not run to its end: no more is heard of the worker process: it has closed its socket")
+        for subject, words in [
+                ("scribbling", "^the worker's answer cannot be read: "),
+                ("closing", "^not run to its end: the worker process, which was not at work, ended itself with exit status 2; "
+                 "its stderr: assay: send: Bad file descriptor"),
+                ("closing_and_hanging", "^not run to its end: no more is heard of the worker process: it has closed its socket")]:
+            ran = call(BAD, "run", "--subject", subject, "--clause", "PRB-1", "--format", "json", ASSAY_MISTAKE=subject)
+            self.assertEqual(ran.status, 2, ran.err)
+            self.assertRegex(only(ran.json())["message"], words)
 
     def test_a_failure_replays_in_another_process_with_the_same_hash(self):
         for subject, clause in [("babbling", "PRB-1"), ("failing_when_permuted", "PRB-3")]:
