@@ -37,7 +37,6 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <iterator>
 #include <list>
 #include <stdexcept>
 #include <string>
@@ -93,15 +92,11 @@ class task_group {
   /// is being joined.
   [[nodiscard]] bool spawn(std::string name, boost::asio::awaitable<void> work) {
     if (!is_accepting()) return false;
-    live_.emplace_back(std::move(name), next_index_);
-    const auto self = std::prev(live_.end());
-    try {
-      boost::asio::co_spawn(executor_, detail::run_scope(run(*this, *self, std::move(work))),
-                            completion(*this, self));
-    } catch (...) {
-      live_.erase(self);
-      throw;
-    }
+    std::list<task> fresh;  // no task of this group until it is sure to run
+    const auto self = fresh.emplace(fresh.end(), std::move(name), next_index_);
+    boost::asio::co_spawn(executor_, detail::run_scope(run(*this, *self, std::move(work))),
+                          completion(*this, self));
+    live_.splice(live_.end(), fresh);
     ++next_index_;
     return true;
   }

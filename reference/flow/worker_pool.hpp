@@ -143,10 +143,9 @@ struct pool_job {
   job_options options;
   std::size_t index;
   std::shared_ptr<const hook> unhandled;
-  std::optional<boost::asio::awaitable<void>> work;  // until it begins or is returned
+  std::optional<boost::asio::awaitable<void>> work;  // until it begins or is taken back
   places::iterator place;                            // valid while it runs
   boost::asio::cancellation_signal signal;
-  bool begun = false;
   bool stopped = false;  // asked to, by the pool: its limit no longer counts
   bool expired = false;
   bool ended = false;
@@ -301,9 +300,8 @@ class worker_pool {
     if (result == park_result::woken) co_return report;
     // Nothing suspends between this check and the shield, so no request can come in between.
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
+    report = stop();
     report.expired = true;
-    report.cancelled = running_begun();
-    report.unstarted = stop_now();
     co_await shield(drain());
     co_return report;
   }
@@ -311,26 +309,7 @@ class worker_pool {
   /// Ends accepting, asks every running job to stop, and returns the jobs that had not begun, the most urgent
   /// first (WPL-4). Their handles end with `job_cancelled`. The pool has ended when the running jobs have:
   /// drain() says when.
-  [[nodiscard]] std::vector<unstarted_job> stop_now() {
-    std::vector<unstarted_job> unstarted;
-    unstarted.reserve(running_.size() + queue_.size());
-    // A copy: what a job waits for may end within the request, and the job with it.
-    std::vector<job_pointer> asked;
-    asked.reserve(running_.size());
-    state_ = state::draining;
-    while (!submitters_.empty()) submitters_.front().wake();
-    for (auto& [priority, job] : running_) {
-      if (job->work) unstarted.push_back(take_back(*job));  // it has a worker, but has not begun
-      job->stopped = true;
-      if (job->begun) asked.push_back(job);
-    }
-    for (auto& [priority, job] : queue_) unstarted.push_back(take_back(*job));
-    queue_.clear();
-    for (const job_pointer& job : asked)
-      if (!job->ended) job->signal.emit(boost::asio::cancellation_type::terminal);
-    move_on();
-    return unstarted;
-  }
+  [[nodiscard]] std::vector<unstarted_job> stop_now() { return stop().unstarted; }
 
   std::size_t workers() const noexcept { return workers_; }
   /// Jobs that have a worker.
@@ -397,7 +376,6 @@ class worker_pool {
     if (!job->work) co_return;  // taken back before it began
     boost::asio::awaitable<void> work = std::move(*job->work);
     job->work.reset();
-    job->begun = true;
     // In this frame, which the execution context owns, and not in the job, which a handle may keep for longer.
     boost::asio::steady_timer limit(co_await boost::asio::this_coro::executor);
     set_limit(limit, job);
@@ -494,9 +472,28 @@ class worker_pool {
     return unstarted;
   }
 
-  std::size_t running_begun() const noexcept {
-    return static_cast<std::size_t>(
-        std::count_if(running_.begin(), running_.end(), [](const auto& one) { return one.second->begun; }));
+  drain_report stop() {
+    drain_report stopped;
+    stopped.unstarted.reserve(running_.size() + queue_.size());
+    // A copy: what a job waits for may end within the request, and the job with it.
+    std::vector<job_pointer> asked;
+    asked.reserve(running_.size());
+    state_ = state::draining;
+    while (!submitters_.empty()) submitters_.front().wake();
+    for (auto& [priority, job] : running_) {
+      job->stopped = true;
+      if (job->work)
+        stopped.unstarted.push_back(take_back(*job));  // it has a worker, but has not begun
+      else if (!job->ended)
+        asked.push_back(job);
+    }
+    for (auto& [priority, job] : queue_) stopped.unstarted.push_back(take_back(*job));
+    queue_.clear();
+    stopped.cancelled = asked.size();
+    for (const job_pointer& job : asked)
+      if (!job->ended) job->signal.emit(boost::asio::cancellation_type::terminal);
+    move_on();
+    return stopped;
   }
 
   /// `woken` also when there is nothing to wait for.

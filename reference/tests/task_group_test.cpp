@@ -198,6 +198,20 @@ TEST_F(task_group_test, takes_no_task_once_it_was_joined_and_all_have_ended) {  
   EXPECT_EQ(log, (trail{"waits done"}));
 }
 
+TEST_F(task_group_test, numbers_its_tasks_in_the_order_of_their_spawning) {  // TG-3
+  for (const char* const name : {"one", "two", "three"}) EXPECT_TRUE(group.spawn(name, fail_at(a, name)));
+  operation join(context, group.join());
+  a.open();
+  settle(context);
+  try {
+    std::rethrow_exception(join.failure());
+  } catch (const exception_group& failed) {
+    ASSERT_EQ(failed.failures().size(), 3u);
+    for (const task_failure& each : failed.failures())
+      EXPECT_EQ(each.name, (trail{"one", "two", "three"}).at(each.index));
+  }
+}
+
 TEST_F(task_group_test, takes_no_task_once_it_was_joined_empty) {  // TG-7, TG-10
   operation join(context, group.join());
   EXPECT_TRUE(join.succeeded());
