@@ -490,11 +490,10 @@ void submit_one(run& r, const program_step& step, worker_pool_request how) {
 
 void submit(run& r, const program_step& step) { submit_one(r, step, worker_pool_request()); }
 
-// What the timeout comes to, the time of the job, and a slow end, meet at the same instants; every other one outlives its
-// job, if that is not held.
+// What the timeout comes to, the time of the job, and a slow end, meet at the same instants; that of a plain job outlives it.
 void submit_limited(run& r, const program_step& step) {
   constexpr nanoseconds timeouts[][4] = {{5ms, 10ms, -1ns, nanoseconds::max()}, {15ms, 20ms, 25ms, 10ms}};
-  submit_one(r, step, {.timeout_ns = timeouts[r.next_id % 2][step.b].count()});
+  submit_one(r, step, {.timeout_ns = timeouts[step.a == 0][step.b].count()});
 }
 
 void submit_urgent(run& r, const program_step& step) {
