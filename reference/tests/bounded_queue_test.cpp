@@ -146,6 +146,22 @@ TEST(bounded_queue, dies_with_its_context_and_everybody_parked) {  // X-21
   EXPECT_EQ(take(outside), 1);
 }
 
+TEST(bounded_queue, counts_who_waits_for_the_end) {  // BQ-19
+  asio::io_context context;
+  queue q(2);
+  put(q, 1);
+  operation first(context, q.join());
+  operation second(context, q.join());
+  EXPECT_EQ(q.statistics().parked_joiners, 2u);
+  EXPECT_EQ(q.statistics().capacity, 2u);
+  EXPECT_EQ(q.statistics().unfinished, 1u);
+  EXPECT_FALSE(q.statistics().is_closed);
+  EXPECT_EQ(take(q), 1);
+  q.done();
+  settle(context);
+  EXPECT_EQ(q.statistics().parked_joiners, 0u);
+}
+
 TEST(bounded_queue, moves_many_items_through_several_hands_once) {  // BQ-18
   asio::io_context context;
   queue q(3);

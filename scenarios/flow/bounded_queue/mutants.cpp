@@ -156,7 +156,7 @@ const mutants<alternative_queue, queue_defect> wrong(
      defective(timed_waiters_outlive_close, "a timed call that is parked at close waits for its deadline",
                {{"BQ-11", "a timed pop that is parked is woken with closed"}}, {"BQ-10"}),
      defective(dropping_admits_nobody, "the place of an item that was dropped goes to nobody who is parked",
-               {{"BQ-4", "no push is pending beside a free place"}}),
+               {{"BQ-4", "gets the place of what was dropped"}}),
      defective(places_wear_out, "every fortieth item that leaves takes its place along", {{"BQ-4", ""}})},
     true);
 

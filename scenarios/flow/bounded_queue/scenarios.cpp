@@ -1102,3 +1102,25 @@ ASSAY_SCENARIO(bounded_queue, "X-36", "", .features = {"sticky_request"}) {
            "the request that a pop met with its item shows at its caller's next suspension");
   co_await cancel_all(t, caller);
 }
+
+ASSAY_SCENARIO(bounded_queue, "BQ-16", "the last one dropped", .features = {"join", "removal"},
+               .why = "What is dropped may be all that was unfinished.") {
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto join = co_await t.begin("join", queue->join());
+  t.premise(join.pending(), "a joiner is parked");
+  t.expect(queue->drop_oldest(), "the only item is dropped");
+  co_await t.settle();
+  t.expect(join.done(), "a drop that leaves nothing unfinished wakes who waits for that");
+}
+
+ASSAY_SCENARIO(bounded_queue, "BQ-4", "a drop beside a pusher", .features = {"removal"},
+               .why = "The place of what is dropped is as free as any other.") {
+  auto queue = co_await full_queue(t, make, ids(1));
+  auto push = co_await t.begin("push 2", queue->push(t.item(2)));
+  t.premise(push.pending(), "a pusher is parked");
+  t.expect(queue->drop_oldest(), "the oldest item is dropped");
+  co_await t.settle();
+  t.expect(push.done(), "a pusher that is parked gets the place of what was dropped");
+  const std::vector<int> rest = co_await pop_what_is_there(t, *queue);
+  t.expect_eq(rest, std::vector<int>({2}), "and its item is in the queue");
+}
