@@ -100,6 +100,32 @@ TEST(bounded_queue, refuses_to_begin_in_a_cancelled_scope_even_when_asio_would_n
   EXPECT_EQ(q.size(), 1u);
 }
 
+asio::awaitable<void> ignore_requests_and_join(queue& q, std::vector<std::string>& log) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      co_await q.join();
+      log.push_back("finished");
+    } catch (...) {
+      log.push_back(is_cancellation(std::current_exception()) ? "cancelled" : "failed");
+    }
+    if (attempt > 0) continue;
+    (void)take(q);
+    q.done();
+  }
+}
+
+TEST(bounded_queue, refuses_a_join_in_a_cancelled_scope_although_nothing_is_left_to_do) {
+  asio::io_context context;
+  queue q(1);
+  put(q, 1);
+  std::vector<std::string> log;
+  operation stubborn(context, ignore_requests_and_join(q, log));
+  stubborn.cancel();
+  settle(context);
+  EXPECT_EQ(log, (std::vector<std::string>{"cancelled", "cancelled"}));
+}
+
 TEST(bounded_queue, detects_that_it_is_destroyed_under_a_waiter) {
   counting_violations violations;
   asio::io_context context;
@@ -160,6 +186,8 @@ TEST(bounded_queue, counts_who_waits_for_the_end) {  // BQ-19
   q.done();
   settle(context);
   EXPECT_EQ(q.statistics().parked_joiners, 0u);
+  q.close();
+  EXPECT_TRUE(q.statistics().is_closed);
 }
 
 TEST(bounded_queue, moves_many_items_through_several_hands_once) {  // BQ-18
