@@ -11,9 +11,12 @@
 #include <cstdio>
 #include <system_error>
 
-// Present in a coverage build only, which writes what it has counted when a process ends in an orderly way.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's
+// Present in a coverage build only, which writes what it has counted when a process ends in an orderly way. What is written
+// is added to what the file has, so it must not be counted again.
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the runtime's
 extern "C" int __llvm_profile_write_file() __attribute__((weak));
+extern "C" void __llvm_profile_reset_counters() __attribute__((weak));
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace assay {
 
@@ -25,7 +28,9 @@ namespace {
 }  // namespace
 
 void keep_counters() noexcept {
-  if (&__llvm_profile_write_file != nullptr) (void)__llvm_profile_write_file();
+  if (&__llvm_profile_write_file == nullptr) return;
+  (void)__llvm_profile_write_file();
+  __llvm_profile_reset_counters();
 }
 
 void refuse(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
