@@ -201,13 +201,16 @@ class lifespan {
     std::exception_ptr out_of_memory;
     try {
       co_await start_and_use(std::move(body));
-      accepting_ = false;
-      co_await hold_requests;
-      co_await shield(stop_all());  // bounded thing by thing
-    } catch (...) {                 // the steps themselves do not throw here
+    } catch (...) {  // the steps themselves do not throw here
       out_of_memory = std::current_exception();
     }
     accepting_ = false;
+    try {
+      co_await hold_requests;
+      co_await shield(stop_all());  // bounded thing by thing
+    } catch (...) {
+      out_of_memory = std::current_exception();
+    }
     running_ = false;
     if (out_of_memory) std::rethrow_exception(out_of_memory);
     throw_outcome();

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,6 +14,23 @@
 #include <assay/reference/tests/gate.hpp>
 #include <assay/reference/tests/operation.hpp>
 #include <assay/reference/tests/violations.hpp>
+
+namespace {
+
+// How many more blocks there are; negative: as many as anybody wants. A block that is not there is the only one.
+int blocks_left = -1;
+
+void* take_block(std::size_t size) {
+  if (blocks_left >= 0 && --blocks_left < 0) throw std::bad_alloc();
+  if (void* const block = std::malloc(size)) return block;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return take_block(size); }
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace assay::reference::test {
 namespace {
@@ -150,6 +169,140 @@ TEST_F(lifespan_test, destroyed_while_it_runs_is_a_violation) {  // X-20
   EXPECT_TRUE(run->pending());
   short_life.reset();
   EXPECT_EQ(violations.count(), 1);
+}
+
+asio::awaitable<void> ignore_requests(gate& g, trail& log, std::string name) {
+  co_await shield(visit(g, log, std::move(name)));
+}
+
+TEST_F(lifespan_test, begins_no_step_once_it_is_asked_to_stop) {  // LIF-6
+  life.add("a", [this] { return ignore_requests(g, log, "start a"); }, noting("stop a"));
+  life.add(
+      "b",
+      [this] {
+        log.push_back("begin b");
+        return note(log, "start b");
+      },
+      noting("stop b"));
+  operation run(context, life.run(noting("body")));
+  run.cancel();
+  g.open();
+  settle(context);
+  EXPECT_TRUE(run.cancelled());
+  EXPECT_EQ(log, (trail{"start a done", "stop a"}));
+}
+
+TEST_F(lifespan_test, begins_no_body_once_it_is_asked_to_stop) {  // LIF-6
+  life.add("a", [this] { return ignore_requests(g, log, "start a"); }, noting("stop a"));
+  operation run(context, life.run([this] {
+    log.push_back("begin body");
+    return note(log, "body");
+  }));
+  run.cancel();
+  g.open();
+  settle(context);
+  EXPECT_TRUE(run.cancelled());
+  EXPECT_EQ(log, (trail{"start a done", "stop a"}));
+}
+
+asio::awaitable<void> run_once_it_is_opened(gate& g, lifespan& life, lifespan::step body,
+                                            bool& is_cancelled) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await shield(g.wait());
+  try {
+    co_await life.run(std::move(body));
+  } catch (...) {
+    is_cancelled = is_cancellation(std::current_exception());
+  }
+}
+
+TEST_F(lifespan_test, has_not_begun_where_it_was_cancelled_before) {
+  bool is_cancelled = false;
+  operation stubborn(context, run_once_it_is_opened(g, life, noting("body"), is_cancelled));
+  stubborn.cancel();
+  g.open();
+  settle(context);
+  EXPECT_TRUE(is_cancelled);
+  add("a");  // as before it runs
+  operation run(context, life.run(noting("body")));
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(log, (trail{"start a", "body", "stop a"}));
+}
+
+lifespan_options without_patience() {
+  lifespan_options options;
+  options.stop_limit = options.force_limit = duration::zero();
+  return options;
+}
+
+TEST_F(lifespan_test, ends_after_what_outlasted_its_limits_and_tells_it) {  // LIF-7, X-19
+  lifespan hasty(context.get_executor(), without_patience());
+  hasty.add("a", noting("start a"), [this] { return ignore_requests(g, log, "stop a"); });
+  operation run(context, hasty.run(noting("body")));
+  EXPECT_EQ(hasty.stop_timeouts(), (trail{"a"}));
+  EXPECT_TRUE(run.pending());
+  g.open();
+  settle(context);
+  EXPECT_EQ(log, (trail{"start a", "body", "stop a done"}));
+  EXPECT_EQ(failures_in(run.failure()), (trail{"a: timed out"}));
+}
+
+TEST_F(lifespan_test, lets_the_exit_request_of_a_stop_through_bare) {
+  life.add("a", noting("start a"), [] { return ask_to_exit(3); });
+  operation run(context, life.run(noting("body")));
+  EXPECT_TRUE(run.failed_with<exit_request>());
+}
+
+// Throws what it is given, with so many blocks left.
+asio::awaitable<void> fail_with_blocks_left(int blocks, std::exception_ptr failure) {
+  blocks_left = blocks;
+  std::rethrow_exception(std::move(failure));
+  co_return;
+}
+
+TEST_F(lifespan_test, stops_everything_though_there_is_no_memory_to_note_a_failure) {
+  add("a");
+  const auto failure = std::make_exception_ptr(std::runtime_error("body"));
+  operation run(context, life.run([&] { return fail_with_blocks_left(0, failure); }));
+  EXPECT_TRUE(run.failed_with<std::bad_alloc>());
+  EXPECT_EQ(log, (trail{"start a", "stop a"}));
+  EXPECT_THROW(life.spawn("late", note(log, "late")), closed);
+}
+
+asio::awaitable<void> leave_blocks(int blocks) {
+  blocks_left = blocks;
+  co_return;
+}
+
+TEST_F(lifespan_test, tells_what_it_could_not_stop_for_want_of_memory) {
+  bool told = false;
+  for (int blocks = 0; blocks < 8; ++blocks) {
+    trail stops;
+    lifespan one(context.get_executor());
+    one.add("a", noting("start a"), [&stops] { return note(stops, "stop a"); });
+    one.add("b", noting("start b"), [&stops] { return note(stops, "stop b"); });
+    operation run(context, one.run([blocks] { return leave_blocks(blocks); }));
+    blocks_left = -1;
+    if (failures_in(run.failure()) != trail{"lifespan: std::bad_alloc"}) continue;
+    told = true;
+    EXPECT_FALSE(stops.empty()) << "what follows is stopped nevertheless";
+  }
+  EXPECT_TRUE(told);
+}
+
+TEST_F(lifespan_test, loses_no_failure_of_a_user_to_a_want_of_memory) {
+  const auto failure = std::make_exception_ptr(std::runtime_error("user"));
+  for (int blocks = 0; blocks < 8; ++blocks) {
+    lifespan one(context.get_executor());
+    operation run(context, one.run([&] {
+      one.spawn("user", fail_with_blocks_left(blocks, failure));
+      return visit(g, log, "body");
+    }));
+    g.open();
+    settle(context);
+    blocks_left = -1;
+    EXPECT_TRUE(run.failure()) << blocks;
+  }
 }
 
 }  // namespace
