@@ -43,7 +43,7 @@ std::optional<double> quantile(std::vector<double> all, double share) {
   std::sort(all.begin(), all.end());
   const double place = share * static_cast<double>(all.size());
   const auto above = std::min(static_cast<std::size_t>(place), all.size() - 1);
-  const bool between = static_cast<double>(above) == place && above > 0;
+  const bool between = static_cast<double>(above) == place;  // and not the first: no share is 0
   const double value = between ? (all[above - 1] + all[above]) / 2 : all[above];
   return value == never ? std::nullopt : std::optional(value);
 }

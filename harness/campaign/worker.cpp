@@ -90,7 +90,6 @@ int serve_jobs(int socket, int mirror_descriptor) {
     mirror.work_begins();
     campaign_result result = run_job(asked, &observer);
     mirror.work_ends();
-    keep_counters();
     const bool leaked =
         __lsan_do_recoverable_leak_check != nullptr && __lsan_do_recoverable_leak_check() != 0;
     if (leaked && result.outcome == verdict::pass) {
@@ -101,7 +100,9 @@ int serve_jobs(int socket, int mirror_descriptor) {
     // What has leaked once would be reported with every later job as well; and who escaped the scheduler, by a thread
     // for example, is still there.
     const bool spent = leaked || result.outcome == verdict::error;
-    if (!send_line(socket, (spent ? '!' : '=') + encode(result))) return 0;
+    const std::string answer = (spent ? '!' : '=') + encode(result);
+    keep_counters();  // who is spent is killed
+    if (!send_line(socket, answer)) return 0;
   }
 }
 

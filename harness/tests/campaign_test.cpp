@@ -393,6 +393,13 @@ TEST(replays, a_token_that_names_what_does_not_exist_is_refused) {
   bad = good;
   bad.subject = "nobody";
   EXPECT_THROW(plan_replay(bad), malformed_token);
+  bad.subject = "far_away.nobody";
+  try {
+    (void)plan_replay(bad);
+    ADD_FAILURE() << "a testee that nobody has started is none";
+  } catch (const malformed_token& refusal) {
+    EXPECT_THAT(refusal.what(), HasSubstr("the testee 'far_away' is started with --testee COMMAND"));
+  }
   bad = good;
   bad.settings = "tier=moon";
   EXPECT_THROW(plan_replay(bad), malformed_token);

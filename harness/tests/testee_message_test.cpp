@@ -134,7 +134,7 @@ TEST(testee_lines, that_are_no_hello) {
   EXPECT_EQ(greeting(R"(,"subjects":[],"libraries":{"b":2})"), "sent no text as 'libraries'");
   EXPECT_EQ(hosting("3"), "sent no object as 'subjects'");
   EXPECT_EQ(hosting("{}"), "sent a message without 'name'");
-  for (const std::string name : {"", "a b", "\u00e9", "a.b", "a/b"}) {
+  for (const std::string name : {"", "a b", "\u00e9", "a.b", "a/b", "a~b", "a[b"}) {
     EXPECT_THAT(
         hosting(R"({"name":")" + name + R"(","contract":"c"})"),
         testing::AllOf(StartsWith("has the name '"), HasSubstr("letters, digits, '_' and '-' are allowed")));

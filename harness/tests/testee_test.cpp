@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/campaign/bare_subject.hpp>
+#include <assay/harness/testee/host.hpp>
 #include <assay/harness/testee/message.hpp>
 #include <assay/harness/testee/process.hpp>
 #include <assay/harness/testee/proxy.hpp>
@@ -62,9 +64,13 @@ TEST(testee_outcomes, come_back_as_they_were_sent) {
 TEST(testee_outcomes, mean_what_contracts_throw) {
   EXPECT_EQ(after_reading(R"({"kind":"cancelled"})"), "cancelled");
   EXPECT_EQ(after_reading(R"({"kind":"rejected"})"), "rejected 'rejected'");
+  EXPECT_EQ(after_reading(R"({"kind":"broken"})"), "broken 'broken'");
   EXPECT_EQ(after_reading(R"({"kind":"exit","status":3})"), "error 'exit 3'");
   EXPECT_EQ(after_reading(R"({"kind":"aggregate","members":[{"task":"a","what":{"kind":"closed"}}]})"),
             "aggregate {a: closed}");
+  EXPECT_EQ(
+      after_reading(R"({"kind":"aggregate","members":[{"task":"a","what":{"kind":"exit","status":3}}]})"),
+      "aggregate {a: error 'exit 3'}");
   EXPECT_THROW(
       std::rethrow_exception(read_outcome(boost::json::parse(R"({"kind":"exit","status":3})")).failure),
       exit_wish);
@@ -441,6 +447,31 @@ TEST(testee_process, tells_how_it_ended_also_when_it_reads_nothing) {
                 talker.exchange("b");
               }),
               "ended itself with exit status 4; its stderr: second");
+}
+
+// ---- several testees
+
+std::unique_ptr<subject_base> stand_in(std::string name, subject_traits, const known_testee&,
+                                       const std::string&) {
+  return std::make_unique<bare_subject>(std::move(name), "no_contract");
+}
+
+TEST(testee_host, knows_its_testees_by_name) {
+  add_factory("no_contract", &stand_in);
+  const auto greeting_of = [](const std::string& name, const std::string& contract) {
+    launch how;
+    how.command = R"(read -r line; echo '{"hello":{"protocol":2,"name":")" + name +
+                  R"(","language":"L","subjects":[{"name":"S","contract":")" + contract +
+                  R"("}]}}'; read -r line)";
+    return how;
+  };
+  EXPECT_FALSE(is_known("one"));
+  EXPECT_THAT(refusal([&] { introduce(greeting_of("one", "else")); }), HasSubstr("which is unknown here"));
+  EXPECT_EQ(introduce(greeting_of("one", "no_contract")).said.name, "one");
+  EXPECT_TRUE(is_known("one"));
+  EXPECT_EQ(introduce(greeting_of("other", "no_contract")).said.name, "other");
+  EXPECT_THAT(refusal([&] { introduce(greeting_of("one", "no_contract")); }),
+              HasSubstr("is called 'one', and so is 'read -r line"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <assay/harness/campaign/allocations.hpp>
+#include <assay/harness/campaign/bugs.hpp>
 #include <assay/harness/campaign/campaign.hpp>
 #include <assay/harness/campaign/corpus.hpp>
 #include <assay/harness/campaign/forked_trial.hpp>
@@ -71,6 +72,22 @@ ASSAY_SCENARIO(verdicts_probe, "VER-1", "wanders") {
 }
 ASSAY_SCENARIO(verdicts_probe, "VER-1", "exits") {
   if (t.traced()) std::_Exit(7);
+  co_return;
+}
+
+ASSAY_SCENARIO(verdicts_probe, "VER-1", "fails first in last out") {
+  t.expect(t.choices().pick(choice_kind::user, 2) == 0, "chance is kind");
+  co_return;
+}
+ASSAY_SCENARIO(verdicts_probe, "VER-1", "sees nothing") {
+  t.sometimes("pigs fly", false);
+  t.sometimes("hell freezes over", false);
+  co_return;
+}
+ASSAY_SCENARIO(verdicts_probe, "VER-1", "has many premises") {
+  const std::uint32_t chance = t.choices().pick(choice_kind::user, 3);
+  t.premise(chance != 1, "the first is met");
+  t.premise(chance != 2, "the second is met");
   co_return;
 }
 
@@ -170,6 +187,49 @@ TEST(campaigns, in_processes_of_their_own_tell_how_one_ended) {
   const campaign_result seen = run_campaign(planted(), scenario("VER-1/exits"), options);
   EXPECT_EQ(seen.outcome, verdict::error);
   EXPECT_EQ(seen.message, "crashed: the process ended with status 7");
+}
+
+TEST(campaigns, that_reached_nothing_of_what_they_must_name_all_of_it) {
+  const campaign_result seen = run_campaign(planted(), scenario("VER-1/sees nothing"), {});
+  EXPECT_EQ(seen.outcome, verdict::error);
+  EXPECT_THAT(seen.message, HasSubstr("'pigs fly', 'hell freezes over'"));
+}
+
+TEST(campaigns, need_a_premise_once_whatever_the_other_trials_come_to) {
+  for (const subject_kind kind :
+       {subject_kind::reference, subject_kind::alternative, subject_kind::third_party}) {
+    const subject_base& judged = subject_of_kind(kind, "of_kind_" + std::to_string(static_cast<int>(kind)));
+    const campaign_result seen = run_campaign(judged, scenario("VER-1/has many premises"), {});
+    EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
+  }
+}
+
+planted_bug planted_in(const std::string& wrong, const std::string& right) {
+  planted_bug bug;
+  bug.name = wrong;
+  bug.wrong = scenario(wrong);
+  bug.right = scenario(right);
+  return bug;
+}
+
+TEST(measured_bugs, that_nobody_finds_have_no_figures) {
+  const planted_bug bug = planted_in("VER-1", "VER-1");
+  const bug_report seen = measure_bug(bug, {.seeds = 3, .cap = 4, .twin_schedules = 2});
+  EXPECT_FALSE(seen.portfolio.median || seen.strategies.at("dfs").median || seen.shrunk_deviations);
+  EXPECT_EQ(seen.twin_reports, 0U);
+  EXPECT_FALSE(measure_bug(bug, {.seeds = 0, .cap = 1, .twin_schedules = 0}).portfolio.p95);
+}
+
+TEST(measured_bugs, whose_twin_fails_too_say_how_often_and_the_first_reason) {
+  const planted_bug bug = planted_in("VER-1/fails first in last out", "VER-1/fails");
+  const bug_report seen = measure_bug(bug, {.seeds = 4, .cap = 50, .twin_schedules = 3});
+  EXPECT_TRUE(seen.portfolio.median && seen.portfolio.p95);
+  EXPECT_EQ(seen.twin_reports, 3U);
+  EXPECT_THAT(seen.twin_message, HasSubstr("it is well"));
+  const planted_bug* const both[] = {&bug, &bug};
+  const std::vector<bug_report> several = measure_bugs(both, {.seeds = 1, .cap = 5, .twin_schedules = 1}, 2);
+  ASSERT_EQ(several.size(), 2U);
+  EXPECT_EQ(several[0].shrunk_deviations, several[1].shrunk_deviations);
 }
 
 TEST(hashes, name_the_first_event_in_which_two_runs_differ) {

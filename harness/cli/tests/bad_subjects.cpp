@@ -250,6 +250,24 @@ struct closing_and_hanging final : good_probe {
     while (true) ::pause();
   }
 };
+// Whatever it has left for the end of the process: words and a status, a crash without words, or no end.
+template <void (*AtExit)()>
+struct parting final : good_probe {
+  using good_probe::good_probe;
+  int answer() override {
+    static const bool once = std::atexit(AtExit) == 0;
+    return once ? good_probe::answer() : -1;
+  }
+};
+void part_with_words() {
+  std::fputs("the door is locked\n", stderr);
+  std::_Exit(3);
+}
+void part_with_a_crash() { std::raise(SIGSEGV); }
+void part_never() {
+  for (;;) ::pause();
+}
+
 struct wrong_answer final : good_probe {
   using good_probe::good_probe;
   int answer() override { return answer_value() - 1; }
@@ -342,6 +360,9 @@ void add_mistake(assay::suite& suite, std::string_view which) {
   if (which == "scribbling") add<scribbling>(suite, "scribbling", third, {});
   if (which == "closing") add<closing>(suite, "closing", third, {});
   if (which == "closing_and_hanging") add<closing_and_hanging>(suite, "closing_and_hanging", third, {});
+  if (which == "parting_with_words") add<parting<&part_with_words>>(suite, which.data(), third, {});
+  if (which == "parting_with_a_crash") add<parting<&part_with_a_crash>>(suite, which.data(), third, {});
+  if (which == "parting_never") add<parting<&part_never>>(suite, which.data(), third, {});
   if (which == "sees") add_scenario<&see_what_is_not>("sees", {});
 }
 

@@ -571,6 +571,18 @@ class BadSubjects(unittest.TestCase):
             self.assertEqual(ran.status, 2, ran.err)
             self.assertRegex(only(ran.json())["message"], words)
 
+    def test_a_worker_that_ends_otherwise_than_it_was_told_to_is_a_problem(self):
+        for subject, words in [
+                ("parting_with_words", "a worker process ended itself with exit status 3 after its last job; its stderr: "
+                 "the door is locked"),
+                ("parting_with_a_crash", "a worker process was ended by SIGSEGV (Segmentation fault) after its last job"),
+                ("parting_never", "a worker process did not end when it was told to")]:
+            ran = call(BAD, "run", "--subject", subject, "--clause", "PRB-1", "--hang-after", "1", "--format", "json",
+                       ASSAY_MISTAKE=subject)
+            self.assertEqual(ran.status, 2, ran.err)
+            self.assertEqual(only(ran.json())["verdict"], "pass")
+            self.assertEqual(ran.json()["summary"]["problems"], [words])
+
     def test_a_failure_replays_in_another_process_with_the_same_hash(self):
         for subject, clause in [("babbling", "PRB-1"), ("failing_when_permuted", "PRB-3")]:
             self.expect_replay(self.one(subject, clause, 1), 1)
@@ -1402,6 +1414,23 @@ class Allocations(unittest.TestCase):
 
     def test_a_failure_where_nothing_may_fail_is_a_crash(self):
         self.expect_caught("brittle", "crashed")
+
+    def test_a_crash_is_told_with_its_last_words_if_there_are_any(self):
+        for name, words in (("outspoken", "no memory for a shelf"), ("terse", "terminate called after throwing"), ("taciturn", None)):
+            self.expect_caught(name, "crashed")
+            for one in self.keeper(name)[0]["bad"]:
+                if words:
+                    self.assertIn(f"; its last words: {words}", one["message"])
+                else:
+                    self.assertNotIn("last words", one["message"])
+
+    def test_what_cannot_be_swept_says_why(self):
+        for name, why in (("forgetting", "fails without a failing allocation: "),
+                          ("growing", "not deterministic: two baseline trials differ"),
+                          ("learning", "did not come again")):
+            swept, status = self.keeper(name)
+            self.assertEqual(status, 2, swept)
+            self.assertIn(why, swept["problem"])
 
     def test_memory_that_nobody_frees_is_a_leak(self):
         self.expect_caught("leaky", "leaked")

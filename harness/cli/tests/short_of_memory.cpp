@@ -1,4 +1,6 @@
 // Subjects that behave until memory is short: one that still does then, and one for every way of not doing so.
+#include <sys/mman.h>
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -6,6 +8,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/describe.hpp>
+#include <csignal>
+#include <cstdio>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -174,6 +178,71 @@ struct abandoning final : careful {
   }
 };
 
+struct outspoken final : careful {
+  using careful::careful;
+  void add(item& one) noexcept override {
+    try {
+      careful::add(one);
+    } catch (const std::bad_alloc&) {
+      std::fputs("no memory for a shelf\n", stderr);
+      throw 3;
+    }
+  }
+};
+struct taciturn final : careful {
+  using careful::careful;
+  void add(item& one) override {
+    try {
+      careful::add(one);
+    } catch (const std::bad_alloc&) {
+      std::raise(SIGKILL);
+    }
+  }
+};
+struct terse final : careful {
+  using careful::careful;
+  void add(item& one) noexcept override {
+    try {
+      careful::add(one);
+    } catch (const std::bad_alloc&) {
+      throw 3;
+    }
+  }
+};
+struct forgetting final : careful {
+  using careful::careful;
+  awaitable<void> do_put(item one) override {
+    const item dropped = std::move(one);
+    co_return;
+  }
+};
+
+// How many there were of the following, in whatever process.
+int& made = *static_cast<int*>(
+    ::mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+
+struct growing final : careful {
+  explicit growing(asio::any_io_executor executor) : careful(std::move(executor)), extra_(++made) {}
+  void add(item& one) override {
+    for (int i = 0; i < extra_; ++i) shelves_.push_back(std::make_unique<int>(i));
+    careful::add(one);
+  }
+  int extra_;
+  std::vector<std::unique_ptr<int>> shelves_;
+};
+// The first two need more than those after them.
+struct learning final : careful {
+  explicit learning(asio::any_io_executor executor)
+      : careful(std::move(executor)), extra_(++made <= 2 ? 1 : 0) {}
+  ~learning() override { shelf_.reset(); }
+  void add(item& one) override {
+    careful::add(one);
+    if (extra_ > 0) shelf_ = std::make_unique<int>(extra_);
+  }
+  int extra_;
+  std::unique_ptr<int> shelf_;
+};
+
 template <class Keeper>
 std::unique_ptr<keeper> make(environment& env, const keeper_config&) {
   return std::make_unique<Keeper>(env.executor());
@@ -190,5 +259,11 @@ int main(int argc, char** argv) {
   suite.add<keeper>("doubling", {}, make<doubling>);
   suite.add<keeper>("spinning", {}, make<spinning>);
   suite.add<keeper>("abandoning", {}, make<abandoning>);
+  suite.add<keeper>("outspoken", {}, make<outspoken>);
+  suite.add<keeper>("taciturn", {}, make<taciturn>);
+  suite.add<keeper>("terse", {}, make<terse>);
+  suite.add<keeper>("forgetting", {}, make<forgetting>);
+  suite.add<keeper>("growing", {}, make<growing>);
+  suite.add<keeper>("learning", {}, make<learning>);
   return suite.run(argc, argv);
 }

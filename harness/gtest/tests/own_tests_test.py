@@ -148,6 +148,29 @@ class OwnTests(unittest.TestCase):
         self.assertEqual(status, 1, text)
         self.assertIn("token", text)
 
+    def test_arguments_are_taken_or_refused_by_name(self):
+        for value in ("many", "3x", "99999999999999999999", ""):
+            status, text = self.run_tests("shelf_tests.*", f"--assay_schedules={value}")
+            self.assertEqual(status, 1, text)
+            self.assertIn(f"--assay_schedules takes a number, not '{value}'", text)
+        for arguments in (["--assay_schedules=3"], ["--assay_seed=random"], ["--assay_seed=7"]):
+            self.assertEqual(self.run_tests("shelf_tests.*", *arguments)[0], 0)
+
+    def test_the_folder_for_files_may_come_from_the_environment(self):
+        for folder, says in ((str(self.report), f"Token, story and trace are in {self.report}/"),
+                             ("/dev/null/no", "Token, story and trace could not be written to /dev/null/no/")):
+            done = subprocess.run([PROGRAM, "--gtest_filter=failing.expectation"], capture_output=True, text=True, timeout=600,
+                                  env={**os.environ, "ASSAY_REPORT_DIR": folder})
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(says, done.stdout + done.stderr)
+        self.assertEqual(len(list(self.report.iterdir())), 3)
+
+    def test_a_token_of_another_subject_is_not_replayed(self):
+        _, text = self.run_tests("failing.expectation")
+        status, text = self.run_tests("failing.expectation", f"--assay_replay={renamed(self.token_in(text), 'failing/expectation', 'mine')}")
+        self.assertEqual(status, 1, text)
+        self.assertIn("Nothing was replayed: the token is of failing.expectation with the subject 'mine'", text)
+
     def test_an_unknown_argument_names_those_there_are(self):
         status, text = self.run_tests("failing.expectation", "--assay_schedule=3")
         self.assertEqual(status, 1, text)
