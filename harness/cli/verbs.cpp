@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <boost/version.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -283,7 +284,7 @@ void take_known(const command_line& line, run_settings& processes) {
   for (const finding& one : read_findings(line.findings)) {
     const scenario_info* const scenario =
         all.find_scenario(one.contract + "/" + one.clause + (one.variant.empty() ? "" : "/" + one.variant));
-    if (scenario == nullptr || scenario->traits.is_program()) continue;
+    if (scenario == nullptr || scenario->traits.is_program() || !is_of_boost(one, BOOST_VERSION)) continue;
     std::set<std::string>& clauses = processes.known[{one.contract, one.subject}];
     clauses.insert(one.clause);
     if (const std::string_view cited = cited_clause(one.message); !cited.empty()) clauses.emplace(cited);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
+#include <boost/version.hpp>
+#include <charconv>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -13,16 +16,29 @@ namespace assay {
 
 BOOST_DESCRIBE_STRUCT(finding, (),
                       (subject, contract, clause, variant, verdict, message, verdict_fifo, shown_by,
-                       io_context, reason, reference))
+                       io_context, reason, reference, since, fixed_in))
 
 namespace json = boost::json;
 
 namespace {
 
 const finding* find_same(std::span<const finding> findings, const finding& one) {
-  const auto found = std::find_if(findings.begin(), findings.end(),
-                                  [&](const finding& other) { return other.name() == one.name(); });
+  const auto found = std::find_if(findings.begin(), findings.end(), [&](const finding& other) {
+    return other.name() == one.name() && is_of_boost(other, BOOST_VERSION);
+  });
   return found == findings.end() ? nullptr : &*found;
+}
+
+// "1.83" as BOOST_VERSION has it; nothing if it is no version.
+std::optional<int> boost_number(std::string_view text) {
+  int major = 0;
+  int minor = 0;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, major);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return std::nullopt;
+  const auto second = std::from_chars(first.ptr + 1, end, minor);
+  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
+  return major * 100000 + minor * 100;
 }
 
 // In which way a finding is not the recorded one any more; empty if it is.
@@ -35,9 +51,10 @@ std::string difference(const finding& recorded, const finding& seen) {
   return {};
 }
 
-// A testee that was not started has no say, nor has a subject whose adapter is wrong, nor one that the machine did not let
+// Another Boost's is not seen here. A testee that was not started has no say, nor has a subject whose adapter is wrong, nor one that the machine did not let
 // be run.
 bool is_absent(const finding& one, std::span<const campaign_result> run) {
+  if (!is_of_boost(one, BOOST_VERSION)) return true;
   const bool mute = std::any_of(run.begin(), run.end(), [&](const campaign_result& result) {
     return (result.misplugged && result.subject == one.subject && result.contract == one.contract) ||
            (result.unrun && one.name() == result.subject + " " + result.scenario());
@@ -52,6 +69,12 @@ bool is_absent(const finding& one, std::span<const campaign_result> run) {
 
 std::string finding::name() const {
   return subject + " " + contract + "/" + clause + (variant.empty() ? "" : "/" + variant);
+}
+
+bool is_of_boost(const finding& one, int boost) {
+  const std::optional<int> since = boost_number(one.since);
+  const std::optional<int> fixed_in = boost_number(one.fixed_in);
+  return !(since && boost < *since) && !(fixed_in && boost >= *fixed_in);
 }
 
 bool begins_as(std::string_view message, std::string_view recorded) {
@@ -95,7 +118,11 @@ std::vector<finding> findings_of(std::span<const campaign_result> results,
 std::vector<finding> read_findings(const std::filesystem::path& file) {
   const std::string text = read_file(file);
   try {
-    return json::value_to<std::vector<finding>>(json::parse(text).at("findings"));
+    json::value all = json::parse(text);
+    for (json::value& one : all.at("findings").as_array()) {
+      for (const char* const optional : {"since", "fixed_in"}) one.as_object().emplace(optional, "");
+    }
+    return json::value_to<std::vector<finding>>(all.at("findings"));
   } catch (const std::exception& failure) {
     throw std::runtime_error("the findings in '" + file.string() + "' cannot be read: " + failure.what());
   }
@@ -108,8 +135,16 @@ void write_findings(const std::filesystem::path& file, std::span<const finding> 
       "changed or is "
       "new; `--update-findings` records what is seen now. Each needs a reason, by a person. `message` is "
       "what the "
-      "verdict's message begins with; {*} in it stands for at most 40 characters.";
-  all["findings"] = json::value_from(std::vector<finding>(findings.begin(), findings.end()));
+      "verdict's message begins with; {*} in it stands for at most 40 characters. `since` and `fixed_in` "
+      "are versions of Boost.";
+  json::array& list = all["findings"].emplace_array();
+  for (const finding& one : findings) {
+    json::object written = json::value_from(one).as_object();
+    for (const char* const optional : {"since", "fixed_in"}) {
+      if (written[optional].as_string().empty()) written.erase(optional);
+    }
+    list.push_back(std::move(written));
+  }
   write_file(file, [&all](std::ostream& out) {
     write_pretty(out, all);
     out << '\n';
@@ -147,6 +182,8 @@ std::vector<finding> updated(std::span<const finding> recorded, std::span<const 
     if (before == nullptr) continue;
     one.reason = before->reason;
     one.reference = before->reference;
+    one.since = before->since;
+    one.fixed_in = before->fixed_in;
     if (begins_as(one.message, before->message)) one.message = before->message;
   }
   for (const finding& one : recorded) {
@@ -171,7 +208,12 @@ std::vector<std::string> lint_findings(std::span<const finding> findings) {
     if (wildcards > wildcards_max)
       complaints.push_back("the finding '" + one.name() + "' has a message with more than " +
                            std::to_string(wildcards_max) + " wildcards");
-    if (!names.insert(one.name()).second) {
+    for (const std::string* const version : {&one.since, &one.fixed_in}) {
+      if (!version->empty() && !boost_number(*version))
+        complaints.push_back("the finding '" + one.name() + "' names '" + *version +
+                             "', which is no version of Boost");
+    }
+    if (!names.insert(one.name() + " since " + one.since).second) {
       complaints.push_back("the finding '" + one.name() + "' is recorded twice");
     }
     if (one.verdict != "fail" && one.verdict != "error") {

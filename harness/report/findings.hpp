@@ -24,6 +24,8 @@ struct finding {
   std::string io_context;    ///< what a stock io_context under virtual time shows: pass, fail, error, skip
   std::string reason;        ///< why the library does so, by a person
   std::string reference;     ///< where that can be read: an issue's number, a page of the documentation
+  std::string since;         ///< the first Boost that does so, "1.83"; empty: every one before `fixed_in`
+  std::string fixed_in;      ///< the first Boost that does so no more; empty: none yet
 
   std::string name() const;  ///< "asio_channel bounded_queue/BQ-8/swept"
 };
@@ -31,6 +33,10 @@ struct finding {
 /// What a run found on third parties, beside what the stock io_context said of the same scenarios.
 std::vector<finding> findings_of(std::span<const campaign_result> results,
                                  std::span<const campaign_result> on_io_context);
+
+/// Whether a recorded finding is one of this Boost, whose number is as BOOST_VERSION has it. What is not is neither missed
+/// nor forgotten.
+bool is_of_boost(const finding& one, int boost);
 
 /// Throws std::runtime_error that names the file and what is wrong with it.
 std::vector<finding> read_findings(const std::filesystem::path& file);
@@ -56,7 +62,7 @@ struct findings_comparison {
   bool same() const noexcept { return appeared.empty() && disappeared.empty() && changed.empty(); }
 };
 
-/// Compares by subject and scenario. A recorded finding is missed only if its scenario was among the `run` ones or the
+/// Compares by subject and scenario, with the Boost that this was built with. A recorded finding is missed only if its scenario was among the `run` ones or the
 /// run was `whole`; never if it is of a testee that was not started.
 findings_comparison compare(std::span<const finding> recorded, std::span<const finding> seen,
                             std::span<const campaign_result> run, bool whole);

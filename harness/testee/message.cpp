@@ -26,7 +26,7 @@ std::string quoted(std::string_view text) {
 
 // The one member of an answer, which says what it answers.
 json::object read_line(std::string_view line, std::string_view wanted) {
-  json::error_code error;
+  boost::system::error_code error;
   json::value read = json::parse(json::string_view(line.data(), line.size()), error);
   if (error) complain("wrote a line that is no JSON: " + quoted(line));
   json::object* const all = read.if_object();

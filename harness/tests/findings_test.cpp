@@ -119,5 +119,29 @@ TEST(findings, leave_alone_what_was_not_run) {
   EXPECT_EQ(updated({&known, 1}, {}, {&seen, 1}).size(), 1U);
 }
 
+// A channel that is mended in one Boost, and does something else from there on.
+TEST(findings, of_another_boost_are_neither_missed_nor_forgotten_nor_confirmed) {
+  finding once = with_message("an item was lost");
+  once.fixed_in = "1.81";
+  finding now = with_message("an item came twice");
+  now.since = "1.81";
+  const std::vector<finding> recorded{once, now};
+  EXPECT_TRUE(is_of_boost(once, 108000) && !is_of_boost(once, 108100) && !is_of_boost(once, 108301));
+  EXPECT_TRUE(!is_of_boost(now, 108000) && is_of_boost(now, 108100) && is_of_boost(now, 200000));
+  EXPECT_THAT(lint_findings(recorded), IsEmpty());
+  const finding seen = with_message("an item came twice");
+  campaign_result run;
+  run.subject = seen.subject;
+  const findings_comparison compared = compare(recorded, {&seen, 1}, {&run, 1}, true);
+  EXPECT_TRUE(compared.same());
+  EXPECT_EQ(compared.confirmed.size(), 1U);
+  EXPECT_EQ(updated(recorded, {&seen, 1}, {&run, 1}).size(), 2U);
+  const findings_comparison again = compare({&once, 1}, {&seen, 1}, {&run, 1}, true);
+  EXPECT_EQ(again.appeared.size(), 1U);
+  EXPECT_THAT(again.disappeared, IsEmpty());
+  now.fixed_in = "the next";
+  EXPECT_THAT(lint_findings({&now, 1}), Contains(HasSubstr("'the next', which is no version of Boost")));
+}
+
 }  // namespace
 }  // namespace assay

@@ -192,16 +192,17 @@ TEST(campaigns, in_processes_of_their_own_tell_how_one_ended) {
 TEST(campaigns, that_reached_nothing_of_what_they_must_name_all_of_it) {
   const campaign_result seen = run_campaign(planted(), scenario("VER-1/sees nothing"), {});
   EXPECT_EQ(seen.outcome, verdict::error);
-  EXPECT_THAT(seen.message, HasSubstr("'pigs fly', 'hell freezes over'"));
+  EXPECT_THAT(seen.message, HasSubstr("'hell freezes over', 'pigs fly'"));
 }
 
-TEST(campaigns, need_a_premise_once_whatever_the_other_trials_come_to) {
-  for (const subject_kind kind :
-       {subject_kind::reference, subject_kind::alternative, subject_kind::third_party}) {
+TEST(campaigns, need_each_premise_once_of_third_parties_and_always_of_their_own) {
+  const auto verdict_of = [](subject_kind kind) {
     const subject_base& judged = subject_of_kind(kind, "of_kind_" + std::to_string(static_cast<int>(kind)));
-    const campaign_result seen = run_campaign(judged, scenario("VER-1/has many premises"), {});
-    EXPECT_EQ(seen.outcome, verdict::pass) << seen.message;
-  }
+    return run_campaign(judged, scenario("VER-1/has many premises"), {});
+  };
+  EXPECT_EQ(verdict_of(subject_kind::third_party).outcome, verdict::pass);
+  for (const subject_kind kind : {subject_kind::reference, subject_kind::alternative})
+    EXPECT_THAT(verdict_of(kind).message, StartsWith("premise: expected: the first is met"));
 }
 
 planted_bug planted_in(const std::string& wrong, const std::string& right) {

@@ -219,6 +219,38 @@ TEST_F(graceful_shutdown_test, a_connection_that_ends_lets_go_of_what_it_was_to_
   EXPECT_TRUE(run.succeeded());
 }
 
+TEST_F(graceful_shutdown_test, a_connection_that_another_one_ends_is_not_asked_to_close) {  // SHD-17
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  operation<shutdown_report> run(context, shutdown.run());
+  settle(context);
+  std::unique_ptr<graceful_shutdown::connection> second;
+  const graceful_shutdown::connection first(shutdown, [&](connection_close) {
+    log.push_back("close first");
+    second.reset();
+  });
+  second = std::make_unique<graceful_shutdown::connection>(
+      shutdown, [this](connection_close) { log.push_back("close second"); });
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_EQ(log, trail{"close first"});
+  EXPECT_TRUE(run.succeeded());
+}
+
+TEST_F(graceful_shutdown_test, what_the_cleanup_registers_runs_next) {  // SHD-14
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  shutdown.add_callback("below", [this] { log.push_back("below"); });
+  shutdown.add_callback("above", [&, this] {
+    log.push_back("above");
+    shutdown.add_callback("late", [this] { log.push_back("late"); });
+  });
+  operation<shutdown_report> run(context, shutdown.run());
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
+  EXPECT_EQ(log, (trail{"above", "late", "below"}));
+  EXPECT_THROW(shutdown.add_callback("too late", [] {}), shutdown_too_far);
+}
+
 TEST_F(graceful_shutdown_test, what_never_began_is_let_go_before_the_cleanup) {  // SHD-7, SHD-12
   const counting_violations violations;
   const auto owned = std::make_shared<int>(1);
@@ -305,6 +337,32 @@ TEST_F(graceful_shutdown_test, work_that_is_cancelled_before_its_first_turn_neve
   ASSERT_TRUE(run.succeeded());
   EXPECT_EQ(run.value().cancelled, trail{"request"});
   EXPECT_TRUE(log.empty());
+}
+
+asio::awaitable<void> run_once_it_is_opened(gate& g, graceful_shutdown& shutdown, bool& is_cancelled) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await shield(g.wait());
+  try {
+    (void)co_await shutdown.run();
+  } catch (...) {
+    is_cancelled = is_cancellation(std::current_exception());
+  }
+}
+
+TEST_F(graceful_shutdown_test, it_has_not_begun_where_it_was_cancelled_before) {
+  graceful_shutdown shutdown(context.get_executor(), watched());
+  bool is_cancelled = false;
+  operation stubborn(context, run_once_it_is_opened(a, shutdown, is_cancelled));
+  stubborn.cancel();
+  a.open();
+  settle(context);
+  EXPECT_TRUE(is_cancelled);
+  EXPECT_TRUE(phases.empty());
+  operation run(context, shutdown.run());
+  EXPECT_TRUE(run.pending());
+  shutdown.request_stop();
+  settle(context);
+  EXPECT_TRUE(run.succeeded());
 }
 
 TEST_F(graceful_shutdown_test, it_runs_once_and_must_not_be_destroyed_meanwhile) {
