@@ -104,7 +104,9 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
   std::shared_ptr<const allocation_counter> allocations;
   trial_result result;
   {
-    trial t(choices, settings, traced);
+    trial_settings told = settings;
+    if (observer != nullptr) told.mirror = observer->events;
+    trial t(choices, std::move(told), traced);
     allocations = t.shared_allocations();
     if (scenario.traits.faulted) t.allow_faults();
     if (scenario.traits.may_be_late()) let_be_late(t, chosen);
@@ -113,6 +115,7 @@ trial_result run_trial(const subject_base& chosen, const scenario_info& scenario
     if (chosen.claims(sticky_request)) t.follow_requests();
     if (scenario.plug) t.check_plug(!chosen.traits().testee.empty());
     result = t.run([&] { return scenario.begin(t, chosen); });
+    if (!traced && result.passed()) result.events.reset();
   }
   if (allocations != nullptr) take_stock(*allocations, result);
   if (!current.unusable().empty()) {  // whatever else the scenario saw of it
@@ -478,7 +481,8 @@ class campaign {
     const trace* const passing = baseline_ ? &*baseline_ : nullptr;
     result_.story = tell(*shown.events, telling::story, passing);
     result_.trace = tell(*shown.events, telling::everything, passing);
-    result_.failed_at = first_failure(*shown.events);
+    // A crash comes before the event that tells of it.
+    result_.failed_at = shown.kind == failure_kind::crashed ? 0 : first_failure(*shown.events);
     result_.drawn = make_timeline(*shown.events);
     if (passing != nullptr) result_.drawn_baseline = make_timeline(*passing);
     if (!same_failure(shown, failing)) {

@@ -129,6 +129,7 @@ run_shape shape_of(const trial_result& baseline);
 /// Told what is about to run, so that a crash or a hang can be traced to it. All functions may be empty.
 struct campaign_observer {
   choice_mirror* mirror = nullptr;
+  event_mirror* events = nullptr;  ///< with one, all trials are traced
   std::function<void(const trial_settings&)> trial_begins;
   std::function<void(std::string_view)> phase_begins;  ///< baseline_phase, "cancel sweep", ...
 };

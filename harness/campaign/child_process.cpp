@@ -15,17 +15,6 @@ namespace assay {
 
 namespace {
 
-// False if the parent sees the result cut.
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(fd, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return true;
-}
-
 std::string read_all(int fd) {
   std::string text;
   std::array<char, 4096> buffer{};

@@ -12,6 +12,7 @@
 
 #include <assay/harness/campaign/child_process.hpp>
 #include <assay/harness/campaign/mirror.hpp>
+#include <assay/harness/campaign/sudden_end.hpp>
 
 namespace assay {
 
@@ -99,16 +100,22 @@ trial_result from_text(const std::string& text) {
   return result;
 }
 
-trial_result crashed(int status, std::vector<choice> choices) {
+trial_result crashed(int status, const shared_mirror& mirror) {
   trial_result result;
-  result.choices = std::move(choices);
+  result.choices = mirror.choices();
   result.kind = failure_kind::crashed;
   result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   result.message = result.signal != 0
                        ? "crashed: the process was ended by " + std::string(::strsignal(result.signal))
                        : "crashed: the process ended with status " + std::to_string(WEXITSTATUS(status));
   result.failures.push_back(result.message);
-  result.events.emplace();
+  result.events = mirror.last_events();
+  // What could not speak for itself any more (SIGKILL, _exit) is told of all the same.
+  const std::string end = mirror.end();
+  const std::vector<event> last = result.events->events();
+  result.events->record(last.empty() ? std::chrono::nanoseconds() : last.back().at,
+                        last.empty() ? trial::subject_task : last.back().task, event_kind::failure,
+                        end.empty() ? result.message : end);
   return result;
 }
 
@@ -122,8 +129,10 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   campaign_observer mirrored;
   if (observer != nullptr) mirrored = *observer;
   mirrored.mirror = &mirror;
+  mirrored.events = traced || mirrored.events != nullptr ? &mirror : nullptr;
   mirror.work_begins();
   child_process child([&] {
+    const sudden_end_guard last_words(mirror);
     const std::string text = to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored));
     mirror.work_ends();
     return text;
@@ -131,7 +140,7 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   const child_process::end seen = child.wait();
   if (!seen.whole() && !mirror.working())
     throw std::system_error(EIO, std::generic_category(), "the result of a trial's process");
-  if (!seen.whole()) return crashed(seen.status, mirror.choices());
+  if (!seen.whole()) return crashed(seen.status, mirror);
   return from_text(seen.text);
 }
 

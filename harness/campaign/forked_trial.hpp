@@ -6,7 +6,7 @@
 namespace assay {
 
 /// As run_trial, in a forked child. A child that ends without a result (a signal, an exit) is a result of kind
-/// `crashed` that names how it ended, with the choices that led there. The process must be single-threaded. Throws
+/// `crashed` that names how it ended, with the choices and the events that led there. The process must be single-threaded. Throws
 /// std::system_error if the machine refuses one, or if the trial has ended and its result is lost.
 trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
                               choice_source& source, const trial_settings& settings, bool traced,

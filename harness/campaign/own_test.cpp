@@ -18,10 +18,13 @@
 #include <assay/harness/campaign/bare_subject.hpp>
 #include <assay/harness/campaign/campaign.hpp>
 #include <assay/harness/campaign/forked_trial.hpp>
+#include <assay/harness/campaign/mirror.hpp>
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/story.hpp>
+#include <assay/harness/campaign/sudden_end.hpp>
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/catalogue/spelling.hpp>
+#include <assay/harness/choice/token.hpp>
 
 namespace assay::detail {
 
@@ -135,6 +138,34 @@ std::string gtest_name(std::string scenario) {
 // Whether a test has done what the arguments ask for, or has said that it could not.
 bool answered = false;
 
+// The trials of a test that end this process, should they end it, with a word.
+class watched_trials {
+ public:
+  watched_trials(const own_test& test, const subject_base& own)
+      : guard_(mirror_, filter_of(test.scenario),
+               encode_head(make_token(own, test.scenario, trial_settings(), {}, run_end::cut))) {
+    observer_.mirror = &mirror_;
+    observer_.events = &mirror_;
+    observer_.trial_begins = [this](const trial_settings& settings) { mirror_.trial_begins(settings); };
+  }
+  const campaign_observer& observer() const noexcept { return observer_; }
+
+ private:
+  shared_mirror mirror_;
+  campaign_observer observer_;
+  sudden_end_guard guard_;
+};
+
+replay_plan plan_of(const replay_token& token, const own_test& test, const subject_base& own) {
+  replay_plan plan;
+  plan.chosen = &own;
+  plan.scenario = &test.scenario;
+  plan.settings = settings_of(token);
+  plan.plan = token.plan;
+  plan.cut = was_cut(token);
+  return plan;
+}
+
 own_test_report replay_one(const own_test& test, const subject_base& own, const arguments& given) {
   const replay_token token = read_token(given.replay);
   own_test_report report;
@@ -144,16 +175,12 @@ own_test_report replay_one(const own_test& test, const subject_base& own, const 
     return report;
   }
   answered = true;
-  replay_plan plan;
-  plan.chosen = &own;
-  plan.scenario = &test.scenario;
-  plan.settings = settings_of(token);
+  replay_plan plan = plan_of(token, test, own);
   plan.settings.break_at = given.break_at;
-  plan.plan = token.plan;
-  plan.cut = was_cut(token);
   if (plan.cut)
     std::cerr << "The token recorded a crash. If it comes again, it ends this process:" << std::endl;
-  const trial_result seen = replay(plan);
+  const watched_trials watched(test, own);
+  const trial_result seen = replay(plan, true, &watched.observer());
   report.passed = seen.passed();
   const std::string other = token.build == build_id() ? std::string()
                                                       : "Another build made the token (" + token.build +
@@ -172,7 +199,8 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   options.schedules = given.schedules;
   options.seed = given.seed;
   if (test.isolated) options.run = run_forked_trial;
-  const campaign_result seen = run_campaign(own, test.scenario, options);
+  const watched_trials watched(test, own);
+  const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) return report;

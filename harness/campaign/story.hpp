@@ -21,5 +21,4 @@ std::uint64_t first_failure(const trace& events);
 
 /// In words, the first event in which two traces differ; choices themselves do not count. Empty if there is none.
 std::string first_difference(const trace& one, const trace& other);
-
 }  // namespace assay

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <string_view>
 #include <utility>
 
 namespace assay {
@@ -40,6 +41,9 @@ struct pipe_ends {
   descriptor writes;
 };
 pipe_ends make_pipe();
+
+/// False if it could not be written to its end. Async-signal-safe.
+bool write_all(int fd, std::string_view text) noexcept;
 
 /// A forked child that does this and ends with the status that it returns, or with its parent. The process must be
 /// single-threaded. An exception that leaves `inside` ends the child as it ends any process.

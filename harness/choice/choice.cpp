@@ -94,14 +94,18 @@ std::uint32_t byte_source::choose(choice_kind kind, std::uint32_t arity) {
   return value % arity;
 }
 
+std::uint32_t hash_shape(std::span<const choice> made) noexcept {
+  std::uint32_t shape = fnv::basis32;
+  for (const choice& one : made) shape = mix_shape(shape, one.kind, one.arity);
+  return shape;
+}
+
 schedule condense(std::span<const choice> made) {
   schedule result;
   result.steps = static_cast<std::uint32_t>(made.size());
-  result.shape = fnv::basis32;
+  result.shape = hash_shape(made);
   for (std::uint32_t step = 0; step < made.size(); ++step) {
-    const choice& one = made[step];
-    result.shape = mix_shape(result.shape, one.kind, one.arity);
-    if (one.chosen != 0) result.deviations.push_back({step, one});
+    if (made[step].chosen != 0) result.deviations.push_back({step, made[step]});
   }
   return result;
 }

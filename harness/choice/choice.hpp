@@ -255,6 +255,8 @@ struct schedule {
   bool operator==(const schedule&) const = default;
 };
 
+/// schedule::shape of a recorded run.
+std::uint32_t hash_shape(std::span<const choice> made) noexcept;
 /// Condenses a recorded run.
 schedule condense(std::span<const choice> made);
 

@@ -54,12 +54,59 @@ std::string unescape(std::string_view text, std::string_view field) {
   return out;
 }
 
-void put_varint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out += static_cast<char>(0x80U | (value & 0x7fU));
-    value >>= 7U;
+// Base64url, as it comes. Whatever writes a token goes through this, with no memory of its own.
+template <class Out>
+class base64url_writer {
+ public:
+  explicit base64url_writer(const Out& out) noexcept : out_(out) {}
+  void put(unsigned char byte) {
+    bits_ = (bits_ << 8U) | byte;
+    held_ += 8;
+    while (held_ >= 6) {
+      held_ -= 6;
+      out_(alphabet[(bits_ >> held_) & 63U]);
+    }
   }
-  out += static_cast<char>(value);
+  void put_varint(std::uint64_t value) {
+    while (value >= 0x80) {
+      put(static_cast<unsigned char>(0x80U | (value & 0x7fU)));
+      value >>= 7U;
+    }
+    put(static_cast<unsigned char>(value));
+  }
+  void finish() {
+    if (held_ > 0) out_(alphabet[(bits_ << (6 - held_)) & 63U]);
+  }
+
+ private:
+  const Out& out_;
+  std::uint32_t bits_ = 0;
+  unsigned held_ = 0;
+};
+
+// `each` calls what it is given for every deviation, in order.
+template <class Out, class Each>
+void put_schedule(const Out& out, std::uint32_t steps, std::uint32_t shape, const Each& each) {
+  base64url_writer writer(out);
+  writer.put_varint(steps);
+  writer.put_varint(shape);
+  std::uint32_t previous = 0;
+  each([&](std::uint32_t step, const choice& made) {
+    writer.put_varint(step - previous);
+    previous = step;
+    writer.put_varint(static_cast<std::uint32_t>(made.kind));
+    writer.put_varint(made.arity);
+    writer.put_varint(made.chosen);
+  });
+  writer.finish();
+}
+
+template <class Out>
+void put_check(const Out& out, std::uint32_t hash) {
+  base64url_writer writer(out);
+  for (unsigned shift = 0; shift < 32; shift += 8)
+    writer.put(static_cast<unsigned char>((hash >> shift) & 0xffU));
+  writer.finish();
 }
 
 class varint_reader {
@@ -88,22 +135,6 @@ class varint_reader {
   std::size_t at_ = 0;
 };
 
-std::string base64url(std::string_view bytes) {
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned held = 0;
-  for (const char c : bytes) {
-    bits = (bits << 8U) | static_cast<unsigned char>(c);
-    held += 8;
-    while (held >= 6) {
-      held -= 6;
-      out += alphabet[(bits >> held) & 63U];
-    }
-  }
-  if (held > 0) out += alphabet[(bits << (6 - held)) & 63U];
-  return out;
-}
-
 std::string from_base64url(std::string_view text) {
   std::string out;
   std::uint32_t bits = 0;
@@ -129,27 +160,21 @@ std::string from_base64url(std::string_view text) {
 }
 
 std::string checksum(std::string_view text) {
-  const std::uint32_t hash = fnv::mix_bytes32(fnv::basis32, text);
-  std::string bytes;
-  for (unsigned shift = 0; shift < 32; shift += 8) bytes += static_cast<char>((hash >> shift) & 0xffU);
-  return base64url(bytes);
+  std::string check;
+  const auto out = [&check](char c) { check += c; };
+  put_check(out, fnv::mix_bytes32(fnv::basis32, text));
+  return check;
 }
 
 }  // namespace
 
 std::string encode_schedule(const schedule& plan) {
-  std::string bytes;
-  put_varint(bytes, plan.steps);
-  put_varint(bytes, plan.shape);
-  std::uint32_t previous = 0;
-  for (const schedule::deviation& one : plan.deviations) {
-    put_varint(bytes, one.step - previous);
-    previous = one.step;
-    put_varint(bytes, static_cast<std::uint32_t>(one.made.kind));
-    put_varint(bytes, one.made.arity);
-    put_varint(bytes, one.made.chosen);
-  }
-  return base64url(bytes);
+  std::string text;
+  const auto out = [&text](char c) { text += c; };
+  put_schedule(out, plan.steps, plan.shape, [&plan](const auto& put) {
+    for (const schedule::deviation& one : plan.deviations) put(one.step, one.made);
+  });
+  return text;
 }
 
 schedule decode_schedule(std::string_view text) {
@@ -182,15 +207,36 @@ schedule decode_schedule(std::string_view text) {
   return plan;
 }
 
-std::string encode(const replay_token& token) {
+std::string encode_head(const replay_token& token) {
   std::string text(magic);
   for (const std::string* field : {&token.build, &token.subject, &token.scenario, &token.settings}) {
     text += ':';
     text += escape(*field);
   }
-  text += ':';
-  text += encode_schedule(token.plan);
+  return text + ':';
+}
+
+std::string encode(const replay_token& token) {
+  const std::string text = encode_head(token) + encode_schedule(token.plan);
   return text + ':' + checksum(text);
+}
+
+void write_token(std::string_view head, std::span<const choice> made, void (*out)(void* to, char),
+                 void* to) noexcept {
+  std::uint32_t hash = fnv::basis32;
+  const auto checked = [&](char c) {
+    hash = fnv::mix_bytes32(hash, std::string_view(&c, 1));
+    out(to, c);
+  };
+  for (const char c : head) checked(c);
+  put_schedule(checked, static_cast<std::uint32_t>(made.size()), hash_shape(made), [made](const auto& put) {
+    for (std::uint32_t step = 0; step < made.size(); ++step) {
+      if (made[step].chosen != 0) put(step, made[step]);
+    }
+  });
+  const auto unchecked = [&](char c) { out(to, c); };
+  unchecked(':');
+  put_check(unchecked, hash);
 }
 
 replay_token decode_token(std::string_view text) {

@@ -7,6 +7,7 @@
 // cut or mistyped. The format is stable: a token is read by every later version or refused with a reason.
 #pragma once
 
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -34,6 +35,13 @@ struct replay_token {
 /// One line of printable text without blanks. Names may hold anything but control characters; what the format
 /// needs for itself is escaped as %XX.
 std::string encode(const replay_token& token);
+
+/// The same without the schedule and the check, up to the colon before them: what is known of a token before its trial runs.
+std::string encode_head(const replay_token& token);
+/// Writes the token with this head, of a run that made these choices. Takes no memory and no lock, so that a handler of
+/// signals may call it.
+void write_token(std::string_view head, std::span<const choice> made, void (*out)(void* to, char),
+                 void* to) noexcept;
 
 /// Reads a token. Throws malformed_token.
 replay_token decode_token(std::string_view text);

@@ -14,8 +14,11 @@
 // replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
 // `report` by default.
 //
+// A crash, and whatever a sanitizer ends the process for, says which task had its turn, the last events and the replay line;
+// then the signal goes its way.
+//
 // ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial; ASSAY_TEST_ISOLATED runs every trial in a process
-// of its own, for code with process-wide state.
+// of its own, for code with process-wide state: a crash is a failure with a story there, and the tests go on.
 //
 // Arguments of the test program, beside GoogleTest's own:
 //   --assay_schedules=N   random schedules per test (default 200)

@@ -193,10 +193,16 @@ TEST(token, survives_the_round_trip_whatever_it_holds) {
            const std::string& settings, const std::vector<std::pair<std::uint8_t, std::uint16_t>>& raw,
            std::uint64_t seed) {
     random_source random(seed, {});
-    replay_token token{build, subject, scenario, settings, condense(ask(random, questions_from(raw)))};
+    const std::vector<choice> made = ask(random, questions_from(raw));
+    replay_token token{build, subject, scenario, settings, condense(made)};
     const std::string text = encode(token);
     RC_ASSERT(std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; }));
     RC_ASSERT(decode_token(text) == token);
+    // A handler of signals writes the same.
+    std::string written;
+    write_token(
+        encode_head(token), made, [](void* to, char c) { *static_cast<std::string*>(to) += c; }, &written);
+    RC_ASSERT(written == text);
   });
 }
 

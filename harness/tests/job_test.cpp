@@ -190,5 +190,42 @@ TEST(mirrors, know_when_work_is_done_and_what_was_chosen) {
   EXPECT_FALSE(other.working());
 }
 
+boost::asio::awaitable<void> mark_much(trial& t, const shared_mirror& mirror) {
+  t.mark(std::string(300, 'x'));
+  EXPECT_EQ(mirror.current_task(), "scenario");
+  co_return;
+}
+
+TEST(mirrors, keep_the_last_events_of_a_trial) {
+  fifo_source source;
+  choice_stream choices(source);
+  shared_mirror mirror;
+  EXPECT_EQ(mirror.where(), shared_mirror::stage::none);
+  trial_settings settings;
+  settings.mirror = &mirror;
+  {
+    trial t(choices, settings, false);
+    EXPECT_EQ(mirror.where(), shared_mirror::stage::running);
+    const trial_result seen = t.run([&] { return mark_much(t, mirror); });
+    EXPECT_TRUE(seen.events);  // as the mirror has them, but for what is too long
+    EXPECT_EQ(mirror.where(), shared_mirror::stage::going);
+  }
+  EXPECT_EQ(mirror.where(), shared_mirror::stage::none);
+  const shared_mirror other(mirror.shared());
+  const std::vector<event> seen = other.last_events().events();
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen[0].kind, event_kind::mark);
+  EXPECT_EQ(seen[0].text, std::string(228, 'x') + "...");
+  // Of too many, the last.
+  const std::uint64_t before = mirror.events();
+  for (std::uint64_t i = 0; i < shared_mirror::events_max; ++i)
+    mirror.record(std::chrono::seconds(1), 0, event_kind::mark, std::to_string(i));
+  const std::vector<event> last = other.last_events().events();
+  ASSERT_EQ(last.size(), shared_mirror::events_max + 1);
+  EXPECT_EQ(last[0].text, "the " + std::to_string(before) + " events before are not kept");
+  EXPECT_EQ(last[1].text, "0");
+  EXPECT_EQ(last.back().text, std::to_string(shared_mirror::events_max - 1));
+}
+
 }  // namespace
 }  // namespace assay

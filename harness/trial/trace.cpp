@@ -1,5 +1,9 @@
 #include <assay/harness/trial/trace.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
 #include <assay/harness/choice/fnv.hpp>
 
 namespace assay {
@@ -51,10 +55,10 @@ std::uint64_t trace::hash() const noexcept {
   return hash;
 }
 
-std::string format_duration(std::chrono::nanoseconds duration) {
+std::string_view format_duration(std::chrono::nanoseconds duration, duration_text& into) noexcept {
   struct unit {
-    std::int64_t size;
-    const char* name;
+    std::uint64_t size;
+    std::string_view name;
   };
   constexpr unit units[] = {{1'000'000'000, "s"}, {1'000'000, "ms"}, {1'000, "us"}, {1, "ns"}};
   const std::int64_t count = duration.count();
@@ -62,18 +66,23 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   if (duration == std::chrono::nanoseconds::max()) return "ever";
   const std::uint64_t size =
       count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
-  for (const unit& u : units) {
-    const auto whole = size / static_cast<std::uint64_t>(u.size);
-    if (whole == 0) continue;
-    std::string text = (count < 0 ? "-" : "") + std::to_string(whole);
-    std::string rest =
-        std::to_string(size % static_cast<std::uint64_t>(u.size) + static_cast<std::uint64_t>(u.size));
-    rest.erase(0, 1);
-    while (!rest.empty() && rest.back() == '0') rest.pop_back();
-    if (u.size > 1 && !rest.empty()) text += "." + rest;
-    return text + u.name;
+  const unit& chosen =
+      *std::find_if(std::begin(units), std::end(units), [size](const unit& u) { return size >= u.size; });
+  char* at = into.data();
+  if (count < 0) *at++ = '-';
+  at = std::to_chars(at, into.end(), size / chosen.size).ptr;
+  if (std::uint64_t rest = size % chosen.size; rest != 0) {
+    *at++ = '.';
+    std::uint64_t place = chosen.size / 10;
+    for (; rest != 0; rest %= place, place /= 10) *at++ = static_cast<char>('0' + rest / place);
   }
-  return "0";
+  at = std::copy(chosen.name.begin(), chosen.name.end(), at);
+  return {into.data(), static_cast<std::size_t>(at - into.data())};
+}
+
+std::string format_duration(std::chrono::nanoseconds duration) {
+  duration_text text;
+  return std::string(format_duration(duration, text));
 }
 
 std::string format_hash(std::uint64_t hash) {

@@ -2,6 +2,7 @@
 // compilers. It holds names, numbers and virtual times: no addresses, no columns, no function names.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -31,6 +32,22 @@ struct event {
   std::uint32_t task = 0;
   event_kind kind{};
   std::string text;
+};
+
+class virtual_time;
+
+/// A place outside the trial that is told of events as they happen, so that a crash or a hang still has a story. See
+/// harness/campaign/mirror.hpp.
+class event_mirror {
+ public:
+  virtual ~event_mirror() = default;
+  /// A trial begins; its clock lives until `ends`.
+  virtual void begins(const virtual_time& clock) noexcept = 0;
+  virtual void record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind,
+                      std::string_view text) noexcept = 0;
+  /// Its verdict is out, and what is left of it is destroyed.
+  virtual void ran() noexcept = 0;
+  virtual void ends() noexcept = 0;
 };
 
 class trace {
@@ -65,6 +82,9 @@ class trace {
 
 /// A duration as people read it: "0", "10ms", "1.5s".
 std::string format_duration(std::chrono::nanoseconds duration);
+/// The same without memory of its own.
+using duration_text = std::array<char, 32>;
+std::string_view format_duration(std::chrono::nanoseconds duration, duration_text& into) noexcept;
 /// 16 hexadecimal digits.
 std::string format_hash(std::uint64_t hash);
 

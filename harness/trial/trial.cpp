@@ -103,7 +103,8 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
       covered_(settings.covered) {
   if (covered_ != nullptr) covered_->begin(choices_);
   limit_progress({});
-  if (traced) {
+  if (settings_.mirror != nullptr) settings_.mirror->begins(time_);
+  if (traced || settings_.mirror != nullptr) {
     trace_.emplace();
     choices_.tell([this](const choice& made, std::span<const candidate> among) { note_choice(made, among); });
   }
@@ -116,7 +117,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     if (covered_ != nullptr) covered_->item_moved(id, items_);
   };
   items_.progressed = [this] { note_progress(); };
-  if (traced) items_.note = [this](std::string_view text) { record(event_kind::item, std::string(text)); };
+  if (trace_) items_.note = [this](std::string_view text) { record(event_kind::item, std::string(text)); };
 }
 
 trial::~trial() {
@@ -149,6 +150,7 @@ trial::~trial() {
   environment_.clear();
   while (!kept_.empty()) kept_.pop_back();
   engine_.reset();
+  if (settings_.mirror != nullptr) settings_.mirror->ends();
 }
 
 // What was chosen is part of the trace (VCS-2).
@@ -172,6 +174,7 @@ void trial::record(event_kind kind, std::string text) {
 }
 
 void trial::put(event_kind kind, std::string text) {
+  if (settings_.mirror != nullptr) settings_.mirror->record(elapsed(), time_.current_task(), kind, text);
   trace_->record(elapsed(), time_.current_task(), kind, std::move(text));
   if (trace_->size() == settings_.break_at) std::raise(SIGTRAP);
 }
@@ -465,6 +468,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   }
   final_checks();
   running_ = false;
+  if (settings_.mirror != nullptr) settings_.mirror->ran();
   if (allocations_ != nullptr) {
     memory_.points = allocations_->points();
     memory_.failed = allocations_->failed();

@@ -109,6 +109,8 @@ struct trial_settings {
   /// no part of a token.
   std::uint64_t break_at = 0;
   coverage* covered = nullptr;  ///< takes note of what the trial comes past, if not null; no part of a token
+  event_mirror* mirror =
+      nullptr;  ///< is told of every event, which makes the trial traced; no part of a token
   /// Clauses that the subject is known to break, in a random program: where a failure cites one of them, the model does not
   /// follow any more, and nothing of the trial is judged from then on. The scenario's own clause stands for failures that
   /// cite none.

@@ -1,11 +1,22 @@
 // Tests as a team would write them, right and wrong ones; own_tests_test.py runs them from outside.
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
 
 #include <assay/harness/gtest/assay_test.hpp>
 
 namespace {
 
 namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using assay::trial;
 
 int process_wide = 0;
 
@@ -34,6 +45,94 @@ ASSAY_TEST_ISOLATED(isolated, crashes_in_another_order) {
   auto c = t.start("c", note(order, 'c'));
   co_await t.settle();
   if (order.find('b') < order.find('a') && std::getenv("ASSAY_MENDED") == nullptr) std::abort();
+}
+
+asio::awaitable<void> follow(const int* wild) {
+  co_await asio::post(asio::use_awaitable);
+  if (std::getenv("ASSAY_MENDED") == nullptr) process_wide = *wild;
+}
+
+[[noreturn]] void throw_from_within() { throw std::runtime_error("from within noexcept"); }
+void terminate_by_throwing() noexcept { throw_from_within(); }
+
+asio::awaitable<void> end_the_process(std::string_view way) {
+  co_await asio::post(asio::use_awaitable);
+  if (way == "abort") std::abort();
+  if (way == "throw") terminate_by_throwing();
+}
+
+// Ends the process in every order, by a signal that a fault raises.
+ASSAY_TEST(crashing, by_a_wild_pointer) {
+  t.mark("so far");
+  auto other = t.start("innocent", asio::post(t.executor(), asio::use_awaitable));
+  auto fatal = t.start("follower", follow(reinterpret_cast<const int*>(std::uintptr_t{64})));
+  co_await t.settle();
+}
+
+ASSAY_TEST(crashing, by_abort) {
+  auto fatal = t.start("aborter", end_the_process("abort"));
+  co_await t.settle();
+}
+
+ASSAY_TEST(crashing, by_terminate) {
+  auto fatal = t.start("thrower", end_the_process("throw"));
+  co_await t.settle();
+}
+
+int overflow(volatile int* depth) {  // NOLINT(misc-no-recursion): that is what it is for
+  volatile int room[1024] = {};
+  room[0] = *depth;
+  *depth = *depth + 1;
+  return *depth == 0 ? 0 : overflow(depth) + room[0];
+}
+
+asio::awaitable<void> recurse() {
+  co_await asio::post(asio::use_awaitable);
+  volatile int depth = 0;
+  process_wide = overflow(&depth);
+}
+
+// Where there is no stack left, a handler needs one of its own.
+ASSAY_TEST(crashing, by_endless_recursion) {
+  auto fatal = t.start("diver", recurse());
+  co_await t.settle();
+}
+
+int* volatile freed = nullptr;
+
+asio::awaitable<void> use_what_is_freed() {
+  co_await asio::post(asio::use_awaitable);
+  auto number = std::make_unique<int>(1);
+  freed = number.get();
+  number.reset();
+  process_wide = *freed;
+}
+
+// No signal tells of it: only a sanitizer does.
+ASSAY_TEST(crashing, by_a_use_after_free) {
+  auto fatal = t.start("user", use_what_is_freed());
+  co_await t.settle();
+}
+
+struct fatal_when_it_goes {
+  fatal_when_it_goes() = default;
+  fatal_when_it_goes(const fatal_when_it_goes&) = delete;
+  fatal_when_it_goes& operator=(const fatal_when_it_goes&) = delete;
+  ~fatal_when_it_goes() { std::abort(); }
+};
+
+asio::awaitable<void> hold(asio::any_io_executor executor) {
+  const fatal_when_it_goes held;
+  asio::steady_timer never(executor, asio::steady_timer::time_point::max());
+  co_await never.async_wait(asio::use_awaitable);
+}
+
+// Ends the process when the trial's verdict is out, a deadlock.
+ASSAY_TEST(crashing, while_it_is_destroyed) {
+  auto held = t.start("holder", hold(t.executor()));
+  co_await t.settle();
+  asio::steady_timer never(t.executor(), asio::steady_timer::time_point::max());
+  co_await never.async_wait(asio::use_awaitable);
 }
 
 TEST(plain, of_googletest) {}

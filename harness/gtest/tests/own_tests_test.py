@@ -69,6 +69,58 @@ class OwnTests(unittest.TestCase):
         self.assertIn("diverged: the token recorded a run that never ended (a crash or a hang), and this one ended: it passed",
                       text)
 
+    def test_an_isolated_crash_has_a_story(self):
+        status, text = self.run_tests("isolated.crashes_in_another_order")
+        self.assertEqual(status, 1, text)
+        story = (self.report / "isolated.crashes_in_another_order.story").read_text()
+        self.assertRegex(story, r"(?m)^ +\d+  0 +start +b$")
+        self.assertRegex(story, r"(?m)^ +\d+  0 +choice +'b' goes before 'a'")
+        self.assertRegex(story, r"(?m)^ +\d+  0 +failure +SIGABRT \(Aborted\) ends the process\. It is the turn of 'scenario', "
+                         r"at 0$")
+        self.assertNotIn("--assay_break_at", text)  # the event at which it fails is the end of the process
+
+    def expect_crash(self, name, number, *lines, **environment):
+        """The process ends by that signal, having said where, what came before and how to see it again."""
+        status, text = self.run_tests(name, **environment)
+        self.assertEqual(status, -number, text)
+        for line in lines:
+            self.assertRegex(text, line)
+        return self.token_in(text)
+
+    @unittest.skipIf(os.environ.get("ASSAY_SANITIZED"), "the sanitizer reports the fault, and ends the process its own way")
+    def test_a_fault_says_where_it_was_and_how_to_see_it_again(self):
+        said = (r"(?m)^crashing.by_a_wild_pointer: SIGSEGV \(Segmentation fault\) ends the process\. It is the turn of "
+                r"'follower', at 0\.$", r"(?m)^ +\d+  0 +mark +so far$", r"(?m)^ +\d+  0 +start +follower$")
+        token = self.expect_crash("crashing.by_a_wild_pointer", signal.SIGSEGV, *said)
+        status, text = self.run_tests("crashing.by_a_wild_pointer", f"--assay_replay={token}")
+        self.assertEqual(status, -signal.SIGSEGV, text)
+        for line in said:
+            self.assertRegex(text, line)
+        self.assertEqual(self.token_in(text), token)
+        status, text = self.run_tests("crashing.by_a_wild_pointer", f"--assay_replay={token}", ASSAY_MENDED="1")
+        self.assertEqual(status, 1, text)
+        self.assertIn("and this one ended: it passed", text)
+
+    def test_an_abort_says_where_it_was(self):
+        self.expect_crash("crashing.by_abort", signal.SIGABRT, r"SIGABRT \(Aborted\) ends the process\. It is the turn of 'aborter'")
+        self.expect_crash("crashing.by_terminate", signal.SIGABRT, "from within noexcept", "It is the turn of 'thrower'")
+        self.expect_crash("crashing.while_it_is_destroyed", signal.SIGABRT, "The trial is over, and what is left of it is being "
+                          "destroyed", "failure +deadlock: nothing can happen any more")
+
+    @unittest.skipIf(os.environ.get("ASSAY_SANITIZED"), "the sanitizer reports the fault, and ends the process its own way")
+    def test_a_stack_that_is_used_up_says_where_it_was(self):
+        self.expect_crash("crashing.by_endless_recursion", signal.SIGSEGV, "It is the turn of 'diver'")
+
+    @unittest.skipUnless("address" in os.environ.get("ASSAY_SANITIZED", ""), "of AddressSanitizer")
+    def test_a_sanitizers_report_comes_with_where_it_was(self):
+        for name, turn in (("by_a_wild_pointer", "follower"), ("by_endless_recursion", "diver"),
+                           ("by_a_use_after_free", "user")):
+            status, text = self.run_tests(f"crashing.{name}")
+            self.assertNotEqual(status, 0, text)
+            self.assertIn("ERROR: AddressSanitizer", text)
+            self.assertIn(f"It is the turn of '{turn}'", text)
+            self.token_in(text)
+
     def expect_nothing_replayed(self, pattern, token, why, **environment):
         status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
         self.assertEqual(status, 1, text)

@@ -1,0 +1,191 @@
+#include <assay/harness/campaign/sudden_end.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include <assay/harness/campaign/system.hpp>
+#include <assay/harness/choice/token.hpp>
+
+// Present in a build with a sanitizer only: called when it ends the process, which no signal tells of.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the runtime's
+extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
+
+namespace assay {
+
+namespace {
+
+constexpr std::uint64_t told_max = 20;  // events of the story
+
+// A handler of signals may not ask for memory, so what it says is put together here.
+class fixed_text {
+ public:
+  fixed_text& operator<<(std::string_view text) noexcept {
+    const std::size_t count = std::min(text.size(), text_.size() - size_);
+    std::memcpy(text_.data() + size_, text.data(), count);
+    size_ += count;
+    return *this;
+  }
+  fixed_text& operator<<(std::uint64_t number) noexcept {
+    std::array<char, 20> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    return *this << std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  }
+  fixed_text& operator<<(std::chrono::nanoseconds time) noexcept {
+    duration_text text;
+    return *this << format_duration(time, text);
+  }
+  fixed_text& pad(std::size_t width) noexcept {
+    while (size_ < width) *this << " ";
+    return *this;
+  }
+  std::size_t size() const noexcept { return size_; }
+  std::string_view view() const noexcept { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, 512> text_;
+  std::size_t size_ = 0;
+};
+
+void say(std::string_view text) noexcept { (void)write_all(STDERR_FILENO, text); }
+
+// A token is as long as its schedule, so it goes out in pieces.
+struct token_out {
+  std::array<char, 512> piece;
+  std::size_t size = 0;
+  static void put(void* self, char c) noexcept {
+    auto* const out = static_cast<token_out*>(self);
+    out->piece[out->size++] = c;
+    if (out->size == out->piece.size()) out->flush();
+  }
+  void flush() noexcept { say({piece.data(), std::exchange(size, 0)}); }
+};
+
+// Beyond the end of the thread's own stack there is no room for a handler.
+alignas(16) std::array<char, std::size_t{64} * 1024> other_stack;
+
+std::atomic<sudden_end_guard*> current = nullptr;
+
+}  // namespace
+
+struct sudden_end_guard::handler {
+  static void on_signal(int number, siginfo_t* info, void* /*context*/) {
+    const int error = errno;
+    sudden_end_guard* const guard = current.load();
+    if (guard != nullptr) {
+      fixed_text what;
+      if (const char* const name = ::sigabbrev_np(number); name != nullptr) what << "SIG" << name;
+      if (const char* const text = ::sigdescr_np(number); text != nullptr) what << " (" << text << ")";
+      tell(*guard, what << " ends the process");
+      const auto place = std::find(signals.begin(), signals.end(), number);
+      ::sigaction(number, &guard->before_[static_cast<std::size_t>(place - signals.begin())], nullptr);
+    } else {
+      ::signal(number, SIG_DFL);  // it came to another thread while the guard went
+    }
+    // A fault comes again by itself, with all that a sanitizer or a core file wants to know of it.
+    const bool faulted = info->si_code > 0 && number != SIGABRT;
+    if (!faulted) ::raise(number);  // is held back until this handler has returned
+    errno = error;
+  }
+
+  static void on_death() {
+    fixed_text what;
+    what << "A sanitizer ends the process";
+    if (sudden_end_guard* const guard = current.load(); guard != nullptr) tell(*guard, what);
+  }
+
+  // Once: after a signal a sanitizer may have its own say.
+  static void tell(sudden_end_guard& guard, fixed_text& what) noexcept {
+    static std::atomic<bool> told = false;
+    const shared_mirror& mirror = guard.mirror_;
+    if (mirror.where() == shared_mirror::stage::none || ::getpid() != guard.process_ || told.exchange(true))
+      return;
+    if (mirror.where() == shared_mirror::stage::running) {
+      what << ". It is the turn of '" << mirror.current_task() << "', at " << mirror.elapsed();
+    } else {
+      what << ". The trial is over, and what is left of it is being destroyed";
+    }
+    guard.mirror_.note_end(what.view());
+    if (guard.token_head_.empty()) return;
+    say("\n");
+    say(guard.test_);
+    say(": ");
+    say(what.view());
+    say(".\nThe last events of the trial:\n");
+    tell_events(mirror);
+    say("To see it again:\n  --gtest_filter=");
+    say(guard.test_);
+    say(" --assay_replay=");
+    token_out out;
+    write_token(guard.token_head_, mirror.made(), &token_out::put, &out);
+    out.flush();
+    say("\n");
+  }
+
+  // As a story has them.
+  static void tell_events(const shared_mirror& mirror) noexcept {
+    constexpr std::uint64_t all = shared_mirror::events_max;
+    std::uint64_t count = 0;
+    mirror.visit_last(all, [&count](const shared_mirror::told_event& one) {
+      if (one.kind != event_kind::turn) ++count;
+    });
+    mirror.visit_last(all, [&count](const shared_mirror::told_event& one) {
+      if (one.kind == event_kind::turn || count-- > told_max) return;
+      fixed_text line;
+      std::uint64_t below = 10;
+      for (std::size_t width = 1; width < 5; ++width, below *= 10) {
+        if (one.number < below) line << " ";
+      }
+      line << one.number << "  ";
+      const std::size_t begin = line.size();
+      line << one.at;
+      line.pad(begin + 8) << to_string(one.kind);
+      line.pad(begin + 17) << one.text << "\n";
+      say(line.view());
+    });
+  }
+};
+
+sudden_end_guard::sudden_end_guard(shared_mirror& mirror, std::string test, std::string token_head)
+    : mirror_(mirror), test_(std::move(test)), token_head_(std::move(token_head)), process_(::getpid()) {
+  stack_t before{};
+  ::sigaltstack(nullptr, &before);
+  if ((before.ss_flags & SS_DISABLE) != 0) {  // else it is a sanitizer's
+    stack_t own{};
+    own.ss_sp = other_stack.data();
+    own.ss_size = other_stack.size();
+    owns_stack_ = ::sigaltstack(&own, nullptr) == 0;
+  }
+  outer_ = current.exchange(this);
+  struct sigaction action{};
+  action.sa_sigaction = &handler::on_signal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigfillset(&action.sa_mask);
+  for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &action, &before_[i]);
+  if (outer_ != nullptr) before_ = outer_->before_;  // or a signal would come back for ever
+  if (&__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(&handler::on_death);
+}
+
+sudden_end_guard::sudden_end_guard(shared_mirror& mirror) : sudden_end_guard(mirror, {}, {}) {}
+
+sudden_end_guard::~sudden_end_guard() {
+  for (std::size_t i = 0; i < signals.size() && outer_ == nullptr; ++i) {
+    struct sigaction now{};
+    // Who has come in between stays.
+    if (::sigaction(signals[i], nullptr, &now) == 0 && now.sa_sigaction == &handler::on_signal)
+      ::sigaction(signals[i], &before_[i], nullptr);
+  }
+  current = outer_;
+  if (!owns_stack_) return;
+  stack_t none{};
+  none.ss_flags = SS_DISABLE;
+  ::sigaltstack(&none, nullptr);
+}
+
+}  // namespace assay
