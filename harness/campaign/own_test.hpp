@@ -24,6 +24,9 @@ struct own_test_report {
 /// what was wrong.
 own_test_report run_own_test(const own_test& test);
 
+/// What every trial of the test that is running begins with.
+void begin_own_trial(trial& t);
+
 /// A test of the program, whether its own or not.
 struct known_test {
   std::string suite;

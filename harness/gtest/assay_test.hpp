@@ -14,6 +14,11 @@
 // replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
 // `report` by default.
 //
+// What a body has started must have ended when the body ends: an operation may use the body's own variables. One that is
+// started in the background is cancelled instead, when the body has gone: it may use none of them, unless the body cancels it.
+// Once the body of a trial that has failed has ended, nothing more is run, nor destroyed, so that the failure is what is told,
+// and not what followed from it.
+//
 // A crash, and whatever a sanitizer ends the process for, says which task had its turn, the last events and the replay line;
 // then the signal goes its way.
 //
@@ -80,6 +85,7 @@ inline const bool end_is_listened_to = [] {
 
 template <boost::asio::awaitable<void> (*Body)(trial&)>
 boost::asio::awaitable<void> begin_test(trial& t, const subject_base&) {
+  begin_own_trial(t);
   intercept_gtest(t);
   return Body(t);
 }
@@ -91,6 +97,7 @@ boost::asio::awaitable<void> run_fixture(std::shared_ptr<Fixture> fixture, trial
 
 template <class Fixture>
 boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
+  begin_own_trial(t);
   intercept_gtest(t);
   // Owned by the frame: it is made for this trial and goes with it.
   auto fixture = std::make_shared<Fixture>();

@@ -129,6 +129,22 @@ trial::~trial() {
   items_.progressed = nullptr;
   choices_.tell(nullptr);
   const clock_guard clock(time_);
+  if (ends_with_body_ && broke_off() && others_left()) {
+    bury();
+  } else {
+    destroy_frames();
+  }
+  end_checks_.clear();
+  scenario_.reset();
+  victim_.reset();
+  operations_.clear();
+  environment_.clear();
+  while (!kept_.empty()) kept_.pop_back();
+  engine_.reset();
+  if (settings_.mirror != nullptr) settings_.mirror->ends();
+}
+
+void trial::destroy_frames() noexcept {
   // Frames first, the scenario's last, since it owns the subject; then what frames refer to (values,
   // dependencies, kept things), which may hold timers and executors; then the context that those stand on.
   std::vector<gate*> last;
@@ -143,14 +159,6 @@ trial::~trial() {
   engine_->abandon();
   for (gate* const waiting : last) waiting->run(waiting, false);
   engine_->abandon();
-  end_checks_.clear();
-  scenario_.reset();
-  victim_.reset();
-  operations_.clear();
-  environment_.clear();
-  while (!kept_.empty()) kept_.pop_back();
-  engine_.reset();
-  if (settings_.mirror != nullptr) settings_.mirror->ends();
 }
 
 // What was chosen is part of the trace (VCS-2).
@@ -445,9 +453,56 @@ asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
   } catch (...) {
     failure = std::current_exception();
   }
-  if (!failure) co_return;
+  if (!failure) {
+    body_ended();
+    co_return;
+  }
   scenario_failure_ = failure;
   std::rethrow_exception(failure);
+}
+
+void trial::body_ended() {
+  if (!ends_with_body_) return;
+  const detail::harness_section section;
+  std::string names;
+  for (const auto& one : operations_) {
+    if (one != scenario_ && !one->background() && !one->done())
+      names += (names.empty() ? "'" : ", '") + one->name() + "'";
+  }
+  if (!has_failed() && !names.empty()) {
+    blame(failure_kind::left_over,
+          "the body has ended before " + names +
+              ", which may use what the body had; wait for its end, cancel it, or start "
+              "it in the background");
+    for (const auto& one : operations_) {
+      if (one != scenario_ && !one->background() && !one->done()) note_origin(one->task());
+    }
+  }
+  over_ = has_failed();
+}
+
+// Whether somebody besides the scenario has not come to an end.
+bool trial::others_left() const {
+  bool left = std::any_of(operations_.begin(), operations_.end(), [this](const auto& one) {
+    return one != scenario_ && (!one->done() || engine_->task(one->task()).work > 0);
+  });
+  left = left || engine_->task(subject_task).work > 0;
+  const auto look_at = [&left](task_id task) { left = left || task != scenario_task; };
+  engine_->visit_ready(look_at);
+  time_.visit_waits([&look_at](const detail::timer_op& op) { look_at(op.task); });
+  return left;
+}
+
+// Keeps for ever what would otherwise be destroyed: frames whose destructors may use what has gone with the body. It stays
+// within reach, so that nobody takes it for a leak.
+void trial::bury() {
+  struct grave {
+    std::unique_ptr<engine> where;
+    std::vector<std::shared_ptr<operation_record>> operations;
+    std::deque<gate*> gates;
+  };
+  static auto* const graves = new std::vector<grave>();
+  graves->push_back({std::move(engine_), std::move(operations_), std::move(gates_)});
 }
 
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
@@ -461,7 +516,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   operations_.push_back(state);
   engine_->make_ready(new start_op<void>(state, engine_->executor(task), watch_over(scenario())));
   run_until_quiet();
-  if (result_.kind != failure_kind::livelock && !scenario_failure_ && !foreground_left()) {
+  if (result_.kind != failure_kind::livelock && !broke_off() && !foreground_left()) {
     cancel_background();
     note_progress();
     run_until_quiet();
@@ -541,8 +596,8 @@ bool trial::spent() const noexcept {
   // Once the scenario has broken off, what its operations refer to may be gone with its frame: nothing more is run.
   // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
   // be started, and tells nobody else.
-  return idle_ || result_.kind == failure_kind::livelock || scenario_failure_ != nullptr ||
-         memory_.left_turn || testee_has_broken() || result_.kind == failure_kind::adapter;
+  return idle_ || result_.kind == failure_kind::livelock || broke_off() || memory_.left_turn ||
+         testee_has_broken() || result_.kind == failure_kind::adapter;
 }
 
 void trial::run_until_quiet() {
@@ -822,7 +877,7 @@ void trial::final_checks() {
     return;
   check_operations();
   check_exceptions();
-  const bool whole = !scenario_failure_ && !foreground_left();
+  const bool whole = !broke_off() && !foreground_left();
   if (!whole && !short_of_memory()) return;  // what is left over belongs to those that are blocked
   // When memory was short and somebody was told, an item may be gone; but never came twice.
   if (whole && !memory_.told && !memory_.left_turn) items_.close();
@@ -1003,6 +1058,7 @@ void trial::check_operations() {
     }
     return;  // what it left behind had no chance to end
   }
+  if (over_) return;
   if (foreground_left()) {
     blame(failure_kind::deadlock,
           "deadlock: nothing can happen any more, and these have not ended: " + blocked());

@@ -384,6 +384,13 @@ class trial {
   void caller_went_on(std::string_view call, const outcome& how);
   bool follows_requests() const noexcept { return follows_requests_; }
 
+  // ---- what tests of one's own use (see ASSAY_TEST)
+
+  /// What operations refer to may belong to the scenario's body, and goes with it. So when the body ends, an operation that
+  /// has not ended, and is not in the background, is a failure; and once the body of a trial that has failed has ended,
+  /// nothing more is run, nor destroyed.
+  void end_with_body() noexcept { ends_with_body_ = true; }
+
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
   /// From now on an operation, or the scenario, that ends with an exception which is no outcome of a contract is the
@@ -422,6 +429,11 @@ class trial {
   template <class Doing>
   bool guarded(Doing&& doing);
   bool spent() const noexcept;
+  void body_ended();
+  bool broke_off() const noexcept { return over_ || scenario_failure_ != nullptr; }
+  bool others_left() const;
+  void bury();
+  void destroy_frames() noexcept;
   void cancel_background();
   bool background_alone() const;
   bool step();
@@ -507,7 +519,9 @@ class trial {
   bool running_ = false;
   bool ending_ = false;                  // what is cancelled now is cancelled by the trial itself
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
-  bool turning_ = false;                 // a handler is being run
+  bool ends_with_body_ = false;
+  bool over_ = false;     // the body of a trial that has failed has ended, see end_with_body
+  bool turning_ = false;  // a handler is being run
 };
 
 /// Ends a watch when it goes.

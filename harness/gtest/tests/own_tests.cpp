@@ -2,6 +2,7 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
@@ -133,6 +134,70 @@ ASSAY_TEST(crashing, while_it_is_destroyed) {
   co_await t.settle();
   asio::steady_timer never(t.executor(), asio::steady_timer::time_point::max());
   co_await never.async_wait(asio::use_awaitable);
+}
+
+// What operations of the tests below use, and a test's body has. It knows whether it is there, so that a use of what has gone
+// shows without a sanitizer, too.
+class till {
+ public:
+  till() { ++tills; }
+  till(const till&) = delete;
+  till& operator=(const till&) = delete;
+  ~till() { --tills; }
+  void ring() {
+    if (tills == 0) std::abort();
+    ++rung_;
+  }
+  static inline int tills = 0;
+
+ private:
+  int rung_ = 0;
+};
+
+// Rings when its time has come, and when it goes.
+asio::awaitable<void> ring_after(till& which, std::chrono::milliseconds delay) {
+  struct last_ring {
+    explicit last_ring(till& which) : which_(which) {}
+    last_ring(const last_ring&) = delete;
+    last_ring& operator=(const last_ring&) = delete;
+    ~last_ring() { which_.ring(); }
+    till& which_;
+  };
+  const last_ring at_the_end(which);
+  asio::steady_timer clock(co_await asio::this_coro::executor, delay);
+  co_await clock.async_wait(asio::use_awaitable);
+  which.ring();
+}
+
+// Two handlers that may change places.
+asio::awaitable<void> go_on(trial& t) { co_await asio::post(t.executor(), asio::use_awaitable); }
+
+ASSAY_TEST(ending, failed_with_work_pending) {
+  till shop;
+  auto bell = t.start("bell", ring_after(shop, 5ms));
+  co_await t.settle();
+  t.expect(false, "the shop is open");
+}
+
+ASSAY_TEST(ending, broken_off_with_work_pending) {
+  till shop;
+  auto bell = t.start("bell", ring_after(shop, 5ms));
+  auto never = t.start("background bell", ring_after(shop, 5ms), {.background = true});
+  co_await t.settle();
+  CO_ASSERT_TRUE(bell.done()) << "the bell has rung";
+}
+
+ASSAY_TEST(ending, with_work_pending) {
+  till shop;
+  auto bell = t.start("bell", ring_after(shop, 5ms));
+  co_await t.settle();
+}
+
+ASSAY_TEST(ending, with_all_done) {
+  till shop;
+  auto bell = t.start("bell", ring_after(shop, 5ms));
+  auto other = t.start("other", go_on(t));
+  co_await t.pass(5ms);
 }
 
 TEST(plain, of_googletest) {}

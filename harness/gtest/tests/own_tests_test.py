@@ -121,6 +121,24 @@ class OwnTests(unittest.TestCase):
             self.assertIn(f"It is the turn of '{turn}'", text)
             self.token_in(text)
 
+    def test_a_failure_is_told_and_not_what_follows_from_it(self):
+        status, text = self.run_tests("ending.failed_with_work_pending")
+        self.assertEqual(status, 1, text)
+        self.assertIn("expected: the shop is open; observed: not so", text)
+        self.token_in(text)
+        status, text = self.run_tests("ending.broken_off_with_work_pending")
+        self.assertEqual(status, 1, text)
+        self.assertIn("the bell has rung", text)
+        self.token_in(text)
+
+    def test_a_body_that_ends_before_its_operations_fails(self):
+        status, text = self.run_tests("ending.with_work_pending")
+        self.assertEqual(status, 1, text)
+        self.assertIn("the body has ended before 'bell', which may use what the body had", text)
+        self.assertRegex(text, r"'bell' was started at own_tests.cpp:\d+")
+        status, text = self.run_tests("ending.with_all_done")
+        self.assertEqual(status, 0, text)
+
     def expect_nothing_replayed(self, pattern, token, why, **environment):
         status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
         self.assertEqual(status, 1, text)
