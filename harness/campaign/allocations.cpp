@@ -59,6 +59,7 @@ allocation_outcome judge_allocation(const trial_result& seen) {
       // The trial's own alarm, which the sweep sets.
       return seen.signal == SIGALRM ? allocation_outcome::hung : allocation_outcome::crashed;
     case failure_kind::livelock:
+    case failure_kind::hung:
       return allocation_outcome::hung;
     case failure_kind::left_over:
       return allocation_outcome::leaked;

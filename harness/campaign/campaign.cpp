@@ -451,12 +451,14 @@ class campaign {
     return false;
   }
 
-  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand, and a testee
-  // that broke would have to be started again for every attempt.
+  // Shrinks the failing trial and tells its story. What escaped the scheduler does not come again on demand, a testee that
+  // broke would have to be started again for every attempt, and a hang would have to be waited for.
   void report(const trial_result& failing) {
-    if (failing.kind == failure_kind::escaped || failing.kind == failure_kind::testee) {
+    const bool hung = failing.kind == failure_kind::hung;
+    if (hung || failing.kind == failure_kind::escaped || failing.kind == failure_kind::testee) {
       result_.message = failing.message;
-      result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
+      const run_end end = hung ? run_end::cut : run_end::whole;
+      result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices, end));
       if (!failing.events) return;
       result_.story = tell(*failing.events);
       result_.drawn = make_timeline(*failing.events);

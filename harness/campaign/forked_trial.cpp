@@ -108,6 +108,10 @@ trial_result crashed(int status, const shared_mirror& mirror) {
   result.message = result.signal != 0
                        ? "crashed: the process was ended by " + std::string(::strsignal(result.signal))
                        : "crashed: the process ended with status " + std::to_string(WEXITSTATUS(status));
+  if (mirror.hung()) {
+    result.kind = failure_kind::hung;
+    result.message = mirror.end();
+  }
   result.failures.push_back(result.message);
   result.events = mirror.last_events();
   // What could not speak for itself any more (SIGKILL, _exit) is told of all the same.
@@ -119,11 +123,9 @@ trial_result crashed(int status, const shared_mirror& mirror) {
   return result;
 }
 
-}  // namespace
-
-trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
-                              choice_source& source, const trial_settings& settings, bool traced,
-                              const campaign_observer* observer) {
+trial_result run_in_child(std::chrono::seconds hang_after, const subject_base& chosen,
+                          const scenario_info& scenario, choice_source& source,
+                          const trial_settings& settings, bool traced, const campaign_observer* observer) {
   shared_mirror mirror;  // what the child chose, however it ends
   mirror.trial_begins(settings);
   campaign_observer mirrored;
@@ -132,7 +134,7 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
   mirrored.events = traced || mirrored.events != nullptr ? &mirror : nullptr;
   mirror.work_begins();
   child_process child([&] {
-    const sudden_end_guard last_words(mirror);
+    const sudden_end_guard last_words(mirror, hang_after);
     const std::string text = to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored));
     mirror.work_ends();
     return text;
@@ -142,6 +144,21 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
     throw std::system_error(EIO, std::generic_category(), "the result of a trial's process");
   if (!seen.whole()) return crashed(seen.status, mirror);
   return from_text(seen.text);
+}
+
+}  // namespace
+
+trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
+                              choice_source& source, const trial_settings& settings, bool traced,
+                              const campaign_observer* observer) {
+  return run_in_child({}, chosen, scenario, source, settings, traced, observer);
+}
+
+trial_runner forked_trials(std::chrono::seconds hang_after) {
+  return [hang_after](const subject_base& chosen, const scenario_info& scenario, choice_source& source,
+                      const trial_settings& settings, bool traced, const campaign_observer* observer) {
+    return run_in_child(hang_after, chosen, scenario, source, settings, traced, observer);
+  };
 }
 
 }  // namespace assay

@@ -1,6 +1,8 @@
 // One trial in a process of its own: for code with process-wide state, and for code that may crash.
 #pragma once
 
+#include <chrono>
+
 #include <assay/harness/campaign/campaign.hpp>
 
 namespace assay {
@@ -11,5 +13,9 @@ namespace assay {
 trial_result run_forked_trial(const subject_base& chosen, const scenario_info& scenario,
                               choice_source& source, const trial_settings& settings, bool traced,
                               const campaign_observer* observer);
+
+/// The same, for whoever is not to wait for ever: a child that hangs (see sudden_end_guard) is ended, and a result of kind
+/// `hung`.
+trial_runner forked_trials(std::chrono::seconds hang_after);
 
 }  // namespace assay

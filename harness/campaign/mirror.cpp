@@ -59,6 +59,7 @@ struct shared_mirror::record_block {
   std::atomic<stage> trial_stage;
   std::atomic<std::uint64_t> events;
   std::atomic<std::uint32_t> names;  // of tasks that were started
+  std::atomic<std::uint32_t> hung;
   kept_text<end_length_max> end;
   kept_text<name_length_max> name[names_max];
   kept_event told[events_max];  // the n-th at n modulo the size
@@ -160,6 +161,8 @@ shared_mirror::told_event shared_mirror::event_at(std::uint64_t number) const no
 }
 
 void shared_mirror::note_end(std::string_view how) noexcept { block_->end.set(how); }
+void shared_mirror::note_hang() noexcept { block_->hung.store(1, std::memory_order_release); }
+bool shared_mirror::hung() const noexcept { return block_->hung.load(std::memory_order_acquire) != 0; }
 std::string shared_mirror::end() const { return valid_utf8(block_->end.get()); }
 
 trace shared_mirror::last_events() const {

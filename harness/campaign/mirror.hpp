@@ -69,6 +69,8 @@ class shared_mirror final : public choice_mirror, public event_mirror {
   std::span<const choice> made() const noexcept;
   /// Says, in a sentence, how the process is being ended.
   void note_end(std::string_view how) noexcept;
+  /// Says that it is being ended because it hangs.
+  void note_hang() noexcept;
 
   // The parent's side; exact once the worker has ended.
   /// Trials begun since the memory was made: as long as it grows, the worker is alive.
@@ -78,6 +80,7 @@ class shared_mirror final : public choice_mirror, public event_mirror {
   trace last_events() const;
   /// What the process has said of its end; empty if it had no time to.
   std::string end() const;
+  bool hung() const noexcept;
   trial_settings settings() const noexcept;
   std::string phase() const;
   bool working() const noexcept;

@@ -1,6 +1,7 @@
 #include <assay/harness/campaign/own_test.hpp>
 
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -37,6 +38,7 @@ struct arguments {
   std::string replay;
   std::uint64_t break_at = 0;
   std::filesystem::path report = "report";
+  std::chrono::seconds hang_after{30};
 };
 
 // GoogleTest takes its own arguments out of argv and leaves ours, but its main does not hand them on.
@@ -50,19 +52,51 @@ std::vector<std::string> command_line() {
 }
 
 template <class Number>
-Number parse(std::string_view name, std::string_view text) {
+Number parse(std::string_view said, std::string_view text) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw std::invalid_argument("--assay_" + std::string(name) + " takes a number, not '" +
-                                std::string(text) + "'");
+    throw std::invalid_argument(std::string(said) + " takes a number, not '" + std::string(text) + "'");
   }
   return value;
 }
 
+// False if there is no such argument.
+bool take(arguments& into, std::string_view said, std::string_view name, std::string_view value) {
+  if (name == "schedules") {
+    into.schedules = parse<std::uint32_t>(said, value);
+  } else if (name == "seed" && value == "random") {
+    into.seed = std::random_device()();
+    into.seed_is_random = true;
+  } else if (name == "seed") {
+    into.seed = parse<std::uint64_t>(said, value);
+  } else if (name == "replay") {
+    // As a word of its own the token would be nobody's, and the test would explore instead.
+    if (value.empty()) throw std::invalid_argument("--assay_replay needs its token: --assay_replay=TOKEN");
+    into.replay = value;
+  } else if (name == "break_at") {
+    into.break_at = parse<std::uint64_t>(said, value);
+  } else if (name == "report") {
+    into.report = std::string(value);
+  } else if (name == "hang_after") {
+    into.hang_after = std::chrono::seconds(parse<std::uint32_t>(said, value));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// What the environment says holds where the command line says nothing: who is started by an IDE or by ctest has no other way.
+constexpr std::pair<const char*, std::string_view> variables[] = {
+    {"ASSAY_SCHEDULES", "schedules"}, {"ASSAY_SEED", "seed"},         {"ASSAY_REPLAY", "replay"},
+    {"ASSAY_BREAK_AT", "break_at"},   {"ASSAY_REPORT_DIR", "report"}, {"ASSAY_HANG_AFTER", "hang_after"}};
+
 arguments read_arguments() {
   arguments result;
-  if (const char* const folder = std::getenv("ASSAY_REPORT_DIR")) result.report = folder;
+  for (const auto& [variable, name] : variables) {
+    if (const char* const value = std::getenv(variable); value != nullptr && *value != '\0')
+      (void)take(result, variable, name, value);
+  }
   std::set<std::string> seen;
   constexpr std::string_view prefix = "--assay_";
   for (const std::string& word : command_line()) {
@@ -72,27 +106,12 @@ arguments read_arguments() {
     const std::string_view value = rest.substr(std::min(rest.size(), name.size() + 1));
     if (!seen.insert(std::string(name)).second)
       throw std::invalid_argument("--assay_" + std::string(name) + " is given twice");
-    if (name == "schedules") {
-      result.schedules = parse<std::uint32_t>(name, value);
-    } else if (name == "seed" && value == "random") {
-      result.seed = std::random_device()();
-      result.seed_is_random = true;
-    } else if (name == "seed") {
-      result.seed = parse<std::uint64_t>(name, value);
-    } else if (name == "replay") {
-      // As a word of its own the token would be nobody's, and the test would explore instead.
-      if (value.empty()) throw std::invalid_argument("--assay_replay needs its token: --assay_replay=TOKEN");
-      result.replay = value;
-    } else if (name == "break_at") {
-      result.break_at = parse<std::uint64_t>(name, value);
-    } else if (name == "report") {
-      result.report = std::string(value);
-    } else {
+    if (!take(result, word.substr(0, word.find('=')), name, value))
       throw std::invalid_argument("unknown argument '" + word +
                                   "'; there are --assay_schedules, --assay_seed, --assay_replay, "
-                                  "--assay_break_at and --assay_report");
-    }
+                                  "--assay_break_at, --assay_report and --assay_hang_after");
   }
+  if (debugger_attached()) result.hang_after = {};  // who steps through a turn may take his time
   if (result.break_at != 0 && result.replay.empty())
     throw std::invalid_argument("--assay_break_at needs --assay_replay=TOKEN");
   if (result.break_at != 0 && !debugger_attached())
@@ -141,8 +160,8 @@ bool answered = false;
 // The trials of a test that end this process, should they end it, with a word.
 class watched_trials {
  public:
-  watched_trials(const own_test& test, const subject_base& own)
-      : guard_(mirror_, filter_of(test.scenario),
+  watched_trials(const own_test& test, const subject_base& own, const arguments& given)
+      : guard_(mirror_, given.hang_after, filter_of(test.scenario),
                encode_head(make_token(own, test.scenario, trial_settings(), {}, run_end::cut))) {
     observer_.mirror = &mirror_;
     observer_.events = &mirror_;
@@ -178,8 +197,9 @@ own_test_report replay_one(const own_test& test, const subject_base& own, const 
   replay_plan plan = plan_of(token, test, own);
   plan.settings.break_at = given.break_at;
   if (plan.cut)
-    std::cerr << "The token recorded a crash. If it comes again, it ends this process:" << std::endl;
-  const watched_trials watched(test, own);
+    std::cerr << "The token recorded a crash or a hang. If it comes again, it ends this process:"
+              << std::endl;
+  const watched_trials watched(test, own, given);
   const trial_result seen = replay(plan, true, &watched.observer());
   report.passed = seen.passed();
   const std::string other = token.build == build_id() ? std::string()
@@ -198,8 +218,8 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   campaign_options options;
   options.schedules = given.schedules;
   options.seed = given.seed;
-  if (test.isolated) options.run = run_forked_trial;
-  const watched_trials watched(test, own);
+  if (test.isolated) options.run = forked_trials(given.hang_after);
+  const watched_trials watched(test, own, given);
   const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;

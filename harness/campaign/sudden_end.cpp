@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,12 @@ namespace assay {
 namespace {
 
 constexpr std::uint64_t told_max = 20;  // events of the story
+
+// A tick is a signal that gdb passes on without a word, and that hardly anybody uses. Ticks are counted, and no time is measured:
+// so a process that was stopped, or a machine that slept, has not hung.
+constexpr int tick_signal = SIGVTALRM;
+constexpr std::uint32_t ticks_of_limit = 10;
+constexpr std::uint32_t limits_of_trial = 4;
 
 // A handler of signals may not ask for memory, so what it says is put together here.
 class fixed_text {
@@ -100,6 +107,35 @@ struct sudden_end_guard::handler {
     if (sudden_end_guard* const guard = current.load(); guard != nullptr) tell(*guard, what);
   }
 
+  static void on_tick(int /*number*/) {
+    const int error = errno;
+    if (sudden_end_guard* const guard = current.load(); guard != nullptr) count_tick(*guard);
+    errno = error;
+  }
+
+  static void count_tick(sudden_end_guard& guard) noexcept {
+    const shared_mirror& mirror = guard.mirror_;
+    const bool runs = mirror.where() != shared_mirror::stage::none;
+    const bool same_trial = runs && std::exchange(guard.trials_, mirror.trials()) == mirror.trials();
+    const bool same_turn = same_trial && std::exchange(guard.events_, mirror.events()) == mirror.events();
+    guard.ticks_of_trial_ = same_trial ? guard.ticks_of_trial_ + 1 : 0;
+    guard.ticks_of_turn_ = same_turn ? guard.ticks_of_turn_ + 1 : 0;
+    const auto limit = static_cast<std::uint64_t>(guard.hang_after_.count());
+    fixed_text what;
+    if (guard.ticks_of_turn_ >= ticks_of_limit) {
+      what << "hang: no turn has ended for " << limit << " s of real time";
+    } else if (guard.ticks_of_trial_ >= ticks_of_limit * limits_of_trial) {
+      what << "hang: the trial has not ended for " << limit * limits_of_trial << " s of real time";
+    } else {
+      return;
+    }
+    guard.mirror_.note_hang();
+    tell(guard, what);
+    if (!guard.token_head_.empty())
+      say("A test that may take longer is given --assay_hang_after=SECONDS, or 0 for no limit.\n");
+    std::abort();
+  }
+
   // Once: after a signal a sanitizer may have its own say.
   static void tell(sudden_end_guard& guard, fixed_text& what) noexcept {
     static std::atomic<bool> told = false;
@@ -152,8 +188,14 @@ struct sudden_end_guard::handler {
   }
 };
 
-sudden_end_guard::sudden_end_guard(shared_mirror& mirror, std::string test, std::string token_head)
-    : mirror_(mirror), test_(std::move(test)), token_head_(std::move(token_head)), process_(::getpid()) {
+sudden_end_guard::sudden_end_guard(shared_mirror& mirror, std::chrono::seconds hang_after, std::string test,
+                                   std::string token_head)
+    : mirror_(mirror),
+      hang_after_(hang_after),
+      test_(std::move(test)),
+      token_head_(std::move(token_head)),
+      process_(::getpid()) {
+  if (hang_after_ > std::chrono::seconds::zero()) begin_ticking();  // may be refused, so it comes first
   stack_t before{};
   ::sigaltstack(nullptr, &before);
   if ((before.ss_flags & SS_DISABLE) != 0) {  // else it is a sanitizer's
@@ -172,9 +214,38 @@ sudden_end_guard::sudden_end_guard(shared_mirror& mirror, std::string test, std:
   if (&__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(&handler::on_death);
 }
 
-sudden_end_guard::sudden_end_guard(shared_mirror& mirror) : sudden_end_guard(mirror, {}, {}) {}
+sudden_end_guard::sudden_end_guard(shared_mirror& mirror, std::chrono::seconds hang_after)
+    : sudden_end_guard(mirror, hang_after, {}, {}) {}
+
+// To this thread, which is the one that hangs: a debugger, or a core file, then sees where.
+void sudden_end_guard::begin_ticking() {
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = tick_signal;
+  event._sigev_un._tid = ::gettid();
+  if (::timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) refuse("timer_create");
+  ticks_ = true;
+  struct sigaction action{};
+  action.sa_handler = &handler::on_tick;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
+  ::sigaction(tick_signal, &action, &before_tick_);
+  const std::chrono::nanoseconds interval = std::chrono::nanoseconds(hang_after_) / ticks_of_limit;
+  itimerspec every{};
+  every.it_interval.tv_sec = interval.count() / 1'000'000'000;
+  every.it_interval.tv_nsec = interval.count() % 1'000'000'000;
+  every.it_value = every.it_interval;
+  ::timer_settime(timer_, 0, &every, nullptr);
+}
 
 sudden_end_guard::~sudden_end_guard() {
+  if (ticks_) {
+    ::timer_delete(timer_);
+    // One that has come already must not meet the default, which ends the process.
+    struct sigaction ignored{};
+    ignored.sa_handler = SIG_IGN;
+    ::sigaction(tick_signal, &ignored, nullptr);
+    ::sigaction(tick_signal, &before_tick_, nullptr);
+  }
   for (std::size_t i = 0; i < signals.size() && outer_ == nullptr; ++i) {
     struct sigaction now{};
     // Who has come in between stays.

@@ -20,10 +20,11 @@
 // and not what followed from it.
 //
 // A crash, and whatever a sanitizer ends the process for, says which task had its turn, the last events and the replay line;
-// then the signal goes its way.
+// then the signal goes its way. A hang does the same, and ends the process by SIGABRT: a turn that has not ended after 30 s of
+// real time, or a trial after four times as long. Under a debugger nothing is a hang.
 //
 // ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial; ASSAY_TEST_ISOLATED runs every trial in a process
-// of its own, for code with process-wide state: a crash is a failure with a story there, and the tests go on.
+// of its own, for code with process-wide state: a crash or a hang is a failure with a story there, and the tests go on.
 //
 // Arguments of the test program, beside GoogleTest's own:
 //   --assay_schedules=N   random schedules per test (default 200)
@@ -32,6 +33,9 @@
 //                         program fails if the test that the token is of does not run
 //   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
 //   --assay_report=DIR    where failures leave their files
+//   --assay_hang_after=S  seconds after which a turn is a hang (default 30); 0: never
+// The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_BREAK_AT, ASSAY_REPORT_DIR and
+// ASSAY_HANG_AFTER hold where the argument is not given.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1002,6 +1002,7 @@ bool trial::is_muted(failure_kind kind, std::string_view message) {
     case failure_kind::crashed:
     case failure_kind::testee:
     case failure_kind::adapter:
+    case failure_kind::hung:
       return false;
     default:
       break;
@@ -1027,6 +1028,7 @@ bool trial::binds(failure_kind kind) const noexcept {
     case failure_kind::adapter:
     case failure_kind::item:
     case failure_kind::premise:
+    case failure_kind::hung:
       return true;
     case failure_kind::left_over:
       return !unforeseen_ && !memory_.left_turn;

@@ -65,7 +65,8 @@ enum class failure_kind {
   crashed,
   testee,   ///< the process that hosts the subject broke; see harness/testee/PROTOCOL.md
   adapter,  ///< the subject is plugged in wrongly; seen by plug checks alone
-  premise   ///< what the scenario presupposes did not come about: nothing was shown
+  premise,  ///< what the scenario presupposes did not come about: nothing was shown
+  hung      ///< a turn, or the trial, went on for so long in real time that its process was ended
 };
 
 /// How long a trial may go on without progress before that is a livelock (VCS-6). Progress is: an operation that is not in
@@ -158,7 +159,8 @@ struct trial_result {
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
     return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
-           kind == failure_kind::testee || kind == failure_kind::adapter || kind == failure_kind::premise;
+           kind == failure_kind::testee || kind == failure_kind::adapter || kind == failure_kind::premise ||
+           kind == failure_kind::hung;
   }
 };
 

@@ -1,5 +1,6 @@
 // Tests as a team would write them, right and wrong ones; own_tests_test.py runs them from outside.
 #include <atomic>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
@@ -198,6 +200,54 @@ ASSAY_TEST(ending, with_all_done) {
   auto bell = t.start("bell", ring_after(shop, 5ms));
   auto other = t.start("other", go_on(t));
   co_await t.pass(5ms);
+}
+
+asio::awaitable<void> wait_for(std::future<void> answer) {
+  co_await asio::post(asio::use_awaitable);
+  answer.get();
+}
+
+asio::awaitable<void> own_loop() {
+  co_await asio::post(asio::use_awaitable);
+  asio::io_context context;
+  asio::steady_timer clock(context, std::chrono::hours(1));
+  clock.async_wait([](boost::system::error_code) {});
+  context.run();
+}
+
+asio::awaitable<void> spin() {
+  co_await asio::post(asio::use_awaitable);
+  for (volatile bool on = true; on;) {
+  }
+}
+
+// Nobody answers, and the promise is kept.
+ASSAY_TEST(hanging, on_a_future) {
+  std::promise<void> promise;
+  t.mark("before the wait");
+  auto client = t.start("client", wait_for(promise.get_future()));
+  co_await t.settle();
+}
+
+ASSAY_TEST(hanging, in_a_loop_of_its_own) {
+  auto loop = t.start("loop", own_loop());
+  co_await t.settle();
+}
+
+ASSAY_TEST_ISOLATED(hanging, in_a_process_of_its_own) {
+  auto spinner = t.start("spinner", spin());
+  co_await t.settle();
+}
+
+std::atomic<int> work = 0;
+
+// Every turn ends, if slowly, and something is always done; the trial is not.
+ASSAY_TEST(hanging, in_one_turn_after_another) {
+  while (true) {
+    auto next = t.start("next", go_on(t));
+    co_await t.settle();
+    for (int i = 0; i < 1'000'000; ++i) work.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 TEST(plain, of_googletest) {}

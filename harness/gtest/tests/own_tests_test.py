@@ -62,7 +62,7 @@ class OwnTests(unittest.TestCase):
         # The replay is in the test's own process, where a debugger sees it.
         status, text = self.run_tests("isolated.crashes_in_another_order", f"--assay_replay={token}")
         self.assertEqual(status, -signal.SIGABRT, text)
-        self.assertIn("The token recorded a crash. If it comes again, it ends this process", text)
+        self.assertIn("The token recorded a crash or a hang. If it comes again, it ends this process", text)
         # Once it is mended the token's run cannot be seen again, and that is no pass.
         status, text = self.run_tests("isolated.crashes_in_another_order", f"--assay_replay={token}", ASSAY_MENDED="1")
         self.assertEqual(status, 1, text)
@@ -120,6 +120,52 @@ class OwnTests(unittest.TestCase):
             self.assertIn("ERROR: AddressSanitizer", text)
             self.assertIn(f"It is the turn of '{turn}'", text)
             self.token_in(text)
+
+    def expect_hang(self, name, *lines):
+        """The watchdog ends the process, having said what hangs, what came before and how to see it again."""
+        status, text = self.run_tests(name, "--assay_hang_after=1")
+        self.assertEqual(status, -signal.SIGABRT, text)
+        for line in lines:
+            self.assertRegex(text, line)
+        return self.token_in(text)
+
+    def test_a_turn_that_does_not_end_is_a_hang(self):
+        said = (r"(?m)^hanging.on_a_future: hang: no turn has ended for 1 s of real time\. It is the turn of 'client', at 0\.$",
+                r"(?m)^ +\d+  0 +mark +before the wait$", r"(?m)^ +\d+  0 +start +client$")
+        token = self.expect_hang("hanging.on_a_future", *said)
+        status, text = self.run_tests("hanging.on_a_future", f"--assay_replay={token}", ASSAY_HANG_AFTER="1")
+        self.assertEqual(status, -signal.SIGABRT, text)
+        for line in said:
+            self.assertRegex(text, line)
+        self.expect_hang("hanging.in_a_loop_of_its_own", "It is the turn of 'loop'")
+
+    def test_a_trial_that_does_not_end_is_a_hang(self):
+        self.expect_hang("hanging.in_one_turn_after_another", "hang: the trial has not ended for 4 s of real time",
+                         r"(?m)^ +\d+  0 +finish +next: value$")
+
+    def test_an_isolated_hang_ends_its_trial_only_and_has_a_story(self):
+        status, text = self.run_tests("hanging.in_a_process_of_its_own", ASSAY_HANG_AFTER="1")
+        self.assertEqual(status, 1, text)
+        self.assertIn("hang: no turn has ended for 1 s of real time. It is the turn of 'spinner', at 0", text)
+        self.assertRegex(text, r"(?m)^ +\d+  0 +start +spinner$")
+        token = self.token_in(text)
+        status, text = self.run_tests("hanging.in_a_process_of_its_own", f"--assay_replay={token}", ASSAY_HANG_AFTER="1")
+        self.assertEqual(status, -signal.SIGABRT, text)
+        self.assertIn("The token recorded a crash or a hang", text)
+
+    def test_what_the_environment_says_holds_where_the_arguments_do_not(self):
+        status, text = self.run_tests("failing.expectation", ASSAY_SEED="7", ASSAY_REPORT_DIR="nowhere")
+        self.assertEqual(status, 1, text)
+        self.assertIn("(seed 7)", text)
+        self.assertIn(f"are in {self.report}", text)
+        token = self.token_in(text)
+        _, text = self.run_tests("failing.expectation", "--assay_seed=8", ASSAY_SEED="7")
+        self.assertIn("(seed 8)", text)
+        status, text = self.run_tests("failing.expectation:shelf_tests.*", ASSAY_REPLAY=token)
+        self.assertIn("[  SKIPPED ] shelf_tests.is_empty_at_first", text)
+        status, text = self.run_tests("shelf_tests.*", ASSAY_SCHEDULES="many")
+        self.assertEqual(status, 1, text)
+        self.assertIn("ASSAY_SCHEDULES takes a number, not 'many'", text)
 
     def test_a_failure_is_told_and_not_what_follows_from_it(self):
         status, text = self.run_tests("ending.failed_with_work_pending")
