@@ -418,8 +418,8 @@ class campaign {
     result_.turns += other.turns;
     if (one.choices == other.choices && one.events->hash() == other.events->hash()) return true;
     result_.outcome = result_.outcome_fifo = verdict::error;
-    result_.message = "not deterministic: the same choices gave another trace, from " +
-                      first_difference(*one.events, *other.events);
+    result_.message = "not deterministic: the same choices gave another trace; " +
+                      outside_the_trial(*one.events, *other.events);
     if (!other.passed()) result_.message += "; the second run ended with '" + other.message + "'";
     result_.token = encode(make_token(chosen_, scenario_, settings_, one.choices));
     result_.trace_hash = format_hash(one.events->hash());
@@ -466,6 +466,12 @@ class campaign {
     }
     if (failing.growth) return report_growth(failing);
     program_.clear();
+    // Where it does not come again, there is nothing to shrink.
+    replay_source same(condense(failing.choices));
+    const trial_result again = run_one(same, true);
+    ++result_.trials;
+    if (!same_failure(again, failing))
+      return report_unrepeated(failing, failing.events ? *failing.events : *again.events, again);
     const shrunk least = shrink(failing, options_.shrink_trials_max,
                                 [this](choice_source& source) { return run_one(source); });
     result_.trials += least.trials;
@@ -487,11 +493,21 @@ class campaign {
     result_.failed_at = shown.kind == failure_kind::crashed ? 0 : first_failure(*shown.events);
     result_.drawn = make_timeline(*shown.events);
     if (passing != nullptr) result_.drawn_baseline = make_timeline(*passing);
-    if (!same_failure(shown, failing)) {
-      result_.outcome = verdict::error;
-      result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
-                        failing.message + "', then '" + (shown.passed() ? "pass" : shown.message) + "'";
-    }
+    if (!same_failure(shown, failing)) report_unrepeated(failing, *shown.events, shown);
+  }
+
+  // `told` is the trace of the choices that have failed once, where there is one; else that of `again`.
+  void report_unrepeated(const trial_result& failing, const trace& told, const trial_result& again) {
+    result_.outcome = verdict::error;
+    result_.shown_by = {};  // it is no matter of the schedule
+    result_.message = "not deterministic: the same choices did not fail again in the same way; first '" +
+                      failing.message + "', then '" + (again.passed() ? "pass" : again.message) + "'; " +
+                      outside_the_trial(told, *again.events);
+    result_.token = encode(make_token(chosen_, scenario_, settings_, failing.choices));
+    result_.trace_hash = format_hash(told.hash());
+    result_.story = tell(told);
+    result_.trace = tell(told, telling::everything);
+    result_.drawn = make_timeline(told);
   }
 
   // There is nothing to shrink, and hundreds of the same calls are no story.

@@ -1,6 +1,7 @@
 #include <assay/harness/campaign/forked_trial.hpp>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cerrno>
@@ -10,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <assay/harness/campaign/child_process.hpp>
-#include <assay/harness/campaign/mirror.hpp>
 #include <assay/harness/campaign/sudden_end.hpp>
 
 namespace assay {
@@ -123,6 +122,23 @@ trial_result crashed(int status, const shared_mirror& mirror) {
   return result;
 }
 
+// What a child does to run a trial: its result as text.
+std::string run_to_text(shared_mirror& mirror, std::chrono::seconds hang_after,
+                        const std::function<trial_result()>& run) {
+  const sudden_end_guard last_words(mirror, hang_after);
+  const std::string text = to_text(run());
+  mirror.work_ends();
+  return text;
+}
+
+trial_result result_of(child_process& child, const shared_mirror& mirror) {
+  const child_process::end seen = child.wait();
+  if (!seen.whole() && !mirror.working())
+    throw std::system_error(EIO, std::generic_category(), "the result of a trial's process");
+  if (!seen.whole()) return crashed(seen.status, mirror);
+  return from_text(seen.text);
+}
+
 trial_result run_in_child(std::chrono::seconds hang_after, const subject_base& chosen,
                           const scenario_info& scenario, choice_source& source,
                           const trial_settings& settings, bool traced, const campaign_observer* observer) {
@@ -134,16 +150,23 @@ trial_result run_in_child(std::chrono::seconds hang_after, const subject_base& c
   mirrored.events = traced || mirrored.events != nullptr ? &mirror : nullptr;
   mirror.work_begins();
   child_process child([&] {
-    const sudden_end_guard last_words(mirror, hang_after);
-    const std::string text = to_text(run_trial(chosen, scenario, source, settings, traced, &mirrored));
-    mirror.work_ends();
-    return text;
+    return run_to_text(mirror, hang_after,
+                       [&] { return run_trial(chosen, scenario, source, settings, traced, &mirrored); });
   });
-  const child_process::end seen = child.wait();
-  if (!seen.whole() && !mirror.working())
-    throw std::system_error(EIO, std::generic_category(), "the result of a trial's process");
-  if (!seen.whole()) return crashed(seen.status, mirror);
-  return from_text(seen.text);
+  return result_of(child, mirror);
+}
+
+// Empty if nothing is asked any more.
+std::string read_line(int from) {
+  std::string line;
+  char next = 0;
+  while (true) {
+    const ssize_t count = ::read(from, &next, 1);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return {};
+    if (next == '\n') return line;
+    line += next;
+  }
 }
 
 }  // namespace
@@ -159,6 +182,25 @@ trial_runner forked_trials(std::chrono::seconds hang_after) {
                       const trial_settings& settings, bool traced, const campaign_observer* observer) {
     return run_in_child(hang_after, chosen, scenario, source, settings, traced, observer);
   };
+}
+
+waiting_trial::waiting_trial(std::chrono::seconds hang_after, const runner& run)
+    : ask_(make_pipe()), child_([&] {
+        ask_.writes.close();
+        const std::string asked = read_line(ask_.reads.get());
+        if (asked.empty()) return std::string();
+        campaign_observer observer;
+        observer.mirror = &mirror_;
+        observer.events = &mirror_;
+        return run_to_text(mirror_, hang_after, [&] { return run(asked, observer); });
+      }) {}
+
+trial_result waiting_trial::run(std::string asked) {
+  mirror_.work_begins();
+  asked += '\n';
+  // No broken pipe can come of it, since this process keeps the other end as well.
+  if (!write_all(ask_.writes.get(), asked)) refuse("write of what a child process is asked");
+  return result_of(child_, mirror_);
 }
 
 }  // namespace assay

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <string>
 
 #include <assay/harness/campaign/campaign.hpp>
+#include <assay/harness/campaign/child_process.hpp>
+#include <assay/harness/campaign/mirror.hpp>
+#include <assay/harness/campaign/system.hpp>
 
 namespace assay {
 
@@ -17,5 +22,22 @@ trial_result run_forked_trial(const subject_base& chosen, const scenario_info& s
 /// The same, for whoever is not to wait for ever: a child that hangs (see sudden_end_guard) is ended, and a result of kind
 /// `hung`.
 trial_runner forked_trials(std::chrono::seconds hang_after);
+
+/// A process that waits, with all that this one has now, to run a trial: it comes to what it would have come to now, whatever
+/// the trials that are run here meanwhile leave behind. The process must be single-threaded. Throws std::system_error if the
+/// machine refuses what it needs.
+class waiting_trial {
+ public:
+  /// `run` runs the trial that the text asks for, with this observer.
+  using runner = std::function<trial_result(const std::string& asked, const campaign_observer& observer)>;
+  waiting_trial(std::chrono::seconds hang_after, const runner& run);
+  /// As run_forked_trial does it; to be called once. The text is one line.
+  trial_result run(std::string asked);
+
+ private:
+  shared_mirror mirror_;
+  pipe_ends ask_;
+  child_process child_;
+};
 
 }  // namespace assay

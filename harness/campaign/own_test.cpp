@@ -1,5 +1,7 @@
 #include <assay/harness/campaign/own_test.hpp>
 
+#include <sys/single_threaded.h>
+
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <random>
 #include <set>
@@ -21,6 +24,7 @@
 #include <assay/harness/campaign/forked_trial.hpp>
 #include <assay/harness/campaign/mirror.hpp>
 #include <assay/harness/campaign/replay.hpp>
+#include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/campaign/story.hpp>
 #include <assay/harness/campaign/sudden_end.hpp>
 #include <assay/harness/campaign/version.hpp>
@@ -214,21 +218,52 @@ own_test_report replay_one(const own_test& test, const subject_base& own, const 
   return report;
 }
 
+// Before any trial of the test has run. A trial that has a process of its own is as well off; and a process with threads cannot
+// be forked.
+std::unique_ptr<waiting_trial> untouched_trial(const own_test& test, const subject_base& own,
+                                               const arguments& given) {
+  if (test.isolated || __libc_single_threaded == 0) return nullptr;
+  return std::make_unique<waiting_trial>(
+      given.hang_after, [&](const std::string& asked, const campaign_observer& observer) {
+        return replay(plan_of(decode_token(asked), test, own), true, &observer);
+      });
+}
+
+// Why the failure is not the schedule's, where the trial passes, or fails in another way, if no other has run before it; else
+// empty. `here` is the failing trial, run again.
+std::string explain_unrepeated(const trial_result& here, const trial_result& there) {
+  if (same_failure(here, there) || there.kind == failure_kind::crashed || there.kind == failure_kind::hung)
+    return {};
+  return "; but it does not fail like that where no trial of the test has run before it, there it ends with "
+         "'" +
+         (there.passed() ? "pass" : there.message) + "': " + outside_the_trial(*here.events, *there.events);
+}
+
 own_test_report explore(const own_test& test, const subject_base& own, const arguments& given) {
   campaign_options options;
   options.schedules = given.schedules;
   options.seed = given.seed;
   if (test.isolated) options.run = forked_trials(given.hang_after);
+  const std::unique_ptr<waiting_trial> untouched = untouched_trial(test, own, given);
   const watched_trials watched(test, own, given);
   const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) return report;
+  std::string unrepeated;
+  if (untouched != nullptr) {
+    const trial_result here = replay(plan_of(decode_token(seen.token), test, own), true, &watched.observer());
+    unrepeated = explain_unrepeated(here, untouched->run(seen.token));
+  }
   const std::string files = write_files(given.report, seen);
+  // Nothing has found what is no matter of the schedule.
+  const bool found = unrepeated.empty() && !seen.shown_by.empty();
   report.text =
-      seen.message + "\n\nFound by: " + seen.shown_by + ", after " + std::to_string(seen.trials) +
-      " trials (seed " + std::to_string(given.seed) + "). The shrunk trial:\n" + joined(seen.story) +
-      "\nTo see it again:\n  --gtest_filter=" + filter_of(test.scenario) + " --assay_replay=" + seen.token +
+      seen.message + unrepeated + "\n\n" +
+      (found ? "Found by: " + seen.shown_by + ", after " : "Seen after ") + std::to_string(seen.trials) +
+      " trials (seed " + std::to_string(given.seed) + (found ? "). The shrunk trial:\n" : "). The trial:\n") +
+      joined(seen.story) + "\nTo see it again:\n  --gtest_filter=" + filter_of(test.scenario) +
+      " --assay_replay=" + seen.token +
       (seen.failed_at > 0
            ? "\nand with gdb --args before it, and --assay_break_at=" + std::to_string(seen.failed_at) +
                  " behind it, a debugger stops where it fails."

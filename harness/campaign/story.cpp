@@ -78,6 +78,12 @@ std::string first_difference(const trace& one, const trace& other) {
          event_at(other, at->in_other) + " there";
 }
 
+std::string outside_the_trial(const trace& one, const trace& other) {
+  const std::string part = first_difference(one, other);
+  return "it depends on something outside the trial (a static variable, a file, a real clock)" +
+         (part.empty() ? std::string() : ", and the first step that differs is " + part);
+}
+
 std::vector<std::string> tell(const trace& events, telling how, const trace* passing) {
   const names_of_tasks names = task_names(events);
   std::optional<difference> parted;

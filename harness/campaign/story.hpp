@@ -21,4 +21,7 @@ std::uint64_t first_failure(const trace& events);
 
 /// In words, the first event in which two traces differ; choices themselves do not count. Empty if there is none.
 std::string first_difference(const trace& one, const trace& other);
+/// What is said of two trials of the same choices that came to different ends; where they part, if their traces do.
+std::string outside_the_trial(const trace& one, const trace& other);
+
 }  // namespace assay

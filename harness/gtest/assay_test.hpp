@@ -19,6 +19,9 @@
 // Once the body of a trial that has failed has ended, nothing more is run, nor destroyed, so that the failure is what is told,
 // and not what followed from it.
 //
+// Every failure is run again before it is told, also in a process in which no trial has run before. One that does not come again
+// is told as what depends on something outside the trial, with the first step that differs.
+//
 // A crash, and whatever a sanitizer ends the process for, says which task had its turn, the last events and the replay line;
 // then the signal goes its way. A hang does the same, and ends the process by SIGABRT: a turn that has not ended after 30 s of
 // real time, or a trial after four times as long. Under a debugger nothing is a hang.

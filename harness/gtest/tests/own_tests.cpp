@@ -250,6 +250,26 @@ ASSAY_TEST(hanging, in_one_turn_after_another) {
   }
 }
 
+int counted = 0;
+
+// Fails from the tenth trial of the process on, whatever its schedule.
+ASSAY_TEST(elsewhere, fails_later) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+  t.expect(++counted < 10, "the counter is low");
+}
+
+int counted_once = 0;
+
+// Fails in the tenth trial of the process only.
+ASSAY_TEST(elsewhere, fails_once) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+  t.expect(++counted_once != 10, "the counter is not ten");
+}
+
 TEST(plain, of_googletest) {}
 
 ASSAY_TEST(switched, DISABLED_off) { co_return; }
