@@ -158,6 +158,9 @@ std::string gtest_name(std::string scenario) {
   return scenario;
 }
 
+// Of the test that is running.
+const scenario_traits* running = nullptr;
+
 // Whether a test has done what the arguments ask for, or has said that it could not.
 bool answered = false;
 
@@ -306,9 +309,13 @@ std::string complain_at_end(const std::vector<known_test>& all) {
   }
 }
 
-void begin_own_trial(trial& t) { t.end_with_body(); }
+void begin_own_trial(trial& t) {
+  t.end_with_body();
+  if (!running->detached_may_throw) t.judge_detached();
+}
 
 own_test_report run_own_test(const own_test& test) {
+  running = &test.scenario.traits;
   const bare_subject own(own_name, test.scenario.contract);
   try {
     const arguments given = read_arguments();

@@ -74,6 +74,7 @@ struct scenario_traits {
   bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
   bool late = false;                       ///< the loop may be late: no exact instants are asserted
   bool on_time = false;                    ///< of a program: its model asserts exact instants, so it is not
+  bool detached_may_throw = false;         ///< of a test of one's own: no failure, as in production
   bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
   std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
   bool sim_only = false;                   ///< makes no sense on a stock io_context

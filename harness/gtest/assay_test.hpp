@@ -17,7 +17,8 @@
 // What a body has started must have ended when the body ends: an operation may use the body's own variables. One that is
 // started in the background is cancelled instead, when the body has gone: it may use none of them, unless the body cancels it.
 // Once the body of a trial that has failed has ended, nothing more is run, nor destroyed, so that the failure is what is told,
-// and not what followed from it.
+// and not what followed from it. An exception that leaves a detached coroutine fails the test, unless it says that the coroutine
+// was cancelled; `.detached_may_throw = true` lets it pass, as it does in production.
 //
 // Every failure is run again before it is told, also in a process in which no trial has run before. One that does not come again
 // is told as what depends on something outside the trial, with the first step that differs.

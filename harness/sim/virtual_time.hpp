@@ -34,6 +34,7 @@
 #include <vector>
 
 #include <assay/harness/choice/reused_vector.hpp>
+#include <assay/harness/sim/detached.hpp>
 
 namespace assay {
 

@@ -32,6 +32,17 @@ std::string place(const std::source_location& where) {
   return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
 }
 
+// The failure that it stands for is recorded already.
+bool is_stop(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const scenario_stopped&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 bool tells_of_memory(const outcome& what) {
   const std::vector<std::string> labels = labels_of(what);
   return std::any_of(labels.begin(), labels.end(), [](const std::string& label) {
@@ -505,8 +516,22 @@ void trial::bury() {
   graves->push_back({std::move(engine_), std::move(operations_), std::move(gates_)});
 }
 
+void trial::detached_ended(const std::exception_ptr& failure) {
+  if (!judges_detached_) return;
+  const detail::harness_section section;
+  const outcome what = describe(failure);
+  if (what.kind == outcome_kind::cancelled || is_stop(failure)) return;
+  blame(failure_kind::unobserved, "an exception left a detached coroutine of '" +
+                                      task_name(engine_->current_task()) + "': " + to_string(what));
+  note_origin(engine_->current_task());
+}
+
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   const clock_guard clock(time_);
+  const detail::detached_guard detached({[](void* self, const std::exception_ptr& failure) {
+                                           static_cast<trial*>(self)->detached_ended(failure);
+                                         },
+                                         this});
   running_ = true;
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<void>>(*this, "scenario", task, false,

@@ -392,6 +392,8 @@ class trial {
   /// has not ended, and is not in the background, is a failure; and once the body of a trial that has failed has ended,
   /// nothing more is run, nor destroyed.
   void end_with_body() noexcept { ends_with_body_ = true; }
+  /// From now on an exception that leaves a detached coroutine is a failure, unless it says that the coroutine was cancelled.
+  void judge_detached() noexcept { judges_detached_ = true; }
 
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
@@ -436,6 +438,7 @@ class trial {
   bool others_left() const;
   void bury();
   void destroy_frames() noexcept;
+  void detached_ended(const std::exception_ptr& failure);
   void cancel_background();
   bool background_alone() const;
   bool step();
@@ -522,7 +525,8 @@ class trial {
   bool ending_ = false;                  // what is cancelled now is cancelled by the trial itself
   std::exception_ptr scenario_failure_;  // it ended with an exception: nothing more is run
   bool ends_with_body_ = false;
-  bool over_ = false;     // the body of a trial that has failed has ended, see end_with_body
+  bool over_ = false;  // the body of a trial that has failed has ended, see end_with_body
+  bool judges_detached_ = false;
   bool turning_ = false;  // a handler is being run
 };
 

@@ -1,5 +1,7 @@
 // Tests as a team would write them, right and wrong ones; own_tests_test.py runs them from outside.
 #include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -248,6 +250,44 @@ ASSAY_TEST(hanging, in_one_turn_after_another) {
     co_await t.settle();
     for (int i = 0; i < 1'000'000; ++i) work.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+asio::awaitable<void> fail_unseen(const char* label) {
+  co_await asio::post(asio::use_awaitable);
+  throw std::runtime_error(label);
+}
+
+asio::awaitable<int> fail_unseen_with_a_value() {
+  co_await asio::post(asio::use_awaitable);
+  throw std::runtime_error("no number");
+}
+
+// Ends by an exception that says it was cancelled, as loops that are stopped do.
+asio::awaitable<void> wait_until_stopped(asio::steady_timer& stop) {
+  co_await stop.async_wait(asio::use_awaitable);
+}
+
+ASSAY_TEST(detached, throws) {
+  asio::co_spawn(t.executor(), fail_unseen("unseen"), asio::detached);
+  co_await t.settle();
+}
+
+ASSAY_TEST(detached, throws_instead_of_a_value) {
+  asio::co_spawn(t.executor(), fail_unseen_with_a_value(), asio::detached);
+  co_await t.settle();
+}
+
+ASSAY_TEST(detached, may_throw, .detached_may_throw = true) {
+  asio::co_spawn(t.executor(), fail_unseen("unseen"), asio::detached);
+  co_await t.settle();
+}
+
+ASSAY_TEST(detached, is_cancelled) {
+  asio::steady_timer stop(t.executor(), std::chrono::hours(1));
+  asio::co_spawn(t.executor(), wait_until_stopped(stop), asio::detached);
+  co_await t.settle();
+  stop.cancel();
+  co_await t.settle();
 }
 
 int counted = 0;

@@ -185,6 +185,14 @@ class OwnTests(unittest.TestCase):
         status, text = self.run_tests("ending.with_all_done")
         self.assertEqual(status, 0, text)
 
+    def test_an_exception_that_leaves_a_detached_coroutine_fails_the_test(self):
+        for name, label in (("throws", "unseen"), ("throws_instead_of_a_value", "no number")):
+            status, text = self.run_tests(f"detached.{name}")
+            self.assertEqual(status, 1, text)
+            self.assertIn(f"an exception left a detached coroutine of 'the subject': error '{label}'", text)
+        status, text = self.run_tests("detached.may_throw:detached.is_cancelled")
+        self.assertEqual(status, 0, text)
+
     def test_what_depends_on_something_outside_the_trial_is_named(self):
         status, text = self.run_tests("elsewhere.fails_later")
         self.assertEqual(status, 1, text)
