@@ -183,6 +183,7 @@ class campaign {
     fifo_source first;
     const trial_result baseline = run_one(first, true);
     shape_ = shape_of(baseline);
+    result_.body_suspended = baseline.body_suspended;
     result_.cancel_points = baseline.cancel_points;
     result_.fault_points = baseline.fault_points;
     result_.trace_hash = format_hash(baseline.events->hash());
@@ -429,6 +430,7 @@ class campaign {
   bool judge(const trial_result& seen, std::string_view phase, order_model model) {
     ++result_.trials;
     result_.turns += seen.turns;
+    result_.victim_named = result_.victim_named || seen.victim_named;
     wanted_.insert(seen.wanted.begin(), seen.wanted.end());
     premises_.insert(seen.premises.begin(), seen.premises.end());
     if (seen.kind == failure_kind::premise && !is_own()) {

@@ -100,6 +100,8 @@ struct campaign_result {
   timeline drawn_baseline;         ///< beside it the baseline trial, if that passed
   std::uint64_t trials = 0;
   std::uint64_t turns = 0;
+  bool victim_named = false;        ///< by some trial
+  bool body_suspended = true;       ///< in the baseline trial
   std::uint32_t cancel_points = 0;  ///< in the baseline trial
   std::uint32_t cancel_points_covered = 0;
   std::uint32_t fault_points = 0;

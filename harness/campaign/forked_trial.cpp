@@ -37,6 +37,8 @@ std::string to_text(const trial_result& result) {
                       {"choices", std::move(choices)},
                       {"reached", strings(result.reached)},
                       {"wanted", strings(result.wanted)},
+                      {"victim_named", result.victim_named},
+                      {"body_suspended", result.body_suspended},
                       {"cancel_points", result.cancel_points},
                       {"fault_points", result.fault_points},
                       {"turns", result.turns},
@@ -75,6 +77,8 @@ trial_result from_text(const std::string& text) {
     result.failures.emplace_back(one.as_string().c_str());
   for (const json::value& one : in.at("reached").as_array()) result.reached.emplace(one.as_string().c_str());
   for (const json::value& one : in.at("wanted").as_array()) result.wanted.emplace(one.as_string().c_str());
+  result.victim_named = in.at("victim_named").as_bool();
+  result.body_suspended = in.at("body_suspended").as_bool();
   result.cancel_points = static_cast<std::uint32_t>(number("cancel_points"));
   result.fault_points = static_cast<std::uint32_t>(number("fault_points"));
   result.turns = number("turns");

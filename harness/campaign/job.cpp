@@ -23,8 +23,8 @@ BOOST_DESCRIBE_STRUCT(campaign_options, (),
 BOOST_DESCRIBE_STRUCT(campaign_result, (),
                       (subject, kind, contract, clause, variant, level, core, where, outcome, outcome_fifo,
                        cited, message, shown_by, testee_broke, misplugged, unrun, token, trace_hash, story,
-                       trace, failed_at, drawn, drawn_baseline, trials, turns, cancel_points,
-                       cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
+                       trace, failed_at, drawn, drawn_baseline, trials, turns, victim_named, body_suspended,
+                       cancel_points, cancel_points_covered, fault_points, fault_points_covered, cancel_pairs,
                        cancel_pairs_covered, fault_pairs, fault_pairs_covered, order_classes, orders, corpus,
                        schedules, depth2, strategy, exhausted, growth))
 

@@ -242,6 +242,40 @@ std::string explain_unrepeated(const trial_result& here, const trial_result& the
          (there.passed() ? "pass" : there.message) + "': " + outside_the_trial(*here.events, *there.events);
 }
 
+// What the test asks for and has not got, or has and does not ask for. It is a failure: nothing else tells that a sweep was left
+// out, and whoever meant it so has a word to delete. Empty if nothing is wrong.
+std::string complain_of_sweeps(const scenario_traits& traits, const campaign_result& seen) {
+  if (traits.swept && !seen.victim_named)
+    return "vacuous: .swept asks for a cancel at every point, and no trial named a victim; say "
+           "t.victim(operation)";
+  if (traits.swept && seen.cancel_points == 0)
+    return "vacuous: .swept asks for a cancel at every point, and the victim came past none: it never waited";
+  if (!traits.swept && seen.victim_named)
+    return "t.victim names what a sweep cancels, and the test is not swept; say .swept = true";
+  if (traits.faulted && seen.fault_points == 0)
+    return "vacuous: .faulted asks for a fault at every call, and no dependency was called";
+  return {};
+}
+
+std::string of(std::uint32_t covered, std::uint32_t all, const char* what) {
+  return all == 0 ? std::string() : ", " + std::to_string(covered) + " of " + std::to_string(all) + what;
+}
+
+// What a pass is worth.
+std::string covered(const own_test& test, const campaign_result& seen) {
+  std::string text = filter_of(test.scenario) + " passes: " + std::to_string(seen.trials) + " trials";
+  if (!seen.body_suspended) {
+    text += "; its body never suspends, so a plain TEST would show as much";
+  } else if (seen.schedules == 0) {
+    text += "; nothing was left open, so there is one schedule only";
+  } else {
+    text += ", " + std::to_string(seen.schedules) + " of them schedules (" +
+            std::to_string(seen.order_classes) + " different orders)";
+  }
+  return text + of(seen.cancel_points_covered, seen.cancel_points, " cancel points") +
+         of(seen.fault_points_covered, seen.fault_points, " fault points") + "\n";
+}
+
 own_test_report explore(const own_test& test, const subject_base& own, const arguments& given) {
   campaign_options options;
   options.schedules = given.schedules;
@@ -252,7 +286,12 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;
-  if (report.passed) return report;
+  if (report.passed) {
+    report.text = complain_of_sweeps(test.scenario.traits, seen);
+    report.passed = report.text.empty();
+    if (report.passed) report.text = covered(test, seen);
+    return report;
+  }
   std::string unrepeated;
   if (untouched != nullptr) {
     const trial_result here = replay(plan_of(decode_token(seen.token), test, own), true, &watched.observer());

@@ -21,7 +21,8 @@
 // was cancelled; `.detached_may_throw = true` lets it pass, as it does in production.
 //
 // Every failure is run again before it is told, also in a process in which no trial has run before. One that does not come again
-// is told as what depends on something outside the trial, with the first step that differs.
+// is told as what depends on something outside the trial, with the first step that differs. A sweep that was asked for and could
+// not be is a failure, and so is a victim without a sweep. A pass says what it covered.
 //
 // A crash, and whatever a sanitizer ends the process for, says which task had its turn, the last events and the replay line;
 // then the signal goes its way. A hang does the same, and ends the process by SIGABRT: a turn that has not ended after 30 s of

@@ -413,6 +413,7 @@ std::uint32_t trial::fault_point(std::string_view call, std::uint32_t faults) {
 
 void trial::set_victim(std::shared_ptr<operation_record> victim) {
   if (victim_ == nullptr) victim_ = std::move(victim);
+  result_.victim_named = true;
 }
 
 void trial::request_cancel(operation_record& target, asio::cancellation_type type) {
@@ -473,6 +474,7 @@ asio::awaitable<void> trial::watch_over(asio::awaitable<void> scenario) {
 }
 
 void trial::body_ended() {
+  result_.body_suspended = result_.turns > 0;
   if (!ends_with_body_) return;
   const detail::harness_section section;
   std::string names;

@@ -145,6 +145,8 @@ struct trial_result {
   std::set<std::string> wanted;       ///< all marks given to `sometimes`
   std::set<std::string> premises;     ///< that held
   std::string unmet;                  ///< the premise that did not hold, if one did not
+  bool victim_named = false;          ///< by trial::victim
+  bool body_suspended = true;         ///< false if the scenario's body came to its end in its first turn
   std::uint32_t cancel_points = 0;
   std::uint32_t fault_points = 0;
   std::optional<allocation_report> allocations;

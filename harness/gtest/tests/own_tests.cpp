@@ -310,6 +310,53 @@ ASSAY_TEST(elsewhere, fails_once) {
   t.expect(++counted_once != 10, "the counter is not ten");
 }
 
+ASSAY_TEST(vacuous, swept_without_a_victim, .swept = true) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+}
+
+asio::awaitable<void> do_nothing() { co_return; }
+
+ASSAY_TEST(vacuous, swept_victim_never_waits, .swept = true) {
+  auto one = t.start("one", do_nothing());
+  co_await t.settle();
+  t.victim(one);
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+}
+
+ASSAY_TEST(vacuous, victim_without_a_sweep) {
+  auto one = t.start("one", go_on(t));
+  t.victim(one);
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+}
+
+ASSAY_TEST(vacuous, faulted_without_a_call, .faulted = true) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+}
+
+ASSAY_TEST(vacuous, never_suspends) {
+  t.expect(true, "one is one");
+  co_return;
+}
+
+ASSAY_TEST(vacuous, one_after_the_other) {
+  co_await t.advance(1ms);
+  co_await t.settle();
+}
+
+ASSAY_TEST(covered, swept, .swept = true, .faulted = true) {
+  auto one = t.start("one", go_on(t));
+  t.victim(one);
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+  (void)t.fault_point("save");
+}
+
 TEST(plain, of_googletest) {}
 
 ASSAY_TEST(switched, DISABLED_off) { co_return; }

@@ -210,6 +210,32 @@ class OwnTests(unittest.TestCase):
         _, text = self.run_tests("failing.expectation")
         self.assertNotIn("outside the trial", text)
 
+    def expect_vacuous(self, name, why):
+        status, text = self.run_tests(f"vacuous.{name}")
+        self.assertEqual(status, 1, text)
+        self.assertIn(why, text)
+
+    def test_a_sweep_that_cannot_be_is_a_failure(self):
+        self.expect_vacuous("swept_without_a_victim", "vacuous: .swept asks for a cancel at every point, and no trial named a victim")
+        self.expect_vacuous("swept_victim_never_waits", "vacuous: .swept asks for a cancel at every point, and the victim came past "
+                            "none")
+        self.expect_vacuous("victim_without_a_sweep", "t.victim names what a sweep cancels, and the test is not swept")
+        self.expect_vacuous("faulted_without_a_call", "vacuous: .faulted asks for a fault at every call, and no dependency "
+                            "was called")
+
+    def test_a_pass_says_what_it_covered(self):
+        status, text = self.run_tests("covered.swept")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"covered\.swept passes: \d+ trials, 200 of them schedules \(\d+ different orders\), "
+                         r"(\d+) of \1 cancel points, 1 of 1 fault points")
+        status, text = self.run_tests("vacuous.one_after_the_other")
+        self.assertEqual(status, 0, text)
+        self.assertIn("nothing was left open, so there is one schedule only", text)
+        self.assertNotIn("never suspends", text)
+        status, text = self.run_tests("vacuous.never_suspends")
+        self.assertEqual(status, 0, text)
+        self.assertIn("its body never suspends, so a plain TEST would show as much", text)
+
     def expect_nothing_replayed(self, pattern, token, why, **environment):
         status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
         self.assertEqual(status, 1, text)
