@@ -42,7 +42,7 @@ struct pipe_ends {
 };
 pipe_ends make_pipe();
 
-/// False if it could not be written to its end. Async-signal-safe.
+/// False if it could not be written to its end; errno says why. Async-signal-safe.
 bool write_all(int fd, std::string_view text) noexcept;
 
 /// A forked child that does this and ends with the status that it returns, or with its parent. The process must be

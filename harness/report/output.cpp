@@ -27,20 +27,9 @@ namespace {
   throw std::runtime_error("cannot read '" + path.string() + "': " + std::generic_category().message(error));
 }
 
-// 0, or errno.
-int write_all(int descriptor, std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
 // Closes it as well: some file systems tell only then.
 int write_and_close(int descriptor, std::string_view text) noexcept {
-  const int error = write_all(descriptor, text);
+  const int error = write_all(descriptor, text) ? 0 : errno;
   const int at_close = ::close(descriptor) == 0 ? 0 : errno;
   return error != 0 ? error : at_close;
 }
@@ -142,7 +131,7 @@ void require_writable_folder(const std::filesystem::path& folder) {
 
 void write_stdout(std::string_view text) {
   std::cout.flush();
-  const int error = write_all(STDOUT_FILENO, text);
+  const int error = write_all(STDOUT_FILENO, text) ? 0 : errno;
   if (stdout_error == 0) stdout_error = error;
 }
 
