@@ -60,8 +60,8 @@ json::object describe(const finding& one) {
   result["io_context"] = one.io_context;
   result["reason"] = one.reason;
   result["reference"] = one.reference;
-  if (!one.since.empty()) result["since"] = one.since;
-  if (!one.fixed_in.empty()) result["fixed_in"] = one.fixed_in;
+  result["since"] = one.since;
+  result["fixed_in"] = one.fixed_in;
   return result;
 }
 
