@@ -148,11 +148,16 @@ struct sudden_end_guard::handler {
       what << ". The trial is over, and what is left of it is being destroyed";
     }
     guard.mirror_.note_end(what.view());
-    if (guard.token_head_.empty()) return;
+    if (!guard.token_head_.empty()) say_all(guard, what.view());
+    keep_counters();  // the process ends by a signal
+  }
+
+  static void say_all(const sudden_end_guard& guard, std::string_view what) noexcept {
+    const shared_mirror& mirror = guard.mirror_;
     say("\n");
     say(guard.test_);
     say(": ");
-    say(what.view());
+    say(what);
     say(".\nThe last events of the trial:\n");
     tell_events(mirror);
     say("To see it again:\n  --gtest_filter=");
