@@ -87,8 +87,8 @@ struct sudden_end_guard::handler {
     sudden_end_guard* const guard = current.load();
     if (guard != nullptr) {
       fixed_text what;
-      if (const char* const name = ::sigabbrev_np(number); name != nullptr) what << "SIG" << name;
-      if (const char* const text = ::sigdescr_np(number); text != nullptr) what << " (" << text << ")";
+      what << "SIG" << ::sigabbrev_np(number) << " (" << ::sigdescr_np(number)
+           << ")";  // both know our signals
       tell(*guard, what << " ends the process");
       const auto place = std::find(signals.begin(), signals.end(), number);
       ::sigaction(number, &guard->before_[static_cast<std::size_t>(place - signals.begin())], nullptr);
@@ -96,8 +96,9 @@ struct sudden_end_guard::handler {
       ::signal(number, SIG_DFL);  // it came to another thread while the guard went
     }
     // A fault comes again by itself, with all that a sanitizer or a core file wants to know of it.
-    const bool faulted = info->si_code > 0 && number != SIGABRT;
+    const bool faulted = info->si_code > 0;
     if (!faulted) ::raise(number);  // is held back until this handler has returned
+    keep_counters();
     errno = error;
   }
 
@@ -149,7 +150,6 @@ struct sudden_end_guard::handler {
     }
     guard.mirror_.note_end(what.view());
     if (!guard.token_head_.empty()) say_all(guard, what.view());
-    keep_counters();  // the process ends by a signal
   }
 
   static void say_all(const sudden_end_guard& guard, std::string_view what) noexcept {

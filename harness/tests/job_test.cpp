@@ -206,6 +206,7 @@ TEST(mirrors, keep_the_last_events_of_a_trial) {
   {
     trial t(choices, settings, false);
     EXPECT_EQ(mirror.where(), shared_mirror::stage::running);
+    EXPECT_EQ(mirror.current_task(), "the subject");
     const trial_result seen = t.run([&] { return mark_much(t, mirror); });
     EXPECT_TRUE(seen.events);  // as the mirror has them, but for what is too long
     EXPECT_EQ(mirror.where(), shared_mirror::stage::going);
@@ -225,6 +226,9 @@ TEST(mirrors, keep_the_last_events_of_a_trial) {
   EXPECT_EQ(last[0].text, "the " + std::to_string(before) + " events before are not kept");
   EXPECT_EQ(last[1].text, "0");
   EXPECT_EQ(last.back().text, std::to_string(shared_mirror::events_max - 1));
+  // Tasks have names, but for too many.
+  for (int i = 0; i < 1100; ++i) mirror.record(std::chrono::seconds(1), 0, event_kind::start, "one more");
+  EXPECT_EQ(other.last_events().events().back().text, "one more");
 }
 
 }  // namespace
