@@ -126,6 +126,9 @@ TEST(jobs_here, need_nobody_who_watches) {
   again.token = whole.token;
   EXPECT_EQ(run_job(again).outcome, verdict::pass);
   EXPECT_EQ(run_job(job_of(job_kind::plug, "VER-1/fails")).outcome, verdict::pass);
+  const campaign_observer deaf;
+  EXPECT_NE(run_job(job_of(job_kind::termination, "VER-2"), &deaf).outcome, verdict::pass);
+  EXPECT_THROW(run_job(job_of(static_cast<job_kind>(99), "VER-1")), std::logic_error);
 }
 
 TEST(jobs_here, say_of_who_does_not_end_that_he_goes_on) {
@@ -158,6 +161,7 @@ TEST(isolation, is_for_those_whom_nobody_vouches_for) {
   asked.chosen = &subject_of_kind(subject_kind::mutant, "ill");
   EXPECT_TRUE(is_isolated(asked, isolation::foreign));
   EXPECT_FALSE(is_isolated(asked, isolation::none));
+  EXPECT_TRUE(is_isolated(asked, static_cast<isolation>(99))) << "who is not known is safest alone";
   asked.scenario = &scenario("VER-2");
   EXPECT_TRUE(is_isolated(asked, isolation::none));
 }
@@ -231,6 +235,20 @@ TEST(measured_bugs, whose_twin_fails_too_say_how_often_and_the_first_reason) {
   const std::vector<bug_report> several = measure_bugs(both, {.seeds = 1, .cap = 5, .twin_schedules = 1}, 2);
   ASSERT_EQ(several.size(), 2U);
   EXPECT_EQ(several[0].shrunk_deviations, several[1].shrunk_deviations);
+}
+
+TEST(replays, of_a_run_that_never_ended_say_how_it_ends_now) {
+  replay_plan plan;
+  plan.chosen = &planted();
+  plan.cut = true;
+  plan.scenario = &scenario("VER-1");
+  EXPECT_THAT(replay(plan).message, HasSubstr("this one ended: between step 0 and step 0"));
+  plan.plan = condense({});  // nothing was chosen
+  EXPECT_THAT(replay(plan).message, HasSubstr("this one ended: it passed"));
+  plan.scenario = &scenario("VER-1/fails");
+  EXPECT_THAT(replay(plan).message, HasSubstr("this one ended: with 'expected: it is well"));
+  plan.scenario = &scenario("VER-2");  // which is to end the process
+  EXPECT_TRUE(replay(plan).passed());
 }
 
 TEST(hashes, name_the_first_event_in_which_two_runs_differ) {

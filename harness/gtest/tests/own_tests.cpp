@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <future>
@@ -172,6 +173,13 @@ asio::awaitable<void> ring_after(till& which, std::chrono::milliseconds delay) {
   co_await clock.async_wait(asio::use_awaitable);
   which.ring();
 }
+
+// Whoever sets a handler of his own keeps it.
+ASSAY_TEST(handlers, of_the_tests_own_stay) {
+  std::signal(SIGFPE, SIG_IGN);
+  co_await t.settle();
+}
+TEST(handlers, that_a_test_has_set_are_there_afterwards) { EXPECT_EQ(std::signal(SIGFPE, SIG_DFL), SIG_IGN); }
 
 // Two handlers that may change places.
 asio::awaitable<void> go_on(trial& t) { co_await asio::post(t.executor(), asio::use_awaitable); }

@@ -332,6 +332,10 @@ class OwnTests(unittest.TestCase):
             self.assertIn(says, done.stdout + done.stderr)
         self.assertEqual(len(list(self.report.iterdir())), 3)
 
+    def test_a_handler_of_the_tests_own_stays(self):
+        status, text = self.run_tests("handlers.*")
+        self.assertEqual(status, 0, text)
+
     def test_a_token_of_another_subject_is_not_replayed(self):
         _, text = self.run_tests("failing.expectation")
         status, text = self.run_tests("failing.expectation", f"--assay_replay={renamed(self.token_in(text), 'failing/expectation', 'mine')}")
