@@ -22,6 +22,9 @@ namespace json = boost::json;
 
 namespace {
 
+// Members that a file leaves out where they are empty.
+constexpr const char* optional_members[] = {"since", "fixed_in"};
+
 const finding* find_same(std::span<const finding> findings, const finding& one) {
   const auto found = std::find_if(findings.begin(), findings.end(), [&](const finding& other) {
     return other.name() == one.name() && is_of_boost(other, BOOST_VERSION);
@@ -51,8 +54,8 @@ std::string difference(const finding& recorded, const finding& seen) {
   return {};
 }
 
-// Another Boost's is not seen here. A testee that was not started has no say, nor has a subject whose adapter is wrong, nor one that the machine did not let
-// be run.
+// Another Boost's is not seen here. A testee that was not started has no say, nor has a subject whose adapter is wrong, nor
+// one that the machine did not let be run.
 bool is_absent(const finding& one, std::span<const campaign_result> run) {
   if (!is_of_boost(one, BOOST_VERSION)) return true;
   const bool mute = std::any_of(run.begin(), run.end(), [&](const campaign_result& result) {
@@ -120,7 +123,7 @@ std::vector<finding> read_findings(const std::filesystem::path& file) {
   try {
     json::value all = json::parse(text);
     for (json::value& one : all.at("findings").as_array()) {
-      for (const char* const optional : {"since", "fixed_in"}) one.as_object().emplace(optional, "");
+      for (const char* const optional : optional_members) one.as_object().emplace(optional, "");
     }
     return json::value_to<std::vector<finding>>(all.at("findings"));
   } catch (const std::exception& failure) {
@@ -140,7 +143,7 @@ void write_findings(const std::filesystem::path& file, std::span<const finding> 
   json::array& list = all["findings"].emplace_array();
   for (const finding& one : findings) {
     json::object written = json::value_from(one).as_object();
-    for (const char* const optional : {"since", "fixed_in"}) {
+    for (const char* const optional : optional_members) {
       if (written[optional].as_string().empty()) written.erase(optional);
     }
     list.push_back(std::move(written));

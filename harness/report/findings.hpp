@@ -62,8 +62,8 @@ struct findings_comparison {
   bool same() const noexcept { return appeared.empty() && disappeared.empty() && changed.empty(); }
 };
 
-/// Compares by subject and scenario, with the Boost that this was built with. A recorded finding is missed only if its scenario was among the `run` ones or the
-/// run was `whole`; never if it is of a testee that was not started.
+/// Compares by subject and scenario, with the Boost that this was built with. A recorded finding is missed only if its
+/// scenario was among the `run` ones or the run was `whole`; never if it is of a testee that was not started.
 findings_comparison compare(std::span<const finding> recorded, std::span<const finding> seen,
                             std::span<const campaign_result> run, bool whole);
 

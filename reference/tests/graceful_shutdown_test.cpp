@@ -33,8 +33,6 @@ asio::awaitable<void> fail_at(gate& g, std::string what) {
   throw std::runtime_error(what);
 }
 
-asio::awaitable<void> insist(gate& g, trail& log, std::string name) { co_await shield(visit(g, log, name)); }
-
 trail names_of(const std::vector<task_failure>& failures) {
   trail all;
   for (const task_failure& each : failures) all.push_back(each.name + (each.secondary ? " (secondary)" : ""));
@@ -339,20 +337,10 @@ TEST_F(graceful_shutdown_test, work_that_is_cancelled_before_its_first_turn_neve
   EXPECT_TRUE(log.empty());
 }
 
-asio::awaitable<void> run_once_it_is_opened(gate& g, graceful_shutdown& shutdown, bool& is_cancelled) {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  co_await shield(g.wait());
-  try {
-    (void)co_await shutdown.run();
-  } catch (...) {
-    is_cancelled = is_cancellation(std::current_exception());
-  }
-}
-
 TEST_F(graceful_shutdown_test, it_has_not_begun_where_it_was_cancelled_before) {
   graceful_shutdown shutdown(context.get_executor(), watched());
   bool is_cancelled = false;
-  operation stubborn(context, run_once_it_is_opened(a, shutdown, is_cancelled));
+  operation stubborn(context, begin_when_opened(a, [&shutdown] { return shutdown.run(); }, is_cancelled));
   stubborn.cancel();
   a.open();
   settle(context);

@@ -171,12 +171,8 @@ TEST_F(lifespan_test, destroyed_while_it_runs_is_a_violation) {  // X-20
   EXPECT_EQ(violations.count(), 1);
 }
 
-asio::awaitable<void> ignore_requests(gate& g, trail& log, std::string name) {
-  co_await shield(visit(g, log, std::move(name)));
-}
-
 TEST_F(lifespan_test, begins_no_step_once_it_is_asked_to_stop) {  // LIF-6
-  life.add("a", [this] { return ignore_requests(g, log, "start a"); }, noting("stop a"));
+  life.add("a", [this] { return insist(g, log, "start a"); }, noting("stop a"));
   life.add(
       "b",
       [this] {
@@ -193,7 +189,7 @@ TEST_F(lifespan_test, begins_no_step_once_it_is_asked_to_stop) {  // LIF-6
 }
 
 TEST_F(lifespan_test, begins_no_body_once_it_is_asked_to_stop) {  // LIF-6
-  life.add("a", [this] { return ignore_requests(g, log, "start a"); }, noting("stop a"));
+  life.add("a", [this] { return insist(g, log, "start a"); }, noting("stop a"));
   operation run(context, life.run([this] {
     log.push_back("begin body");
     return note(log, "body");
@@ -205,20 +201,10 @@ TEST_F(lifespan_test, begins_no_body_once_it_is_asked_to_stop) {  // LIF-6
   EXPECT_EQ(log, (trail{"start a done", "stop a"}));
 }
 
-asio::awaitable<void> run_once_it_is_opened(gate& g, lifespan& life, lifespan::step body,
-                                            bool& is_cancelled) {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  co_await shield(g.wait());
-  try {
-    co_await life.run(std::move(body));
-  } catch (...) {
-    is_cancelled = is_cancellation(std::current_exception());
-  }
-}
-
 TEST_F(lifespan_test, has_not_begun_where_it_was_cancelled_before) {
   bool is_cancelled = false;
-  operation stubborn(context, run_once_it_is_opened(g, life, noting("body"), is_cancelled));
+  operation stubborn(context,
+                     begin_when_opened(g, [this] { return life.run(noting("body")); }, is_cancelled));
   stubborn.cancel();
   g.open();
   settle(context);
@@ -237,7 +223,7 @@ lifespan_options without_patience() {
 
 TEST_F(lifespan_test, ends_after_what_outlasted_its_limits_and_tells_it) {  // LIF-7, X-19
   lifespan hasty(context.get_executor(), without_patience());
-  hasty.add("a", noting("start a"), [this] { return ignore_requests(g, log, "stop a"); });
+  hasty.add("a", noting("start a"), [this] { return insist(g, log, "stop a"); });
   operation run(context, hasty.run(noting("body")));
   EXPECT_EQ(hasty.stop_timeouts(), (trail{"a"}));
   EXPECT_TRUE(run.pending());

@@ -117,15 +117,6 @@ class careful : public keeper {
   std::deque<node> kept_;
 };
 
-struct swallowing final : careful {
-  using careful::careful;
-  void add(item& one) override {
-    try {
-      careful::add(one);
-    } catch (const std::bad_alloc&) {
-    }
-  }
-};
 struct brittle final : careful {
   using careful::careful;
   void add(item& one) noexcept override { careful::add(one); }
@@ -178,40 +169,25 @@ struct abandoning final : careful {
   }
 };
 
-// What leaves a function that may not throw says no word of its own.
-[[noreturn]] void give_up() { throw 3; }
-
-struct outspoken final : careful {
+// Does this when memory is short, where nothing may leave.
+template <void (*OnShortage)()>
+struct handling final : careful {
   using careful::careful;
   void add(item& one) noexcept override {
     try {
       careful::add(one);
     } catch (const std::bad_alloc&) {
-      std::fputs("no memory for a shelf\n", stderr);
-      give_up();
+      OnShortage();
     }
   }
 };
-struct taciturn final : careful {
-  using careful::careful;
-  void add(item& one) override {
-    try {
-      careful::add(one);
-    } catch (const std::bad_alloc&) {
-      std::raise(SIGKILL);
-    }
-  }
-};
-struct terse final : careful {
-  using careful::careful;
-  void add(item& one) noexcept override {
-    try {
-      careful::add(one);
-    } catch (const std::bad_alloc&) {
-      give_up();
-    }
-  }
-};
+void swallow() {}
+void die_silently() { std::raise(SIGKILL); }
+void die_tersely() { throw 3; }
+void die_with_a_word() {
+  std::fputs("no memory for a shelf\n", stderr);
+  die_tersely();
+}
 struct forgetting final : careful {
   using careful::careful;
   awaitable<void> do_put(item one) override {
@@ -237,7 +213,6 @@ struct growing final : careful {
 struct learning final : careful {
   explicit learning(asio::any_io_executor executor)
       : careful(std::move(executor)), extra_(++made <= 2 ? 1 : 0) {}
-  ~learning() override { shelf_.reset(); }
   void add(item& one) override {
     careful::add(one);
     if (extra_ > 0) shelf_ = std::make_unique<int>(extra_);
@@ -256,15 +231,15 @@ std::unique_ptr<keeper> make(environment& env, const keeper_config&) {
 int main(int argc, char** argv) {
   assay::suite suite;
   suite.add<keeper>("careful", {}, make<careful>);
-  suite.add<keeper>("swallowing", {}, make<swallowing>);
+  suite.add<keeper>("swallowing", {}, make<handling<&swallow>>);
   suite.add<keeper>("brittle", {}, make<brittle>);
   suite.add<keeper>("leaky", {}, make<leaky>);
   suite.add<keeper>("doubling", {}, make<doubling>);
   suite.add<keeper>("spinning", {}, make<spinning>);
   suite.add<keeper>("abandoning", {}, make<abandoning>);
-  suite.add<keeper>("outspoken", {}, make<outspoken>);
-  suite.add<keeper>("taciturn", {}, make<taciturn>);
-  suite.add<keeper>("terse", {}, make<terse>);
+  suite.add<keeper>("outspoken", {}, make<handling<&die_with_a_word>>);
+  suite.add<keeper>("taciturn", {}, make<handling<&die_silently>>);
+  suite.add<keeper>("terse", {}, make<handling<&die_tersely>>);
   suite.add<keeper>("forgetting", {}, make<forgetting>);
   suite.add<keeper>("growing", {}, make<growing>);
   suite.add<keeper>("learning", {}, make<learning>);

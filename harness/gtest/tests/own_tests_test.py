@@ -194,18 +194,18 @@ class OwnTests(unittest.TestCase):
         self.assertEqual(status, 0, text)
 
     def test_what_depends_on_something_outside_the_trial_is_named(self):
-        status, text = self.run_tests("elsewhere.fails_later")
-        self.assertEqual(status, 1, text)
-        self.assertRegex(text, r"expected: the counter is low; observed: not so; but it does not fail like that where no trial of "
-                         r"the test has run before it, there it ends with 'pass': it depends on something outside the trial.*"
-                         r"event \d+: '0 failure expected: the counter is low.*' here, '0 check the counter is low .*' there")
-        self.assertNotIn("Found by", text)
-        status, text = self.run_tests("elsewhere.fails_once")
-        self.assertEqual(status, 1, text)
-        self.assertRegex(text, r"first 'expected: the counter is not ten; observed: not so', then 'pass'; it depends on something "
-                         r"outside the trial.*event \d+: '0 failure expected: the counter is not ten.*' here, "
-                         r"'0 check the counter is not ten .*' there")
-        self.assertNotIn("Found by", text)
+        def expect(name, pattern):
+            status, text = self.run_tests(f"elsewhere.{name}")
+            self.assertEqual(status, 1, text)
+            self.assertRegex(text, pattern)
+            self.assertNotIn("Found by", text)
+
+        expect("fails_later", r"expected: the counter is low; observed: not so; but it does not fail like that where no trial of "
+               r"the test has run before it, there it ends with 'pass': it depends on something outside the trial.*"
+               r"event \d+: '0 failure expected: the counter is low.*' here, '0 check the counter is low .*' there")
+        expect("fails_once", r"first 'expected: the counter is not ten; observed: not so', then 'pass'; it depends on something "
+               r"outside the trial.*event \d+: '0 failure expected: the counter is not ten.*' here, "
+               r"'0 check the counter is not ten .*' there")
         # What fails by itself is not said to.
         _, text = self.run_tests("failing.expectation")
         self.assertNotIn("outside the trial", text)
