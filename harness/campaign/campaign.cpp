@@ -482,7 +482,9 @@ class campaign {
     });
     if (late) result_.shown_by = late_phase;
     replay_source exactly(condense(least.choices));
+    settings_.explained = true;
     const trial_result shown = run_one(exactly, true);
+    settings_.explained = false;
     result_.message = shown.passed() ? failing.message : shown.message;
     // A crash cuts the trial off: its choices may end before the trial's own end.
     const run_end end = failing.kind == failure_kind::crashed ? run_end::cut : run_end::whole;

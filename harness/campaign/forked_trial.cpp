@@ -57,6 +57,10 @@ std::string to_text(const trial_result& result) {
       events.push_back({one.at.count(), one.task, static_cast<int>(one.kind), one.text});
     }
     out["events"] = std::move(events);
+    json::array notes;
+    for (const trace_note& one : result.events->notes())
+      notes.push_back({one.before, one.at.count(), one.kind, one.text});
+    out["notes"] = std::move(notes);
   }
   return json::serialize(out);
 }
@@ -98,6 +102,12 @@ trial_result from_text(const std::string& text) {
       result.events->record(std::chrono::nanoseconds(e[0].to_number<std::int64_t>()),
                             e[1].to_number<std::uint32_t>(), static_cast<event_kind>(e[2].to_number<int>()),
                             e[3].as_string().c_str());
+    }
+    for (const json::value& one : in.at("notes").as_array()) {
+      const json::array& n = one.as_array();
+      result.events->annotate({n[0].to_number<std::size_t>(),
+                               std::chrono::nanoseconds(n[1].to_number<std::int64_t>()),
+                               n[2].as_string().c_str(), n[3].as_string().c_str()});
     }
   }
   return result;

@@ -82,6 +82,7 @@ campaign_result run_termination(const job& asked, const campaign_observer* obser
 campaign_result run_replay(const job& asked, const campaign_observer* observer) {
   replay_plan plan = plan_replay(decode_token(asked.token));
   plan.settings.break_at = asked.break_at;
+  plan.settings.explained = true;
   if (observer != nullptr && observer->phase_begins) observer->phase_begins("replay");
   const trial_result seen = replay(plan, true, observer);
   job known = asked;

@@ -23,6 +23,7 @@
 #include <assay/harness/campaign/campaign.hpp>
 #include <assay/harness/campaign/forked_trial.hpp>
 #include <assay/harness/campaign/mirror.hpp>
+#include <assay/harness/campaign/quiet_output.hpp>
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/campaign/story.hpp>
@@ -43,6 +44,7 @@ struct arguments {
   std::uint64_t break_at = 0;
   std::filesystem::path report = "report";
   std::chrono::seconds hang_after{30};
+  bool all_output = false;  // what every trial prints is shown
 };
 
 // GoogleTest takes its own arguments out of argv and leaves ours, but its main does not hand them on.
@@ -82,6 +84,11 @@ bool take(arguments& into, std::string_view said, std::string_view name, std::st
     into.break_at = parse<std::uint64_t>(said, value);
   } else if (name == "report") {
     into.report = std::string(value);
+  } else if (name == "output") {
+    if (value != "all" && value != "shrunk")
+      throw std::invalid_argument(std::string(said) + " takes all or shrunk, not '" + std::string(value) +
+                                  "'");
+    into.all_output = value == "all";
   } else if (name == "hang_after") {
     into.hang_after = std::chrono::seconds(parse<std::uint32_t>(said, value));
   } else {
@@ -93,7 +100,8 @@ bool take(arguments& into, std::string_view said, std::string_view name, std::st
 // What the environment says holds where the command line says nothing: who is started by an IDE or by ctest has no other way.
 constexpr std::pair<const char*, std::string_view> variables[] = {
     {"ASSAY_SCHEDULES", "schedules"}, {"ASSAY_SEED", "seed"},         {"ASSAY_REPLAY", "replay"},
-    {"ASSAY_BREAK_AT", "break_at"},   {"ASSAY_REPORT_DIR", "report"}, {"ASSAY_HANG_AFTER", "hang_after"}};
+    {"ASSAY_BREAK_AT", "break_at"},   {"ASSAY_REPORT_DIR", "report"}, {"ASSAY_HANG_AFTER", "hang_after"},
+    {"ASSAY_OUTPUT", "output"}};
 
 arguments read_arguments() {
   arguments result;
@@ -113,9 +121,12 @@ arguments read_arguments() {
     if (!take(result, word.substr(0, word.find('=')), name, value))
       throw std::invalid_argument("unknown argument '" + word +
                                   "'; there are --assay_schedules, --assay_seed, --assay_replay, "
-                                  "--assay_break_at, --assay_report and --assay_hang_after");
+                                  "--assay_break_at, --assay_report, --assay_output and --assay_hang_after");
   }
-  if (debugger_attached()) result.hang_after = {};  // who steps through a turn may take his time
+  if (debugger_attached()) {
+    result.hang_after = {};  // who steps through a turn may take his time
+    result.all_output = true;
+  }
   if (result.break_at != 0 && result.replay.empty())
     throw std::invalid_argument("--assay_break_at needs --assay_replay=TOKEN");
   if (result.break_at != 0 && !debugger_attached())
@@ -130,7 +141,8 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 // A report that cannot be written must not hide the failure itself, which says what has become of it.
-std::string write_files(const std::filesystem::path& folder, const campaign_result& seen) {
+std::string write_files(const std::filesystem::path& folder, const campaign_result& seen,
+                        const std::string& printed, const std::string& replay) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   const std::string stem = (folder / (seen.contract + "." + seen.clause)).string();
@@ -142,9 +154,14 @@ std::string write_files(const std::filesystem::path& folder, const campaign_resu
   };
   write(".token", seen.token + "\n");
   write(".story", seen.message + "\n" + joined(seen.story));
+  if (!printed.empty()) write(".output", printed);
   write(".trace", "hash " + seen.trace_hash + "\n" + joined(seen.trace));
+  const bool drawn =
+      write_pictures != nullptr && !seen.drawn.events.empty() && write_pictures(stem, seen, replay);
   return "Token, story and trace " + std::string(written ? "are in " : "could not be written to ") +
-         folder.string() + "/\n";
+         folder.string() + "/\n" +
+         (drawn ? "A browser shows it: " + stem + ".html; ui.perfetto.dev opens " + stem + ".perfetto.json\n"
+                : "");
 }
 
 std::string filter_of(const scenario_info& scenario) { return scenario.contract + "." + scenario.clause; }
@@ -167,12 +184,17 @@ bool answered = false;
 // The trials of a test that end this process, should they end it, with a word.
 class watched_trials {
  public:
-  watched_trials(const own_test& test, const subject_base& own, const arguments& given)
+  /// Each begins with an empty `output`, unless that is null.
+  watched_trials(const own_test& test, const subject_base& own, const arguments& given,
+                 quiet_output* output = nullptr)
       : guard_(mirror_, given.hang_after, filter_of(test.scenario),
                encode_head(make_token(own, test.scenario, trial_settings(), {}, run_end::cut))) {
     observer_.mirror = &mirror_;
     observer_.events = &mirror_;
-    observer_.trial_begins = [this](const trial_settings& settings) { mirror_.trial_begins(settings); };
+    observer_.trial_begins = [this, output](const trial_settings& settings) {
+      mirror_.trial_begins(settings);
+      if (output != nullptr) output->drop();
+    };
   }
   const campaign_observer& observer() const noexcept { return observer_; }
 
@@ -203,6 +225,7 @@ own_test_report replay_one(const own_test& test, const subject_base& own, const 
   answered = true;
   replay_plan plan = plan_of(token, test, own);
   plan.settings.break_at = given.break_at;
+  plan.settings.explained = true;
   if (plan.cut)
     std::cerr << "The token recorded a crash or a hang. If it comes again, it ends this process:"
               << std::endl;
@@ -276,14 +299,20 @@ std::string covered(const own_test& test, const campaign_result& seen) {
          of(seen.fault_points_covered, seen.fault_points, " fault points") + "\n";
 }
 
+// Of a trial, that are shown: what is more is in a file.
+constexpr std::size_t printed_lines_max = 100;
+
 own_test_report explore(const own_test& test, const subject_base& own, const arguments& given) {
   campaign_options options;
   options.schedules = given.schedules;
   options.seed = given.seed;
   if (test.isolated) options.run = forked_trials(given.hang_after);
+  std::optional<quiet_output> output;
+  if (!given.all_output) output.emplace();
   const std::unique_ptr<waiting_trial> untouched = untouched_trial(test, own, given);
-  const watched_trials watched(test, own, given);
+  const watched_trials watched(test, own, given, output ? &*output : nullptr);
   const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
+  const std::string printed = output ? output->take() : std::string();  // by the last trial, the shrunk one
   own_test_report report;
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) {
@@ -297,15 +326,17 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
     const trial_result here = replay(plan_of(decode_token(seen.token), test, own), true, &watched.observer());
     unrepeated = explain_unrepeated(here, untouched->run(seen.token));
   }
-  const std::string files = write_files(given.report, seen);
+  const std::string again = "--gtest_filter=" + filter_of(test.scenario) + " --assay_replay=" + seen.token;
+  const std::string files = write_files(given.report, seen, printed, again);
   // Nothing has found what is no matter of the schedule.
   const bool found = unrepeated.empty() && !seen.shown_by.empty();
   report.text =
       seen.message + unrepeated + "\n\n" +
       (found ? "Found by: " + seen.shown_by + ", after " : "Seen after ") + std::to_string(seen.trials) +
       " trials (seed " + std::to_string(given.seed) + (found ? "). The shrunk trial:\n" : "). The trial:\n") +
-      joined(seen.story) + "\nTo see it again:\n  --gtest_filter=" + filter_of(test.scenario) +
-      " --assay_replay=" + seen.token +
+      joined(seen.story) +
+      (printed.empty() ? "" : "\nIt printed:\n" + last_lines(printed, printed_lines_max, "  ")) +
+      "\nTo see it again:\n  " + again +
       (seen.failed_at > 0
            ? "\nand with gdb --args before it, and --assay_break_at=" + std::to_string(seen.failed_at) +
                  " behind it, a debugger stops where it fails."

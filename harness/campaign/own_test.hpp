@@ -7,7 +7,17 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 
+namespace assay {
+struct campaign_result;
+}  // namespace assay
+
 namespace assay::detail {
+
+/// Draws the trial that the report of a failing test tells, into files whose names begin with `stem`: a page, and trace events.
+/// `replay` is what shows it again. False if they could not be written. Null in a program that does not link the suite's reports.
+using picture_writer = bool (*)(const std::string& stem, const campaign_result& seen,
+                                const std::string& replay);
+inline constinit picture_writer write_pictures = nullptr;
 
 struct own_test {
   scenario_info scenario;  ///< `contract` is the suite's name, `clause` the test's

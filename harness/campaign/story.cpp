@@ -11,6 +11,20 @@ namespace {
 
 using names_of_tasks = std::vector<std::string>;
 
+// Behind which the texts of a story stand.
+constexpr std::size_t before_number = 5;
+constexpr std::size_t before_text = 24;
+
+// Further lines of a text stand below the first one.
+std::string indented(const std::string& text) {
+  std::string lines;
+  for (const char c : text) {
+    lines += c;
+    if (c == '\n') lines.append(before_text, ' ');
+  }
+  return lines;
+}
+
 std::string padded(std::string text, std::size_t width) {
   text.resize(std::max(text.size(), width), ' ');
   return text;
@@ -24,7 +38,8 @@ std::string in_words(const event& one, const names_of_tasks& names) {
 
 std::string numbered(std::size_t place, const std::string& text) {
   const std::string number = std::to_string(place + 1);
-  return std::string(5 - std::min<std::size_t>(number.size(), 5), ' ') + number + "  " + text;
+  return std::string(before_number - std::min(number.size(), before_number), ' ') + number + "  " +
+         indented(text);
 }
 
 bool same_event(const event& a, const event& b) {
@@ -90,8 +105,15 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
   if (passing != nullptr) parted = find_difference(events.events(), passing->events());
   std::vector<std::string> lines;
   const std::vector<event> all = events.events();
+  auto note = events.notes().begin();
+  const auto tell_notes = [&](std::size_t before) {
+    for (; note != events.notes().end() && note->before <= before; ++note)
+      lines.push_back(std::string(before_number + 2, ' ') +
+                      padded(padded(format_duration(note->at), 8) + note->kind, 17) + indented(note->text));
+  };
   for (std::size_t i = 0; i < all.size(); ++i) {
     const event& one = all[i];
+    tell_notes(i);
     if (parted && parted->in_one == i) {
       lines.push_back("  -- here it parts from the baseline trial, which passes and goes on with " +
                       event_at(*passing, parted->in_other));
@@ -99,6 +121,7 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
     if (how == telling::story && one.kind == event_kind::turn) continue;
     lines.push_back(numbered(i, in_words(one, names)));
   }
+  tell_notes(all.size());
   return lines;
 }
 

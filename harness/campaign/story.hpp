@@ -11,8 +11,8 @@ namespace assay {
 
 /// A trace as lines for a person; a story leaves out the turns in which nothing is to be told.
 enum class telling { story, everything };
-/// Every line begins with its event's number, counted from 1. Turns are told with the names of their tasks. Where `passing` is given, the first event is marked that it does not
-/// have.
+/// Every event's line begins with its number, counted from 1; what explains the trial stands between them, without a number.
+/// Turns are told with the names of their tasks. Where `passing` is given, the first event is marked that it does not have.
 std::vector<std::string> tell(const trace& events, telling how = telling::story,
                               const trace* passing = nullptr);
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include <assay/harness/campaign/quiet_output.hpp>
 #include <assay/harness/campaign/system.hpp>
 #include <assay/harness/choice/token.hpp>
 
@@ -60,7 +61,7 @@ class fixed_text {
   std::size_t size_ = 0;
 };
 
-void say(std::string_view text) noexcept { (void)write_all(STDERR_FILENO, text); }
+void say(std::string_view text) noexcept { (void)write_all(quiet_output::error_output(), text); }
 
 // A token is as long as its schedule, so it goes out in pieces.
 struct token_out {
@@ -149,7 +150,9 @@ struct sudden_end_guard::handler {
       what << ". The trial is over, and what is left of it is being destroyed";
     }
     guard.mirror_.note_end(what.view());
-    if (!guard.token_head_.empty()) say_all(guard, what.view());
+    if (guard.token_head_.empty()) return;
+    quiet_output::speak();
+    say_all(guard, what.view());
   }
 
   static void say_all(const sudden_end_guard& guard, std::string_view what) noexcept {

@@ -38,9 +38,10 @@
 //                         program fails if the test that the token is of does not run
 //   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
 //   --assay_report=DIR    where failures leave their files
+//   --assay_output=all    shows what every trial prints; else that of the shrunk failing one alone is shown
 //   --assay_hang_after=S  seconds after which a turn is a hang (default 30); 0: never
-// The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_BREAK_AT, ASSAY_REPORT_DIR and
-// ASSAY_HANG_AFTER hold where the argument is not given.
+// The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_BREAK_AT, ASSAY_REPORT_DIR, ASSAY_OUTPUT
+// and ASSAY_HANG_AFTER hold where the argument is not given.
 #pragma once
 
 #include <gtest/gtest.h>

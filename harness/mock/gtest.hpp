@@ -72,7 +72,7 @@ class gtest_room {
         const std::string file = result.file_name();
         text = file.substr(file.rfind('/') + 1) + ":" + std::to_string(result.line_number()) + ": " + text;
       }
-      owner_.fail(std::move(text));
+      owner_.fail_in_words(std::move(text));
     }
 
     trial& owner_;

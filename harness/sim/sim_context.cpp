@@ -145,6 +145,9 @@ bool sim_context::release_due() {
   std::size_t first = 0;
   while (first < due_.size()) {
     const std::size_t end = first + time_.tied(due_, first);
+    detail::wait_listener* const listener = time_.listener();
+    if (listener != nullptr && end - first > 1) [[unlikely]]
+      listener->due_together(std::span<detail::timer_op* const>(due_).subspan(first, end - first));
     while (first < end) {
       const std::size_t chosen =
           first + choices_.pick_among(choice_kind::timer, end - first, [&](std::size_t place) {
@@ -153,6 +156,8 @@ bool sim_context::release_due() {
       detail::timer_op* const op = due_[chosen];
       for (std::size_t i = chosen; i > first; --i) due_[i] = due_[i - 1];
       ++first;
+      if (listener != nullptr) [[unlikely]]
+        listener->fired(*op);
       make_ready(op);
     }
   }

@@ -255,6 +255,8 @@ class sim_context : public boost::asio::execution_context, private detail::asio_
         recycled_.capture_current_exception();
       }
     } else {
+      if (time_.listener() != nullptr) [[unlikely]]
+        time_.listener()->made_ready(task);
       make_ready(new function_op<decayed>(decayed(std::forward<Function>(function)), task));
     }
   }

@@ -89,6 +89,30 @@ struct timer_op : ready_op {
   bool aborted = false;         // was cancelled
 };
 
+/// Why a wait ended that was pending.
+enum class wait_end {
+  cancelled,  ///< somebody cancelled the timer, or set it anew
+  requested,  ///< cancellation of the operation was requested
+  destroyed,  ///< the timer went
+};
+
+/// Is told what becomes of waits, and who makes whom ready, for the story of a trial: see trial_settings::explained. An
+/// address stands for a timer as long as that lives.
+class wait_listener {
+ public:
+  virtual ~wait_listener() = default;
+  virtual void armed(const timer_op& wait, const void* timer) = 0;
+  virtual void ended(const timer_op& wait, wait_end how) = 0;
+  /// A timer was cancelled on which nobody waits.
+  virtual void cancelled_in_vain(const void* timer) = 0;
+  virtual void due_together(std::span<timer_op* const> waits) = 0;
+  virtual void fired(const timer_op& wait) = 0;
+  virtual void moved(const void* from, const void* to) = 0;
+  virtual void gone(const void* timer) = 0;
+  /// A handler of `task` was made ready by whoever has the turn.
+  virtual void made_ready(task_id task) = 0;
+};
+
 /// The pending waits by (deadline, order of arming). Programs arm many waits for few deadlines: waits with one deadline
 /// stand in a bucket, in the order of arming, and a 4-ary heap holds the buckets.
 class timer_queue {
@@ -433,6 +457,10 @@ class virtual_time : public boost::asio::execution_context::service {
     }
   }
 
+  /// Tells `listener` from now on, which must outlive this; null: nobody.
+  void tell(detail::wait_listener* listener) noexcept { listener_ = listener; }
+  detail::wait_listener* listener() const noexcept { return listener_; }
+
   /// The task whose turn it is; what it arms or posts is its own. Set by the driver.
   void set_current_task(task_id task) noexcept { current_task_ = task; }
   task_id current_task() const noexcept { return current_task_; }
@@ -477,8 +505,12 @@ class virtual_time : public boost::asio::execution_context::service {
     op->link = &list;
     if (list != nullptr) list->link = &op->next;
     list = op;
+    if (listener_ != nullptr) [[unlikely]]
+      listener_->armed(*op, &list);
   }
-  void cancel(detail::timer_op* op) noexcept {
+  void cancel(detail::timer_op* op, detail::wait_end how) noexcept {
+    if (listener_ != nullptr) [[unlikely]]
+      listener_->ended(*op, how);
     forget(op);
     op->aborted = true;
     give_(driver_, op);
@@ -535,6 +567,7 @@ class virtual_time : public boost::asio::execution_context::service {
 
   void* driver_ = nullptr;
   sink give_ = nullptr;
+  detail::wait_listener* listener_ = nullptr;
   inline_test runs_inline_ = nullptr;
   bool driver_drops_waits_ = false;
   nanoseconds now_ = epoch;
@@ -568,7 +601,8 @@ struct wait_canceller {
     using boost::asio::cancellation_type;
     constexpr auto honoured =
         cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
-    if (op != nullptr && (type & honoured) != cancellation_type::none) service->cancel(op);
+    if (op != nullptr && (type & honoured) != cancellation_type::none)
+      service->cancel(op, wait_end::requested);
   }
   virtual_time* service;
   timer_op* op;
@@ -685,7 +719,9 @@ class timer_service_core {
       real_->destroy(impl.real);
       std::destroy_at(&impl.real);
     } else {
-      cancel_waits(impl, all_waits);
+      cancel_waits(impl, all_waits, wait_end::destroyed);
+      if (virtual_->listener() != nullptr) [[unlikely]]
+        virtual_->listener()->gone(&impl.waits);
     }
   }
   void move_construct(implementation_type& impl, implementation_type& other) {
@@ -697,6 +733,8 @@ class timer_service_core {
     impl.expiry = std::exchange(other.expiry, time_type());
     impl.waits = std::exchange(other.waits, nullptr);
     if (impl.waits != nullptr) impl.waits->link = &impl.waits;
+    if (virtual_->listener() != nullptr) [[unlikely]]
+      virtual_->listener()->moved(&other.waits, &impl.waits);
   }
   void move_assign(implementation_type& impl, timer_service_core& other_service, implementation_type& other) {
     destroy(impl);
@@ -713,11 +751,11 @@ class timer_service_core {
 
   std::size_t cancel(implementation_type& impl, error_code& ec) {
     ec = error_code();
-    return real_ != nullptr ? real_->cancel(impl.real, ec) : cancel_waits(impl, all_waits);
+    return real_ != nullptr ? real_->cancel(impl.real, ec) : cancel_said(impl, all_waits);
   }
   std::size_t cancel_one(implementation_type& impl, error_code& ec) {
     ec = error_code();
-    return real_ != nullptr ? real_->cancel_one(impl.real, ec) : cancel_waits(impl, 1);
+    return real_ != nullptr ? real_->cancel_one(impl.real, ec) : cancel_said(impl, 1);
   }
   time_type expiry(const implementation_type& impl) const {
     return real_ != nullptr ? real_->expiry(impl.real) : impl.expiry;
@@ -728,7 +766,8 @@ class timer_service_core {
   }
   std::size_t expires_at(implementation_type& impl, const time_type& expiry, error_code& ec) {
     if (real_ != nullptr) return real_->expires_at(impl.real, expiry, ec);
-    const std::size_t cancelled = cancel(impl, ec);
+    ec = error_code();
+    const std::size_t cancelled = cancel_waits(impl, all_waits, wait_end::cancelled);
     impl.expiry = expiry;
     return cancelled;
   }
@@ -777,13 +816,18 @@ class timer_service_core {
     const nanoseconds instant = on_wall_clock ? virtual_->wall_now() : virtual_->now();
     return time_type(std::chrono::duration_cast<duration_type>(instant));
   }
-  std::size_t cancel_waits(implementation_type& impl, std::size_t limit) {
+  std::size_t cancel_said(implementation_type& impl, std::size_t limit) {
+    if (impl.waits == nullptr && virtual_->listener() != nullptr) [[unlikely]]
+      virtual_->listener()->cancelled_in_vain(&impl.waits);
+    return cancel_waits(impl, limit, wait_end::cancelled);
+  }
+  std::size_t cancel_waits(implementation_type& impl, std::size_t limit, wait_end how) {
     std::size_t cancelled = 0;
     // Oldest first, as Asio does.
     while (impl.waits != nullptr && cancelled < limit) {
       timer_op* oldest = impl.waits;
       while (oldest->next != nullptr) oldest = oldest->next;
-      virtual_->cancel(oldest);
+      virtual_->cancel(oldest, how);
       ++cancelled;
     }
     return cancelled;

@@ -118,10 +118,14 @@ class stock_engine final : public engine {
     std::size_t first = 0;
     while (first < due.size()) {
       const std::size_t end = first + time_.tied(due, first);
+      detail::wait_listener* const listener = time_.listener();
+      if (listener != nullptr && end - first > 1)
+        listener->due_together(std::span<detail::timer_op* const>(due).subspan(first, end - first));
       for (; first < end; ++first) {
         const std::size_t chosen = first + choices_.pick(choice_kind::timer, end - first);
         detail::timer_op* const op = due[chosen];
         for (std::size_t i = chosen; i > first; --i) due[i] = due[i - 1];
+        if (listener != nullptr) listener->fired(*op);
         make_ready(op);
       }
     }

@@ -16,6 +16,7 @@
 
 #include <assay/harness/sim/virtual_time.hpp>
 #include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/printed.hpp>
 
 namespace assay {
 
@@ -56,6 +57,8 @@ class operation_record {
   /// When it last had a turn, as far as the tier can tell; before the first, when it was started.
   std::chrono::nanoseconds last_turn() const noexcept { return last_turn_; }
   const std::exception_ptr& failure() const noexcept { return failure_; }
+  /// The value that it ended with, if it did and can be printed; else empty.
+  virtual std::string printed_value() const { return {}; }
   boost::asio::cancellation_signal& signal() noexcept { return signal_; }
   /// Whether the latest request that it met before its body ended was a terminal one.
   bool met_request() const noexcept { return met_request_; }
@@ -95,6 +98,13 @@ class operation_state final : public operation_record {
  public:
   using value_type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
   using operation_record::operation_record;
+
+  std::string printed_value() const override {
+    if constexpr (!std::is_void_v<T> && detail::is_printable<value_type>()) {
+      if (value_) return detail::printed(*value_);
+    }
+    return {};
+  }
 
  private:
   template <class U>

@@ -50,13 +50,24 @@ class event_mirror {
   virtual void ends() noexcept = 0;
 };
 
+/// What explains a trial and is no part of it: it has no number, and neither hashes nor differences know of it.
+struct trace_note {
+  std::size_t before = 0;  ///< how many events had come
+  std::chrono::nanoseconds at{};
+  std::string kind;  ///< one word
+  std::string text;
+};
+
 class trace {
  public:
   void record(std::chrono::nanoseconds at, std::uint32_t task, event_kind kind, std::string text) {
     entries_.push_back({at, task, kind, !text.empty()});
     if (!text.empty()) texts_.push_back(std::move(text));
   }
+  void annotate(trace_note note) { notes_.push_back(std::move(note)); }
   std::vector<event> events() const;
+  /// In the order in which they came; only the trace of a trial that is explained has any (trial_settings::explained).
+  const std::vector<trace_note>& notes() const noexcept { return notes_; }
   std::size_t size() const noexcept { return entries_.size(); }
   /// FNV-1a over every field of every event.
   std::uint64_t hash() const noexcept;
@@ -78,6 +89,7 @@ class trace {
   }
   std::vector<entry> entries_;
   std::vector<std::string> texts_;
+  std::vector<trace_note> notes_;
 };
 
 /// A duration as people read it: "0", "10ms", "1.5s".

@@ -13,6 +13,7 @@
 #include <assay/harness/allocation/counter.hpp>
 #include <assay/harness/sim/clock.hpp>
 #include <assay/harness/trial/coverage.hpp>
+#include <assay/harness/trial/explain.hpp>
 
 namespace assay {
 
@@ -119,6 +120,12 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     trace_.emplace();
     choices_.tell([this](const choice& made, std::span<const candidate> among) { note_choice(made, among); });
   }
+  if (trace_ && settings_.explained) {
+    explainer_ = std::make_unique<explainer>(
+        time_, explainer::surroundings{
+                   [this](std::string_view kind, std::string text) { note(kind, std::move(text)); },
+                   [this](task_id task) { return task_name(task); }, [this] { return turning_; }});
+  }
   if (settings.allocation) count_allocations(*settings.allocation);
   items_.locate = [this] {
     return "while '" + task_name(engine_->current_task()) + "' ran, at " + format_duration(elapsed());
@@ -133,6 +140,7 @@ trial::trial(choice_stream& choices, trial_settings settings, bool traced)
 
 trial::~trial() {
   running_ = false;
+  explainer_.reset();
   items_.all_going();
   items_.locate = nullptr;
   items_.note = nullptr;
@@ -252,18 +260,45 @@ bool trial::expect(bool holds, std::string_view message, std::string_view observ
 
 void trial::fail(std::string message, std::source_location where) {
   const detail::harness_section section;
+  const std::string traced = trace_ ? message + " (" + place(where) + ")" : std::string();
+  fail_as(std::move(message), traced);
+}
+
+void trial::fail_in_words(std::string message) {
+  const detail::harness_section section;
+  const std::string traced = message;
+  fail_as(std::move(message), traced);
+}
+
+void trial::fail_as(std::string message, const std::string& traced) {
   if (is_muted(failure_kind::expectation, message)) return;
   if (!binds(failure_kind::expectation)) {
     unforeseen_ = true;
-    if (trace_) record(event_kind::check, "not judged: " + message + " (" + place(where) + ")");
+    if (trace_) record(event_kind::check, "not judged: " + traced);
     return;
   }
-  if (trace_) record(event_kind::failure, message + " (" + place(where) + ")");
+  if (trace_) record(event_kind::failure, traced);
+  explain_failure();
   if (result_.kind == failure_kind::none) {
     result_.kind = failure_kind::expectation;
     result_.message = message;
   }
   result_.failures.push_back(std::move(message));
+}
+
+// What everybody does at the moment of the first failure.
+void trial::explain_failure() {
+  if (explainer_ == nullptr || !running_ || has_failed()) return;
+  for (const task_report& one : tasks()) {
+    const bool has_turn = turning_ && one.task == time_.current_task();
+    if (has_turn && one.task == subject_task) continue;
+    note("state", (has_turn ? "'" + one.name + "' has its turn" : to_string(one)) + "; " +
+                      explainer_->details_of(one.task));
+  }
+}
+
+void trial::note(std::string_view kind, std::string text) {
+  if (trace_ && running_) trace_->annotate({trace_->size(), elapsed(), std::string(kind), std::move(text)});
 }
 
 void trial::testee_broke(std::string message) {
@@ -283,6 +318,7 @@ void trial::blame(failure_kind kind, std::string message) {
     return;
   }
   if (trace_) record(event_kind::failure, message);
+  if (kind != failure_kind::deadlock) explain_failure();  // that one names them all
   // What escaped the scheduler, or a subject without its process, makes everything else unreliable: it speaks first.
   const bool first = kind == failure_kind::escaped || kind == failure_kind::testee;
   if (result_.kind == failure_kind::none || kind == failure_kind::adapter ||
@@ -440,6 +476,10 @@ void trial::finished(operation_record& record) {
   const detail::harness_section section;
   if (short_of_memory()) note_told(describe(record.failure_), memory_, *allocations_);
   if (trace_) this->record(event_kind::finish, record.name() + ": " + to_string(describe(record.failure_)));
+  if (explainer_ != nullptr && running_) {
+    if (std::string value = record.printed_value(); !value.empty())
+      note("value", "'" + record.name() + "' ended with " + value);
+  }
   if (&record != scenario_.get()) require_translated(record.name(), record.failure_);
   if (!record.background()) note_progress();
   if (!record.background() && &record != scenario_.get()) --pending_;
@@ -535,6 +575,14 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
                                          },
                                          this});
   running_ = true;
+  struct names_guard {
+    explicit names_guard(explainer* names) noexcept
+        : before(std::exchange(detail::names_of_this_thread, names)) {}
+    names_guard(const names_guard&) = delete;
+    names_guard& operator=(const names_guard&) = delete;
+    ~names_guard() { detail::names_of_this_thread = before; }
+    detail::coroutine_names* before;
+  } const names(explainer_.get());
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<void>>(*this, "scenario", task, false,
                                                        std::source_location::current());
@@ -817,6 +865,7 @@ std::string trial::recent_names() const {
 
 task_report trial::report_on(task_id task) const {
   task_report report;
+  report.task = task;
   report.name = task_name(task);
   report.doing = activity::elsewhere;
   nanoseconds armed = nanoseconds::max();
@@ -843,7 +892,7 @@ task_report trial::report_on(task_id task) const {
     if (!record.started()) report.doing = activity::not_begun;
     report.since = record.last_turn() - virtual_time::epoch;
     report.background = record.background();
-    report.started_at = place(record.where());
+    if (task != scenario_task) report.started_at = place(record.where());
   } else if (armed != nanoseconds::max()) {
     report.since = armed - virtual_time::epoch;
   }
@@ -1095,6 +1144,7 @@ void trial::check_operations() {
     // What each of them waits for, for the story (VCS-13).
     for (const task_report& one : tasks()) {
       if (trace_) record(event_kind::failure, to_string(one));
+      if (explainer_ != nullptr) note("state", explainer_->details_of(one.task));
       result_.failures.push_back(to_string(one));
     }
   }

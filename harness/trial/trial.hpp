@@ -38,12 +38,14 @@
 #include <assay/harness/trial/ledgers.hpp>
 #include <assay/harness/trial/operation.hpp>
 #include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/printed.hpp>
 #include <assay/harness/trial/program.hpp>
 #include <assay/harness/trial/trace.hpp>
 
 namespace assay {
 
 class coverage;
+class explainer;
 
 /// The clauses that the harness checks by itself, with every contract: what follows a call (trial::follow_requests), and what
 /// a subject holds after many of the same calls (growth_plan).
@@ -118,6 +120,9 @@ struct trial_settings {
   std::vector<std::string> muted = {};
   /// For a random program, with `allocation`.
   std::optional<growth_plan> growth = {};
+  /// A traced trial notes who waits on which timer, who wakes whom, and what every task does when it fails; no part of a
+  /// token, and of no influence on what happens.
+  bool explained = false;
 };
 
 /// The clause that a failure's message cites: "BQ-4" of "BQ-4: no pop is pending beside an item", and of the same after
@@ -186,12 +191,13 @@ std::string_view to_string(activity doing) noexcept;
 
 /// One live task. Times count from the beginning of the trial.
 struct task_report {
+  task_id task = 0;
   std::string name;
   activity doing{};
   std::chrono::nanoseconds since{};             ///< of its last turn, or its start
   std::optional<std::chrono::nanoseconds> due;  ///< the next deadline, if it waits for one
   bool background = false;
-  std::string started_at;  ///< "file.cpp:12"; empty for the subject itself
+  std::string started_at;  ///< "file.cpp:12"; empty for the subject itself and the scenario
 };
 /// "'pop 1' is parked since 5ms, started at file.cpp:12".
 std::string to_string(const task_report& task);
@@ -267,6 +273,8 @@ class trial {
                  std::source_location where = std::source_location::current());
   /// Records a failure. The message says what went wrong.
   void fail(std::string message, std::source_location where = std::source_location::current());
+  /// The same for a message that says itself where it comes from.
+  void fail_in_words(std::string message);
   /// Marks an interesting state that some trial of the campaign must reach.
   void sometimes(std::string_view label, bool holds = true);
 
@@ -473,6 +481,9 @@ class trial {
   void check_requests();
   void check_growth();
   void put(event_kind kind, std::string text);
+  void fail_as(std::string message, const std::string& traced);
+  void explain_failure();
+  void note(std::string_view kind, std::string text);
   void note_choice(const choice& made, std::span<const candidate> among);
   void note_origin(task_id task);
   std::string recent_names() const;
@@ -485,6 +496,7 @@ class trial {
   choice_stream& choices_;
   trial_settings settings_;
   std::optional<trace> trace_;
+  std::unique_ptr<explainer> explainer_;  // null unless the trial is explained
   std::unique_ptr<engine> engine_;
   virtual_time& time_;  // the engine's
   coverage* const covered_;
@@ -722,31 +734,6 @@ template <class T>
 void operation<T>::request(boost::asio::cancellation_type type) const {
   state_->owner_.request_cancel(*state_, type);
 }
-
-namespace detail {
-
-template <class T>
-std::string printed(const T& value) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return value ? "true" : "false";
-  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
-    return "'" + std::string(std::string_view(value)) + "'";
-  } else if constexpr (std::is_arithmetic_v<T>) {
-    return std::to_string(value);
-  } else if constexpr (std::is_convertible_v<T, std::chrono::nanoseconds>) {
-    return format_duration(value);
-  } else if constexpr (requires { value.begin() != value.end(); }) {
-    std::string text = "[";
-    for (const auto& one : value) text += (text.size() > 1 ? ", " : "") + printed(one);
-    return text + "]";
-  } else {
-    std::ostringstream out;
-    out << value;
-    return out.str();
-  }
-}
-
-}  // namespace detail
 
 template <class A, class B>
 bool trial::expect_eq(const A& actual, const B& expected, std::string_view message,

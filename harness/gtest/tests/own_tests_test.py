@@ -330,7 +330,7 @@ class OwnTests(unittest.TestCase):
                                   env={**os.environ, "ASSAY_REPORT_DIR": folder})
             self.assertEqual(done.returncode, 1)
             self.assertIn(says, done.stdout + done.stderr)
-        self.assertEqual(len(list(self.report.iterdir())), 3)
+        self.assertLessEqual({".token", ".story", ".trace"}, {one.suffix for one in self.report.iterdir()})
 
     def test_a_handler_of_the_tests_own_stays(self):
         status, text = self.run_tests("handlers.*")
