@@ -1,0 +1,67 @@
+#include "connection_pool.hpp"
+
+#include <chrono>
+
+#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/harness/mock/script.hpp>
+
+namespace {
+
+using namespace adoption;
+using namespace std::chrono_literals;
+using assay::trial;
+
+template <class Pool>
+asio::awaitable<void> query(Pool& pool) {
+  const auto lease = co_await pool.acquire();
+  asio::steady_timer server(co_await asio::this_coro::executor, 10ms);
+  co_await server.async_wait(asio::use_awaitable);
+}
+
+assay::script<int> five_ms_to_connect(trial& t) {
+  assay::script<int> connect(t, "connect");
+  connect.otherwise(assay::reply<int>::value(1).after(5ms));
+  return connect;
+}
+
+template <class Pool>
+asio::awaitable<void> gets_every_connection_back(trial& t, Pool& pool) {
+  auto first = t.start("first", query(pool));
+  auto second = t.start("second", query(pool));
+  auto third = t.start("third", query(pool));
+  t.victim(second);
+  co_await t.pass(100ms);
+  for (const auto& client : {first, second, third})
+    EXPECT_TRUE(client.done() || client.cancelled() || client.failed())
+        << "nobody waits for a connection for ever";
+  EXPECT_EQ(pool.in_use(), 0u) << "nothing is in use when everybody has gone";
+}
+
+template <bool CountsFailures>
+asio::awaitable<void> on_the_loop_of_the_trial(trial& t) {
+  const assay::script<int> connect = five_ms_to_connect(t);
+  connection_pool<CountsFailures> pool(t.executor(), 2, [&connect] { return connect.call(); });
+  co_await gets_every_connection_back(t, pool);
+}
+
+template <bool CountsFailures>
+asio::awaitable<void> on_a_loop_of_its_own(trial& t) {
+  const assay::script<int> connect = five_ms_to_connect(t);
+  connection_pool<CountsFailures> pool(2, [&connect] { return connect.call(); });
+  co_await gets_every_connection_back(t, pool);
+}
+
+ASSAY_TEST(connection_pool, gets_every_connection_back, .swept = true, .faulted = true) {
+  return on_the_loop_of_the_trial<true>(t);
+}
+ASSAY_TEST(connection_pool_with_the_mistake, gets_every_connection_back, .swept = true, .faulted = true) {
+  return on_the_loop_of_the_trial<false>(t);
+}
+
+// As the application uses it, on the io_context that is the pool's own. Trials do not drive that.
+ASSAY_TEST(connection_pool_with_a_loop_of_its_own, gets_every_connection_back, .swept = true,
+           .faulted = true) {
+  return on_a_loop_of_its_own<true>(t);
+}
+
+}  // namespace
