@@ -458,6 +458,36 @@ def broken_links(document, text):
     return broken
 
 
+# ---- figures
+
+
+def printed_json(program, *arguments):
+    done = subprocess.run([str(BUILD / program), *arguments], capture_output=True, text=True, timeout=600, check=True)
+    return json.loads(done.stdout)
+
+
+# How many there are of what the documents count, and the words in which they do. Whether all of them are caught is what other
+# tests see, which fail otherwise.
+FIGURES = {
+    "mutants": (re.compile(r"\b(\d+) of (\d+) are caught, by clauses"),
+                lambda: sum(one["kind"] == "mutant" for one in printed_json("assay", "list", "--format", "json")["subjects"])),
+    "wrong implementations by others": (
+        re.compile(r"\b(\d+) of (\d+) are caught, no twin"),
+        lambda: sum(not one["escapes"] for one in printed_json("tests/wrong/wrong_implementations", "table"))),
+    "planted bugs": (re.compile(r"\b(\d+) planted bugs"),
+                     lambda: len(printed_json("assay", "bugs", "--seeds", "1", "--cap", "1", "--twin-schedules", "1", "--format",
+                                              "json")["bugs"])),
+}
+
+
+def wrong_figures(text, figures):
+    """The figures of a text that are not those of `figures`, a number for each name of FIGURES."""
+    for name, (pattern, _) in FIGURES.items():
+        for found in pattern.finditer(text):
+            if set(found.groups()) != {str(figures[name])}:
+                yield f"'{found[0]}': there are {figures[name]} {name}"
+
+
 # ---- the tests
 
 
@@ -532,6 +562,13 @@ class Documents(unittest.TestCase):
     def test_links_lead_somewhere(self):
         self.nothing_wrong(lambda name, text: (f"{name}: leads nowhere: {one}" for one in broken_links(name, text)))
 
+    def test_figures_are_those_of_the_tree(self):
+        texts = {name: (ROOT / name).read_text() for name in documents()}
+        for name, (pattern, _) in FIGURES.items():
+            self.assertRegex("\n".join(texts.values()), pattern, name)
+        figures = {name: count() for name, (_, count) in FIGURES.items()}
+        self.nothing_wrong(lambda name, text: (f"{name}: {one}" for one in wrong_figures(text, figures)))
+
 
 class Rules(unittest.TestCase):
     """The rules by which the documents are judged, on examples."""
@@ -589,6 +626,13 @@ class Rules(unittest.TestCase):
         self.assertEqual(unknown_names(text), {"--assay_frob", "ASSAY_FROB", "assay_frob", "harness/frob.hpp", "assay::frob"})
         text = "`--assay_seed=1`, ASSAY_SEED, `assay_instrument(x)`, `harness/trial`\n```cmake\nlink(x assay::standard)\n```\n"
         self.assertEqual(unknown_names(text), set())
+
+    def test_figures_that_are_wrong_are_seen(self):
+        figures = {"mutants": 3, "wrong implementations by others": 2, "planted bugs": 5}
+        right = "3 of 3 are caught, by clauses, 2 of 2 are caught, no twin; each of 5 planted bugs"
+        self.assertEqual(list(wrong_figures(right, figures)), [])
+        wrong = "3 of 4 are caught, by clauses, 1 of 1 are caught, no twin; each of 6 planted bugs"
+        self.assertEqual(len(list(wrong_figures(wrong, figures))), 3)
 
     def test_links_that_lead_nowhere_are_seen(self):
         text = '# A `b` c!\n<a id="here"></a>\n[x](#a-b-c) [y](#here) [z](STANDARD.md#BQ-7) [w](https://example.org/x)\n'
