@@ -290,7 +290,8 @@ std::string covered(const own_test& test, const campaign_result& seen) {
   if (!seen.body_suspended) {
     text += "; its body never suspends, so a plain TEST would show as much";
   } else if (seen.schedules == 0) {
-    text += "; nothing was left open, so there is one schedule only";
+    text += "; nothing was left open, so there is one schedule only (operations that run side by side, between fewer "
+            "and longer steps of the clock, leave more open)";
   } else {
     text += ", " + std::to_string(seen.schedules) + " of them schedules (" +
             std::to_string(seen.order_classes) + " different orders)";

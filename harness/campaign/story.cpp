@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include <assay/harness/campaign/timeline.hpp>
+#include <assay/harness/choice/choice.hpp>
 
 namespace assay {
 
@@ -30,8 +32,25 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+// What a sweep or a late loop has chosen: "cancel 1 of 4" names the kind of choice, the answer, and how many there were.
+std::string choice_in_words(const std::string& text) {
+  const std::size_t blank = text.find(' ');
+  if (blank == std::string::npos || blank + 1 >= text.size()) return text;
+  const std::string_view kind = std::string_view(text).substr(0, blank);
+  const char answer = text[blank + 1];
+  if (kind == to_string(choice_kind::cancel)) {
+    const char* const type = answer == '1' ? "terminal" : answer == '2' ? "partial" : "total";
+    return "the sweep requests cancellation of the victim here, " + std::string(type) + " (" + text + ")";
+  }
+  if (kind == to_string(choice_kind::late))
+    return "the loop is late, and goes on beyond the next deadline (" + text + ")";
+  if (kind == to_string(choice_kind::fault)) return "the sweep makes a call fail here (" + text + ")";
+  return text;
+}
+
 std::string in_words(const event& one, const names_of_tasks& names) {
   const std::string line = padded(padded(format_duration(one.at), 8) + std::string(to_string(one.kind)), 17);
+  if (one.kind == event_kind::choice) return line + choice_in_words(one.text);
   if (one.kind != event_kind::turn) return line + one.text;
   return line + (one.task < names.size() ? names[one.task] : "the subject");
 }
