@@ -112,7 +112,7 @@ class Stages(Sandbox):
 
 class Scripts(unittest.TestCase):
     def test_everything_that_builds_says_so(self):
-        for name in ("conformance", "test", "build-testees"):
+        for name in ("conformance", "test", "build-testees", "boost"):
             text = (ROOT / "ci" / name).read_text()
             self.assertIn(". ci/stage.sh", text, name)
             for line in text.splitlines():
@@ -152,6 +152,80 @@ class Shards(unittest.TestCase):
             self.assertEqual({one[0] for one in chosen}, {preset})
             left = names() - set().union(*(names(one[1:]) for one in chosen))
             self.assertEqual({one for one in left if not one.startswith(elsewhere)}, set(), preset)
+
+
+class OtherBoosts(Sandbox):
+    """ci/boost, in a tree that has nothing but the scripts."""
+
+    def setUp(self):
+        super().setUp()
+        self.tree = self.folder / "tree"
+        (self.tree / "ci").mkdir(parents=True)
+        for script in ("boost", "stage.sh", "install-deps"):
+            (self.tree / "ci" / script).symlink_to(ROOT / "ci" / script)
+        self.program("dpkg-query", 'echo "install ok installed"')
+        self.program("cmake", "")
+        self.program("ctest", "")
+
+    def headers_are_there(self, version):
+        headers = self.tree / "build" / f"boost-{version}" / "usr" / "include" / "boost"
+        headers.mkdir(parents=True)
+        (headers / "version.hpp").touch()
+        # What the build would leave.
+        built = self.tree / "build" / f"boost-{version}" / "build"
+        built.mkdir()
+        self.program("assay", 'exit "${ASSAY_STATUS:-0}"')
+        (self.programs / "assay").rename(built / "assay")
+
+    def boost(self, *arguments, **environment):
+        return subprocess.run([self.tree / "ci" / "boost", *arguments], capture_output=True, text=True, timeout=60,
+                              env={**self.environment(), **environment})
+
+    def test_it_builds_runs_the_quick_tests_and_judges(self):
+        self.headers_are_there("1.88")
+        ran = self.boost("1.88", "--clause", "BQ-8")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        configure, build = self.called("cmake")
+        folder = self.tree / "build" / "boost-1.88"
+        self.assertIn(f"-DASSAY_BOOST_HEADERS={folder}/usr/include", configure)
+        for target in ("assay", "harness_test", "reference_test", "assay_own_tests"):
+            self.assertIn(target, build.split())
+        (tests,) = self.called("ctest")
+        self.assertIn(f"--test-dir {folder}/build -L quick", tests)
+        self.assertEqual(self.called("assay"), ["assay run --findings scenarios/findings.json --clause BQ-8"])
+
+    def test_a_quick_test_that_fails_is_shown_and_so_is_the_conformance(self):
+        self.headers_are_there("1.88")
+        self.program("ctest", "echo 'virtual_time.waits (Failed)'; exit 8")
+        ran = self.boost("1.88")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("virtual_time.waits (Failed)", ran.stderr)
+        self.assertIn("quick tests fail with Boost 1.88", ran.stderr)
+        self.assertEqual(len(self.called("assay")), 1)
+
+    def test_its_status_is_the_conformance_s(self):
+        self.headers_are_there("1.83")
+        self.assertEqual(self.boost("1.83", ASSAY_STATUS="2").returncode, 2)
+
+    def test_a_build_that_fails_ends_it(self):
+        self.headers_are_there("1.83")
+        self.program("cmake", "echo 'error: no such member'; exit 1")
+        ran = self.boost("1.83")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("error: no such member", ran.stderr)
+        self.assertEqual(self.called("ctest") + self.called("assay"), [])
+
+    def test_a_boost_that_cannot_be_had_is_named(self):
+        self.program("apt-get", 'echo "E: Unable to locate package" >&2; exit 100')
+        ran = self.boost("1.99")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("Debian 13 has no libboost1.99-dev", ran.stderr)
+        self.assertEqual(self.called("cmake"), [])
+
+    def test_without_a_version_it_says_how_it_is_used(self):
+        ran = self.boost("latest")
+        self.assertEqual(ran.returncode, 64)
+        self.assertIn("Usage: ci/boost VERSION", ran.stderr)
 
 
 class BuildCost(Sandbox):
