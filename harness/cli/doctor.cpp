@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <boost/version.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +17,7 @@
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/report/pretty_json.hpp>
+#include <assay/harness/sim/asio_internals.hpp>
 #include <assay/harness/testee/host.hpp>
 
 namespace assay {
@@ -63,9 +63,9 @@ void look_at_coroutines(std::vector<diagnosis>& all) {
 
 diagnosis look_at_boost() {
   diagnosis seen{"Boost", health::fine, boost_version(), {}};
-  if (BOOST_VERSION == 108100) return seen;
+  if (ASSAY_BOOST_IS_TRIED) return seen;
   seen.state = health::note;
-  seen.seen += ", and the timers that stand in for Asio's were tried with 1.81";
+  seen.seen += ", and the timers that stand in for Asio's were tried with " ASSAY_TRIED_BOOSTS;
   seen.mend = run_the_quick_tests;
   return seen;
 }

@@ -39,7 +39,7 @@ inline asio::awaitable<void> end_inside_the_request() {
     asio::get_associated_cancellation_slot(**held).assign([held](asio::cancellation_type) {
       auto taken = std::move(**held);
       held->reset();
-      std::move(taken)(asio::error::operation_aborted);
+      std::move(taken)(boost::system::error_code(asio::error::operation_aborted));
     });
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
