@@ -13,6 +13,14 @@
 //                             does.
 //   scheduler, scheduler_thread_info
 //                             what an `io_context` runs its handlers with: to call something as if inside of a stock one.
+//   add_service<scheduler>    how a context gets its scheduler: to see an `io_context` when it is made.
+//   scheduler_task, and the scheduler's private `get_task_` and `op_queue_`
+//                             what a `run` waits in that has no handler to run, the reactor elsewhere: an `io_context` of a
+//                             trial waits in virtual time. And whether one has a handler to run.
+//   scheduler_operation       what such a context runs: a wait that has ended.
+//   thread_group::create_threads, global<system_context>
+//                             how `thread_pool` and `system_context` start their threads (a macro is around the name while
+//                             they are defined), and how the latter is found: in a trial they have none.
 //   recycling_allocator       what a handler that names no allocator gets, in Asio's own services, too.
 //   epoll_reactor             asked for only: a trial whose context has one waits for the real world.
 //   awaitable_thread_has_context_switched
@@ -39,21 +47,56 @@
     "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::assay (or call assay_instrument on the target), which injects it first."
 #endif
 
-#include <boost/asio/detail/chrono_time_traits.hpp>
 #include <boost/asio/detail/config.hpp>
+#include <boost/asio/detail/global.hpp>
+#include <boost/asio/execution_context.hpp>
+
+// Specialised below, and declared here, before anybody can use them.
+namespace boost::asio {
+class system_context;
+namespace detail {
+class scheduler;
+template <>
+inline system_context& global<system_context>();
+}  // namespace detail
+template <>
+inline void add_service<detail::scheduler>(execution_context& context, detail::scheduler* service);
+}  // namespace boost::asio
+
+namespace assay::detail::asio_internals {
+/// How many threads a context of Asio's is to start that wants so many.
+inline std::size_t threads_of_system(std::size_t wanted);
+inline std::size_t threads_of_pool(std::size_t wanted);
+}  // namespace assay::detail::asio_internals
+
+// The contexts that have threads ask how many, where they create them.
+#include <boost/asio/detail/thread_group.hpp>
+#define create_threads(function, wanted) \
+  create_threads(function, ::assay::detail::asio_internals::threads_of_system(wanted))
+#include <boost/asio/system_context.hpp>
+#undef create_threads
+#define create_threads(function, wanted) \
+  create_threads(function, ::assay::detail::asio_internals::threads_of_pool(wanted))
+#include <boost/asio/thread_pool.hpp>
+#undef create_threads
+
+#include <boost/asio/detail/chrono_time_traits.hpp>
 #include <boost/asio/detail/deadline_timer_service.hpp>
 #include <boost/asio/detail/epoll_reactor.hpp>
+#include <boost/asio/detail/op_queue.hpp>
 #include <boost/asio/detail/recycling_allocator.hpp>
 #include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/detail/scheduler_operation.hpp>
+#include <boost/asio/detail/scheduler_task.hpp>
 #include <boost/asio/detail/scheduler_thread_info.hpp>
 #include <boost/asio/detail/thread_context.hpp>
 #include <boost/asio/detail/thread_info_base.hpp>
-#include <boost/asio/execution_context.hpp>
 #include <boost/asio/wait_traits.hpp>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 namespace boost::asio::detail {
 struct awaitable_thread_has_context_switched;  // complete wherever <boost/asio/awaitable.hpp> is
@@ -119,6 +162,142 @@ class inside_stock_context : private thread_context {
   std::optional<on_call_stack> on_stack_;
 };
 
+// Private members of the scheduler: who explicitly instantiates a template may name them.
+boost::asio::detail::scheduler::get_task_func_type& task_getter_of(boost::asio::detail::scheduler& owner);
+boost::asio::detail::op_queue<boost::asio::detail::scheduler_operation>& queue_of(
+    boost::asio::detail::scheduler& owner);
+template <boost::asio::detail::scheduler::get_task_func_type boost::asio::detail::scheduler::* Getter,
+          boost::asio::detail::op_queue<boost::asio::detail::scheduler_operation>
+              boost::asio::detail::scheduler::* Queue>
+struct scheduler_members {
+  friend boost::asio::detail::scheduler::get_task_func_type& task_getter_of(
+      boost::asio::detail::scheduler& owner) {
+    return owner.*Getter;
+  }
+  friend boost::asio::detail::op_queue<boost::asio::detail::scheduler_operation>& queue_of(
+      boost::asio::detail::scheduler& owner) {
+    return owner.*Queue;
+  }
+};
+template struct scheduler_members<&boost::asio::detail::scheduler::get_task_,
+                                  &boost::asio::detail::scheduler::op_queue_>;
+
+/// The scheduler of a stock `io_context` that somebody runs from outside, a handler at a time, on one thread. A `run` of the
+/// context that finds no handler waits in `wait`.
+class driven_scheduler : private boost::asio::detail::scheduler_task {
+ public:
+  /// The context must be new: nothing may have used its reactor.
+  explicit driven_scheduler(boost::asio::execution_context& context)
+      : scheduler_(boost::asio::use_service<boost::asio::detail::scheduler>(context)) {
+    offered_ = this;
+    task_getter_of(scheduler_) = [](boost::asio::execution_context&) { return offered_; };
+    scheduler_.init_task();
+  }
+  driven_scheduler(const driven_scheduler&) = delete;
+  driven_scheduler& operator=(const driven_scheduler&) = delete;
+
+  /// Whether a handler is ready; not to be asked from within `wait`.
+  bool has_ready() const {
+    using boost::asio::detail::op_queue_access;
+    auto* const first = op_queue_access::front(queue_of(scheduler_));
+    return first != nullptr && op_queue_access::next(first) != nullptr;  // one of them stands for `wait`
+  }
+  bool stopped() const { return scheduler_.stopped(); }
+  /// Whether something is to come: a handler, a wait, a work guard.
+  bool has_work() {
+    if (stopped()) return false;
+    scheduler_.work_started();
+    scheduler_.work_finished();
+    const bool none = stopped();
+    if (none) scheduler_.restart();
+    return !none;
+  }
+  /// Runs one ready handler, as somebody would who goes on running the context when it is out of work. What the handler
+  /// throws comes out.
+  void run_ready() {
+    scheduler_.work_started();
+    struct ending {
+      ~ending() {
+        const bool asked_for = which.stopped();
+        which.work_finished();
+        if (!asked_for) which.restart();
+      }
+      boost::asio::detail::scheduler& which;
+    } const later{scheduler_};
+    boost::system::error_code failure;
+    scheduler_.poll_one(failure);
+  }
+  /// Something is begun that ends with `push`.
+  void begin_work() noexcept { scheduler_.work_started(); }
+
+ protected:
+  using operation = boost::asio::detail::scheduler_operation;
+  ~driven_scheduler() = default;
+  void push(operation* ended) { scheduler_.post_deferred_completion(ended); }
+
+ private:
+  /// Waits for something to run, for so many microseconds, or for ever if they are negative. May throw.
+  virtual void wait(long microseconds) = 0;
+
+  void run(long microseconds, boost::asio::detail::op_queue<operation>&) final {
+    if (microseconds != 0) wait(microseconds);
+  }
+  void interrupt() final {}
+
+  static inline constinit thread_local boost::asio::detail::scheduler_task* offered_ = nullptr;
+  boost::asio::detail::scheduler& scheduler_;
+};
+
+/// What a trial wants to be told of the execution contexts of the code under test. All of it on the trial's own thread.
+struct context_listener {
+  void (*made)(void* whom, boost::asio::execution_context& context) = nullptr;
+  /// A use of something that has threads of its own, or of a context that is none of the trial's; what it is, and what to do
+  /// instead. Where it says so it may throw.
+  void (*refused)(void* whom, const char* what, bool may_throw) = nullptr;
+  void* whom = nullptr;
+};
+inline constinit thread_local context_listener contexts_of_this_thread = {};
+inline constinit thread_local bool without_threads = false;  // what is made now starts none
+
+/// While one lives, the thread's contexts are told to somebody.
+class context_guard {
+ public:
+  explicit context_guard(context_listener listener) noexcept
+      : before_(std::exchange(contexts_of_this_thread, listener)) {}
+  context_guard(const context_guard&) = delete;
+  context_guard& operator=(const context_guard&) = delete;
+  ~context_guard() { contexts_of_this_thread = before_; }
+
+ private:
+  context_listener before_;
+};
+
+inline void refuse(const char* what, bool may_throw) {
+  if (contexts_of_this_thread.refused != nullptr)
+    contexts_of_this_thread.refused(contexts_of_this_thread.whom, what, may_throw);
+}
+
+inline std::size_t threads_of_system(std::size_t wanted) { return without_threads ? 0 : wanted; }
+inline std::size_t threads_of_pool(std::size_t wanted) {
+  refuse(
+      "asio::thread_pool has threads of its own, and threads cannot be simulated; pass an executor in, the "
+      "trial's in a test",
+      true);
+  return wanted;
+}
+
+/// A system_context that runs nothing.
+inline boost::asio::system_context& dead_system_context() {
+  static auto* const dead = [] {
+    const context_guard unheard({});
+    without_threads = true;
+    auto* const made = new boost::asio::system_context;  // for ever, as what is posted there
+    without_threads = false;
+    return made;
+  }();
+  return *dead;
+}
+
 /// Memory of the context that the thread is inside, if it is inside one.
 inline void* allocate(std::size_t size) {
   return recycled_memory::allocate(recycled_memory::default_tag(), thread_context::top_of_thread_call_stack(),
@@ -152,3 +331,29 @@ class deadline_timer_service<chrono_time_traits<Clock, wait_traits<Clock>>>
 };
 
 }  // namespace boost::asio::detail
+
+namespace boost::asio {
+namespace detail {
+
+template <>
+inline system_context& global<system_context>() {
+  using namespace assay::detail::asio_internals;
+  if (contexts_of_this_thread.refused == nullptr) return posix_global<system_context>();
+  refuse(
+      "asio::system_executor runs what is posted there on threads of its own, and threads cannot be "
+      "simulated; pass an "
+      "executor in, the trial's in a test",
+      false);
+  return dead_system_context();
+}
+
+}  // namespace detail
+
+template <>
+inline void add_service<detail::scheduler>(execution_context& context, detail::scheduler* service) {
+  context.service_registry_->template add_service<detail::scheduler>(service);
+  const auto& listener = assay::detail::asio_internals::contexts_of_this_thread;
+  if (listener.made != nullptr) listener.made(listener.whom, context);
+}
+
+}  // namespace boost::asio

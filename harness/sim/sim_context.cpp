@@ -158,7 +158,11 @@ bool sim_context::release_due() {
       ++first;
       if (listener != nullptr) [[unlikely]]
         listener->fired(*op);
-      make_ready(op);
+      if (op->guest == 0) [[likely]] {
+        make_ready(op);
+      } else {
+        time_.give_to_guest(op);
+      }
     }
   }
   due_.clear();

@@ -177,6 +177,13 @@ class sim_context : public boost::asio::execution_context, private detail::asio_
     recycled_.rethrow_pending_exception();
   }
 
+  /// Calls `function` as if outside of every turn, within one: what is dispatched here meanwhile is posted.
+  template <class Function>
+  void run_outside(Function&& function) {
+    const outside_guard outside(running_);
+    std::forward<Function>(function)();
+  }
+
   /// Puts an operation among the ready ones; it belongs to op->task, and to a chain of its own unless it has one.
   void make_ready(detail::ready_op* op) {
     if (op->chain == 0) {
@@ -220,6 +227,19 @@ class sim_context : public boost::asio::execution_context, private detail::asio_
     sim_context& context_;
     task_id task_before_;
     bool running_before_;
+  };
+
+  class outside_guard {
+   public:
+    explicit outside_guard(bool& running) noexcept
+        : running_(running), before_(std::exchange(running, false)) {}
+    outside_guard(const outside_guard&) = delete;
+    outside_guard& operator=(const outside_guard&) = delete;
+    ~outside_guard() { running_ = before_; }
+
+   private:
+    bool& running_;
+    bool before_;
   };
 
   template <class Function>

@@ -25,6 +25,11 @@ constexpr const char* reactor_started =
     "timer "
     "that was compiled without the harness's header)";
 
+constexpr const char* thread_started =
+    "a thread was started, and threads cannot be simulated (a std::thread, or one of Asio's own: a resolver "
+    "has one); pass an "
+    "executor in, or put a mock behind the interface";
+
 // Linux: a directory's link count is 2 and one per entry. One call, no listing; none while the C library knows of one
 // thread only, since a trial may take less time than a few system calls.
 long thread_count() noexcept {
@@ -56,6 +61,7 @@ class sim_engine final : public engine {
   void run_inside(task_id task, const std::function<void()>& function) override {
     context_.run_inside(task, function);
   }
+  void run_outside(const std::function<void()>& function) override { context_.run_outside(function); }
   bool knows_tasks() const noexcept override { return true; }
   task_state task(task_id id) const noexcept override { return context_.task(id); }
   task_id current_task() const noexcept override { return context_.current_task(); }
@@ -71,7 +77,7 @@ class sim_engine final : public engine {
   std::string escaped() const override {
     if (context_.escaped()) return "a handler came from another thread";
     if (has_reactor(context_)) return reactor_started;
-    if (thread_count() > threads_before_) return "a thread was started";
+    if (thread_count() > threads_before_) return thread_started;
     return {};
   }
   void abandon() noexcept override { context_.abandon(); }
@@ -126,7 +132,11 @@ class stock_engine final : public engine {
         detail::timer_op* const op = due[chosen];
         for (std::size_t i = chosen; i > first; --i) due[i] = due[i - 1];
         if (listener != nullptr) listener->fired(*op);
-        make_ready(op);
+        if (op->guest == 0) {
+          make_ready(op);
+        } else {
+          time_.give_to_guest(op);
+        }
       }
     }
     return true;
@@ -141,6 +151,7 @@ class stock_engine final : public engine {
     function();
     inside.rethrow_what_was_kept();
   }
+  void run_outside(const std::function<void()>& function) override { function(); }
   bool knows_tasks() const noexcept override { return false; }
   task_state task(task_id) const noexcept override { return {}; }
   task_id current_task() const noexcept override { return time_.current_task(); }
@@ -160,7 +171,7 @@ class stock_engine final : public engine {
   }
   std::string escaped() const override {
     if (has_reactor(context_)) return reactor_started;
-    return thread_count() > threads_before_ ? "a thread was started" : std::string();
+    return thread_count() > threads_before_ ? thread_started : std::string();
   }
   void abandon() noexcept override {
     // Services first, the ready handlers among them: see sim_context::abandon.

@@ -42,6 +42,8 @@ class engine {
   virtual void make_ready(detail::ready_op* op) = 0;
   /// Calls `function` as if inside a turn of `task`.
   virtual void run_inside(task_id task, const std::function<void()>& function) = 0;
+  /// Calls `function` in a turn as if outside of every turn: for a handler of another context.
+  virtual void run_outside(const std::function<void()>& function) = 0;
   /// Whether every handler can be told apart by task. Where not, the current task is known as far as starts
   /// and waits tell; a handler that was posted is the subject's.
   virtual bool knows_tasks() const noexcept = 0;

@@ -14,6 +14,7 @@
 #include <assay/harness/sim/clock.hpp>
 #include <assay/harness/trial/coverage.hpp>
 #include <assay/harness/trial/explain.hpp>
+#include <assay/harness/trial/guests.hpp>
 
 namespace assay {
 
@@ -159,6 +160,8 @@ trial::~trial() {
   operations_.clear();
   environment_.clear();
   while (!kept_.empty()) kept_.pop_back();
+  // Timers of a context that outlives the trial stand on the trial's time.
+  if (guests_ != nullptr && guests_->leave() && engine_ != nullptr) bury();
   engine_.reset();
   if (settings_.mirror != nullptr) settings_.mirror->ends();
 }
@@ -568,8 +571,29 @@ void trial::detached_ended(const std::exception_ptr& failure) {
   note_origin(engine_->current_task());
 }
 
+void trial::context_made(asio::execution_context& context) {
+  const detail::harness_section section;
+  if (guests_ == nullptr) guests_ = std::make_unique<guest_house>(*this);
+  guests_->adopt(context);
+}
+
+void trial::context_refused(const char* what, bool may_throw) {
+  const detail::harness_section section;
+  if (result_.kind != failure_kind::escaped) {
+    blame(failure_kind::escaped, "escaped the scheduler: " + std::string(what));
+    note_origin(engine_->current_task());
+  }
+  if (may_throw) throw scenario_stopped();
+}
+
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   const clock_guard clock(time_);
+  const detail::asio_internals::context_guard contexts(
+      {[](void* self, asio::execution_context& context) { static_cast<trial*>(self)->context_made(context); },
+       [](void* self, const char* what, bool may_throw) {
+         static_cast<trial*>(self)->context_refused(what, may_throw);
+       },
+       this});
   const detail::detached_guard detached({[](void* self, const std::exception_ptr& failure) {
                                            static_cast<trial*>(self)->detached_ended(failure);
                                          },
@@ -628,8 +652,10 @@ bool trial::guarded(Doing&& doing) {
     turning_ = false;
     ++result_.turns;
     if (short_of_memory()) memory_.left_turn = true;
-    blame(failure_kind::exception,
-          "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
+    // What stops the code after a failure is none of its own.
+    if (!has_failed() || !is_stop(std::current_exception()))
+      blame(failure_kind::exception,
+            "an exception left a turn: " + to_string(describe(std::current_exception())));  // VCS-8
     return ++exceptions_ < exceptions_max;
   }
 }
@@ -672,7 +698,8 @@ bool trial::spent() const noexcept {
   // Nor when io_context::run would have thrown: Asio drops the whole thread of awaitables in which an operation could not
   // be started, and tells nobody else.
   return idle_ || result_.kind == failure_kind::livelock || broke_off() || memory_.left_turn ||
-         testee_has_broken() || result_.kind == failure_kind::adapter;
+         testee_has_broken() || result_.kind == failure_kind::adapter ||
+         result_.kind == failure_kind::escaped;
 }
 
 void trial::run_until_quiet() {
@@ -690,8 +717,11 @@ void trial::run_until_quiet() {
 }
 
 bool trial::step() {
+  if (guests_ != nullptr && engine_->knows_tasks()) [[unlikely]]
+    guests_->offer();
   turning_ = true;
-  const bool turned = engine_->run_turn();
+  const bool turned =
+      engine_->run_turn() || (guests_ != nullptr && !engine_->knows_tasks() && guests_->run_one());
   turning_ = false;
   if (turned) {
     after_step(true);
@@ -947,8 +977,10 @@ std::string trial::blocked() const {
 }
 
 void trial::final_checks() {
-  if (std::string what = engine_->escaped(); !what.empty())
-    blame(failure_kind::escaped, "escaped the scheduler: " + what);
+  if (result_.kind == failure_kind::escaped) return;  // it has ended there
+  std::string what = engine_->escaped();
+  if (what.empty() && guests_ != nullptr) what = guests_->escaped();
+  if (!what.empty()) blame(failure_kind::escaped, "escaped the scheduler: " + what);
   if (result_.kind == failure_kind::livelock || result_.kind == failure_kind::adapter || testee_has_broken())
     return;
   check_operations();
@@ -1195,6 +1227,7 @@ void trial::check_left_over() {
     if (one->done() || result_.kind != failure_kind::none) continue;
     blame(failure_kind::left_over, "'" + one->name() + "', in the background, did not end when cancelled");
   }
+  if (guests_ != nullptr) guests_->check_left_over();
 }
 
 namespace {

@@ -433,6 +433,7 @@ class trial {
   template <class T>
   friend struct start_op;
   struct gate;
+  class guest_house;
 
   void begun(const operation_record& record) noexcept;
   void set_victim(std::shared_ptr<operation_record> victim);
@@ -449,6 +450,8 @@ class trial {
   void bury();
   void destroy_frames() noexcept;
   void detached_ended(const std::exception_ptr& failure);
+  void context_made(boost::asio::execution_context& context);
+  void context_refused(const char* what, bool may_throw);
   void cancel_background();
   bool background_alone() const;
   bool step();
@@ -501,6 +504,7 @@ class trial {
   virtual_time& time_;  // the engine's
   coverage* const covered_;
   item_ledger items_;
+  std::unique_ptr<guest_house> guests_;  // made for the first of them
   environment environment_{*this};
   std::vector<std::shared_ptr<void>> kept_;
   std::vector<std::shared_ptr<operation_record>> operations_;
