@@ -8,12 +8,42 @@ function(assay_instrument target)
   target_link_libraries(${target} PRIVATE assay::virtual_time)
 endfunction()
 
-# assay_precompile(TARGET): precompiles Asio and the harness's headers for a target that links assay::assay; worth it from
+# assay_precompile(TARGET): precompiles Asio and the harness's headers for a target that links assay::test or assay::suite; worth it from
 # a few translation units on.
 function(assay_precompile target)
   # A precompiled header comes before everything, so it brings the virtual-time header itself.
   set_target_properties(${target} PROPERTIES ASSAY_PRECOMPILED ON)
   target_precompile_headers(${target} PRIVATE <assay/harness/precompiled.hpp>)
+endfunction()
+
+# assay_scan(TARGET): once the executable TARGET is linked, it is scanned for objects that were compiled without the
+# virtual-time header, whose timers would crash: another size, another service. If there are any, the build fails and names
+# them. The functions below do it as well.
+function(assay_scan target)
+  assay_after_link_(${target} "Scanning ${target} for timers in real time" "")
+endfunction()
+
+# assay_gtest_discover_tests(TARGET ARG...): scans as assay_scan does, and then is gtest_discover_tests, for an executable
+# with ASSAY_TESTs.
+function(assay_gtest_discover_tests target)
+  include(GoogleTest)
+  assay_scan(${target})
+  gtest_discover_tests(${target} ${ARGN})
+endfunction()
+
+# assay_after_link_(TARGET COMMENT TESTS DEFINITION...): runs assay_after_link.cmake.
+function(assay_after_link_ target comment tests)
+  set(map "${CMAKE_CURRENT_BINARY_DIR}/${target}.map")
+  target_link_options(${target} PRIVATE "LINKER:-Map=${map}")
+  find_program(ASSAY_NM NAMES "${CMAKE_NM}" nm REQUIRED)
+  mark_as_advanced(ASSAY_NM)
+  add_custom_command(
+    TARGET ${target} POST_BUILD
+    BYPRODUCTS ${tests}
+    COMMAND ${CMAKE_COMMAND} -D "EXECUTABLE=$<TARGET_FILE:${target}>" -D "MAP=${map}" -D "NM=${ASSAY_NM}"
+            -D "LINKED_FROM=${CMAKE_BINARY_DIR}" -D REMOVE=ON -D "TESTS=${tests}" ${ARGN} -P "${ASSAY_AFTER_LINK}"
+    COMMENT "${comment}"
+    VERBATIM)
 endfunction()
 
 # assay_discover_tests(TARGET
@@ -26,9 +56,8 @@ endfunction()
 #   [ENVIRONMENT VAR=VALUE...]
 #   [ARGS ARG...])         for every `run`, for example --findings FILE
 #
-# TARGET is an executable whose main calls assay::suite::run. Once it is linked, it is scanned for objects that were
-# compiled without the virtual-time header (whose timers would crash: another size, another service), and the build fails
-# and names them. Then one ctest test is registered per subject and clause (SUBJECT.CONTRACT.CLAUSE) and one per contract
+# TARGET is an executable whose main calls assay::suite::run. Once it is linked, it is scanned as by assay_scan. Then one ctest
+# test is registered per subject and clause (SUBJECT.CONTRACT.CLAUSE) and one per contract
 # for its mutants (mutants.CONTRACT).
 function(assay_discover_tests target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;FULL_SCHEDULES;PER" "LABELS;ARGS;ENVIRONMENT")
@@ -44,19 +73,9 @@ function(assay_discover_tests target)
     message(FATAL_ERROR "assay_discover_tests: PER is 'clause' or 'contract', not '${arg_PER}'")
   endif()
   set(base "${CMAKE_CURRENT_BINARY_DIR}/${target}")
-  set(map "${base}.map")
-  target_link_options(${target} PRIVATE "LINKER:-Map=${map}")
-  find_program(ASSAY_NM NAMES "${CMAKE_NM}" nm REQUIRED)
-  mark_as_advanced(ASSAY_NM)
-  add_custom_command(
-    TARGET ${target} POST_BUILD
-    BYPRODUCTS "${base}_tests.cmake"
-    COMMAND ${CMAKE_COMMAND} -D "EXECUTABLE=$<TARGET_FILE:${target}>" -D "MAP=${map}" -D "NM=${ASSAY_NM}"
-            -D "LINKED_FROM=${CMAKE_BINARY_DIR}" -D "TESTS=${base}_tests.cmake" -D "PREFIX=${arg_PREFIX}"
-            -D "LABELS=${arg_LABELS}" -D "ARGS=${arg_ARGS}" -D "ENVIRONMENT=${arg_ENVIRONMENT}"
-            -D "FULL_SCHEDULES=${arg_FULL_SCHEDULES}" -D "PER=${arg_PER}" -P "${ASSAY_AFTER_LINK}"
-    COMMENT "Scanning ${target} for timers in real time, and finding its tests"
-    VERBATIM)
+  assay_after_link_(${target} "Scanning ${target} for timers in real time, and finding its tests" "${base}_tests.cmake"
+    -D "PREFIX=${arg_PREFIX}" -D "LABELS=${arg_LABELS}" -D "ARGS=${arg_ARGS}"
+    -D "ENVIRONMENT=${arg_ENVIRONMENT}" -D "FULL_SCHEDULES=${arg_FULL_SCHEDULES}" -D "PER=${arg_PER}")
   file(GENERATE OUTPUT "${base}_include.cmake"
        CONTENT "if(EXISTS \"${base}_tests.cmake\")
   include(\"${base}_tests.cmake\")

@@ -1,7 +1,8 @@
-# Runs after an executable of assay_discover_tests was linked: scans it, then finds its tests.
+# Runs after an executable of assay_scan, or of the functions that call it, was linked: scans it, then finds its tests.
 #
-# EXECUTABLE, MAP (the linker's), NM, LINKED_FROM (the folder that relative paths in the map start from); and unless TESTS
-# is empty: TESTS (the file to write), PREFIX, LABELS, ARGS, ENVIRONMENT, FULL_SCHEDULES, PER (clause or contract).
+# EXECUTABLE, MAP (the linker's), NM, LINKED_FROM (the folder that relative paths in the map start from), REMOVE (true: an
+# executable that is refused is removed, so that the next build tries again); and unless TESTS is empty: TESTS (the file to
+# write), PREFIX, LABELS, ARGS, ENVIRONMENT, FULL_SCHEDULES, PER (clause or contract).
 cmake_minimum_required(VERSION 3.25)
 
 # ---- Scan. Only an object that was compiled without the virtual-time header has Asio's own queue of timers on the
@@ -19,12 +20,12 @@ function(has_fingerprint file dynamic out)
 endfunction()
 
 function(refuse culprits)
-  if(TESTS)
-    file(REMOVE "${EXECUTABLE}")  # so that the next build tries again
+  if(REMOVE)
+    file(REMOVE "${EXECUTABLE}")
   endif()
   list(JOIN culprits "\n  " lines)
   message(FATAL_ERROR "Linked into ${EXECUTABLE}, but compiled without harness/sim/virtual_time.hpp:\n  ${lines}\n"
-                      "Timers in there would run in real time on objects of another size, and crash. Link assay::assay, or "
+                      "Timers in there would run in real time on objects of another size, and crash. Link assay::test, or "
                       "call assay_instrument(TARGET) on the library it comes from; deadline_timer (Boost.Date_Time) is not "
                       "covered at all.")
 endfunction()

@@ -29,6 +29,9 @@ LAYERS = {
 # The rooms of the harness: each may include itself and what stands before it. Tests may include all of them.
 ROOMS = ["allocation", "choice", "sim", "trial", "mock", "catalogue", "campaign", "testee", "report", "cli", "gtest"]
 
+# What users begin with, <assay/test.hpp> and <assay/suite.hpp>: it stands above all rooms.
+FRONT = {"test.hpp": "harness/test.hpp", "suite.hpp": "harness/suite.hpp"}
+
 # What of Asio is nobody's business is named in one place.
 INTERNALS = "harness/sim/asio_internals.hpp"
 INTERNAL = re.compile(r"\basio\s*::\s*detail\b")
@@ -83,7 +86,7 @@ def edges_below(root):
     for path in files_below(root):
         text = path.read_text()
         for found in INCLUDE.finditer(text):
-            used = found.group(3)
+            used = FRONT.get(found.group(3), found.group(3)) if found.group(2) else found.group(3)
             if found.group(2) or used.split("/")[0] in FOLDERS:
                 yield str(path.relative_to(root)), text.count("\n", 0, found.start()) + 1, used
 
@@ -123,6 +126,30 @@ def offences(root):
     return wrong
 
 
+def sources_of(library):
+    """What harness/CMakeLists.txt compiles into a library, as from the root."""
+    text = (ROOT / "harness/CMakeLists.txt").read_text()
+    listed = re.search(rf"add_library\({library} \w+([^)]*)\)", text).group(1)
+    return [f"harness/{name}" for name in listed.split() if name.endswith(".cpp")]
+
+
+def needed_by(sources):
+    """The files of the tree that these include, whichever way, and the headers from elsewhere."""
+    known, elsewhere, left = set(), set(), list(sources)
+    while left:
+        user = left.pop()
+        if user in known:
+            continue
+        known.add(user)
+        for found in INCLUDE.finditer((ROOT / user).read_text()):
+            used = FRONT.get(found.group(3), found.group(3)) if found.group(2) else found.group(3)
+            if found.group(2):
+                left.append(used)
+            else:
+                elsewhere.add(used)
+    return known, elsewhere
+
+
 def circle_in(edges):
     """Folders that include each other in a circle; nothing if none do."""
     after = collections.defaultdict(set)
@@ -147,6 +174,18 @@ class Includes(unittest.TestCase):
         self.assertGreater(len(edges), 300)
         self.assertEqual(circle_in(edges), [])
 
+    def test_tests_of_ones_own_need_no_suite(self):
+        own = sources_of("assay_engine") + sources_of("assay_test") + sources_of("assay_virtual_time_archive")
+        self.assertGreater(len(own), 30)
+        files, headers = needed_by(own + ["harness/test.hpp"])
+        for path in files:
+            self.assertNotIn(room_of(path), ["testee", "report", "cli"], path)
+        self.assertEqual([one for one in headers if re.match(r"(boost/json|CLI/)", one)], [])
+        # What is declared there is defined there.
+        suite = sources_of("assay_suite")
+        self.assertGreater(len(suite), 30)
+        self.assertEqual([one for one in suite if one.replace(".cpp", ".hpp") in files], [])
+
     def test_what_is_planted_is_found(self):
         for user, text in [
             ("harness/trial/planted.hpp", '#include <assay/reference/core/cancellation.hpp>'),
@@ -156,6 +195,8 @@ class Includes(unittest.TestCase):
             ("harness/choice/planted.cpp", '#include <assay/harness/trial/trial.hpp>'),
             ("harness/trial/planted.cpp", '#include <assay/harness/mock/script.hpp>'),
             ("harness/trial/planted.cpp", '#include <assay/harness/precompiled.hpp>'),
+            ("harness/report/planted.cpp", '#include <assay/suite.hpp>'),
+            ("harness/gtest/planted.hpp", '#include <assay/test.hpp>'),
             ("harness/campaign/planted.cpp", '#include <assay/harness/cli/command_line.hpp>'),
             ("harness/cellar/planted.cpp", '#include <assay/harness/choice/choice.hpp>'),
             ("harness/trial/planted.cpp", '#include "trial.hpp"'),
@@ -203,6 +244,8 @@ class Includes(unittest.TestCase):
             ("harness/tests/trial_test.cpp", "harness/cli/command_line.hpp"),
             ("harness/cli/tests/bad_subjects.cpp", "harness/testee/host.hpp"),
             ("harness/precompiled.hpp", "harness/campaign/catalogue.hpp"),
+            ("harness/test.hpp", "harness/gtest/assay_test.hpp"),
+            ("scenarios/examples/own_contract.cpp", "harness/suite.hpp"),
             ("harness/trial/trial.hpp", "harness/sim/deadline.hpp"),
             ("harness/trial/trial.hpp", "vector"),
             ("bench/bench.cpp", "reference/flow/bounded_queue.hpp"),

@@ -18,6 +18,7 @@
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/runner.hpp>
 #include <assay/harness/campaign/system.hpp>
+#include <assay/harness/campaign/utf8.hpp>
 
 namespace assay {
 

@@ -3,11 +3,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,98 +22,133 @@ namespace assay {
 
 namespace {
 
-namespace json = boost::json;
+// A result goes from a child to its parent, which is the same program: numbers as they lie in memory, texts and lists behind
+// their lengths.
+class packer {
+ public:
+  template <class Number>
+  void number(Number value) {
+    static_assert(std::is_trivially_copyable_v<Number>);
+    text_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  void text(std::string_view value) {
+    number(value.size());
+    text_ += value;
+  }
+  template <class List, class Pack>
+  void list(const List& all, Pack&& pack) {
+    number(all.size());
+    for (const auto& one : all) pack(one);
+  }
+  template <class List>
+  void texts(const List& all) {
+    list(all, [this](const std::string& one) { text(one); });
+  }
+  std::string take() { return std::move(text_); }
 
-json::array strings(const std::set<std::string>& all) {
-  json::array out;
-  for (const std::string& one : all) out.emplace_back(one);
-  return out;
-}
+ private:
+  std::string text_;
+};
+
+// Throws std::runtime_error where less is left than is asked for.
+class unpacker {
+ public:
+  explicit unpacker(std::string_view text) noexcept : rest_(text) {}
+  template <class Number>
+  Number number() {
+    Number value{};
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+  std::string text() {
+    const auto size = number<std::size_t>();
+    return std::string(take(size));
+  }
+  template <class Unpack>
+  void list(Unpack&& unpack) {
+    for (auto left = number<std::size_t>(); left > 0; --left) unpack();
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > rest_.size()) throw std::runtime_error("the result of a trial's process is cut");
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+
+  std::string_view rest_;
+};
 
 std::string to_text(const trial_result& result) {
-  json::array choices;
-  for (const choice& one : result.choices) {
-    choices.push_back(static_cast<int>(one.kind));
-    choices.push_back(one.arity);
-    choices.push_back(one.chosen);
-  }
-  json::object out = {{"kind", static_cast<int>(result.kind)},
-                      {"message", result.message},
-                      {"choices", std::move(choices)},
-                      {"reached", strings(result.reached)},
-                      {"wanted", strings(result.wanted)},
-                      {"victim_named", result.victim_named},
-                      {"body_suspended", result.body_suspended},
-                      {"cancel_points", result.cancel_points},
-                      {"fault_points", result.fault_points},
-                      {"turns", result.turns},
-                      {"order_class", result.order_class},
-                      {"chains", result.chains},
-                      {"task_turns", json::value_from(result.task_turns)}};
-  if (const auto& seen = result.allocations)
-    out["allocations"] = {seen->points,    seen->failed,    seen->told,
-                          seen->left_turn, seen->only_lost, seen->kept};
-  json::array failures;
-  for (const std::string& one : result.failures) failures.emplace_back(one);
-  out["failures"] = std::move(failures);
+  packer out;
+  out.number(result.kind);
+  out.text(result.message);
+  out.texts(result.failures);
+  out.list(result.choices, [&out](const choice& one) { out.number(one); });
+  out.texts(result.reached);
+  out.texts(result.wanted);
+  out.number(result.victim_named);
+  out.number(result.body_suspended);
+  out.number(result.cancel_points);
+  out.number(result.fault_points);
+  out.number(result.turns);
+  out.number(result.order_class);
+  out.number(result.chains);
+  out.list(result.task_turns, [&out](std::uint32_t one) { out.number(one); });
+  out.number(result.allocations);
+  out.number(result.events.has_value());
   if (result.events) {
-    json::array events;
-    for (const event& one : result.events->events()) {
-      events.push_back({one.at.count(), one.task, static_cast<int>(one.kind), one.text});
-    }
-    out["events"] = std::move(events);
-    json::array notes;
-    for (const trace_note& one : result.events->notes())
-      notes.push_back({one.before, one.at.count(), one.kind, one.text});
-    out["notes"] = std::move(notes);
+    out.list(result.events->events(), [&out](const event& one) {
+      out.number(one.at);
+      out.number(one.task);
+      out.number(one.kind);
+      out.text(one.text);
+    });
+    out.list(result.events->notes(), [&out](const trace_note& one) {
+      out.number(one.before);
+      out.number(one.at);
+      out.text(one.kind);
+      out.text(one.text);
+    });
   }
-  return json::serialize(out);
+  return out.take();
 }
 
-trial_result from_text(const std::string& text) {
-  const json::object in = json::parse(text).as_object();
-  const auto number = [&in](const char* name) { return in.at(name).to_number<std::uint64_t>(); };
+trial_result from_text(std::string_view text) {
+  unpacker in(text);
   trial_result result;
-  result.kind = static_cast<failure_kind>(number("kind"));
-  result.message = in.at("message").as_string().c_str();
-  const json::array& choices = in.at("choices").as_array();
-  for (std::size_t i = 0; i + 2 < choices.size(); i += 3) {
-    result.choices.push_back({static_cast<choice_kind>(choices[i].to_number<int>()),
-                              choices[i + 1].to_number<std::uint32_t>(),
-                              choices[i + 2].to_number<std::uint32_t>()});
-  }
-  for (const json::value& one : in.at("failures").as_array())
-    result.failures.emplace_back(one.as_string().c_str());
-  for (const json::value& one : in.at("reached").as_array()) result.reached.emplace(one.as_string().c_str());
-  for (const json::value& one : in.at("wanted").as_array()) result.wanted.emplace(one.as_string().c_str());
-  result.victim_named = in.at("victim_named").as_bool();
-  result.body_suspended = in.at("body_suspended").as_bool();
-  result.cancel_points = static_cast<std::uint32_t>(number("cancel_points"));
-  result.fault_points = static_cast<std::uint32_t>(number("fault_points"));
-  result.turns = number("turns");
-  result.order_class = number("order_class");
-  result.chains = static_cast<std::uint32_t>(number("chains"));
-  if (const json::value* const seen = in.if_contains("allocations")) {
-    const json::array& a = seen->as_array();
-    result.allocations = {
-        a[0].to_number<std::uint32_t>(), a[1].as_bool(), a[2].as_bool(), a[3].as_bool(), a[4].as_bool(),
-        a[5].to_number<std::uint64_t>()};
-  }
-  result.task_turns = json::value_to<std::vector<std::uint32_t>>(in.at("task_turns"));
-  if (const json::value* const events = in.if_contains("events")) {
+  result.kind = in.number<failure_kind>();
+  result.message = in.text();
+  in.list([&] { result.failures.push_back(in.text()); });
+  in.list([&] { result.choices.push_back(in.number<choice>()); });
+  in.list([&] { result.reached.insert(in.text()); });
+  in.list([&] { result.wanted.insert(in.text()); });
+  result.victim_named = in.number<bool>();
+  result.body_suspended = in.number<bool>();
+  result.cancel_points = in.number<std::uint32_t>();
+  result.fault_points = in.number<std::uint32_t>();
+  result.turns = in.number<std::uint64_t>();
+  result.order_class = in.number<std::uint64_t>();
+  result.chains = in.number<std::uint32_t>();
+  in.list([&] { result.task_turns.push_back(in.number<std::uint32_t>()); });
+  result.allocations = in.number<std::optional<allocation_report>>();
+  if (in.number<bool>()) {
     result.events.emplace();
-    for (const json::value& one : events->as_array()) {
-      const json::array& e = one.as_array();
-      result.events->record(std::chrono::nanoseconds(e[0].to_number<std::int64_t>()),
-                            e[1].to_number<std::uint32_t>(), static_cast<event_kind>(e[2].to_number<int>()),
-                            e[3].as_string().c_str());
-    }
-    for (const json::value& one : in.at("notes").as_array()) {
-      const json::array& n = one.as_array();
-      result.events->annotate({n[0].to_number<std::size_t>(),
-                               std::chrono::nanoseconds(n[1].to_number<std::int64_t>()),
-                               n[2].as_string().c_str(), n[3].as_string().c_str()});
-    }
+    in.list([&] {
+      const auto at = in.number<std::chrono::nanoseconds>();
+      const auto task = in.number<std::uint32_t>();
+      const auto kind = in.number<event_kind>();
+      result.events->record(at, task, kind, in.text());
+    });
+    in.list([&] {
+      trace_note one;
+      one.before = in.number<std::size_t>();
+      one.at = in.number<std::chrono::nanoseconds>();
+      one.kind = in.text();
+      one.text = in.text();
+      result.events->annotate(std::move(one));
+    });
   }
   return result;
 }

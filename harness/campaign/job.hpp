@@ -33,10 +33,6 @@ campaign_result unrun_result(const job& asked, const std::string& why);
 /// Does the job in this process. Never throws for what a subject does.
 campaign_result run_job(const job& asked, const campaign_observer* observer = nullptr);
 
-/// The text with a question mark for every byte that is no UTF-8: what a subject says may be anything, and reports are
-/// JSON and XML.
-std::string valid_utf8(std::string_view text);
-
 /// One line of JSON, without the line's end.
 std::string encode(const job& asked);
 /// Looks names up in the catalogue. Throws std::exception for what encode did not make.

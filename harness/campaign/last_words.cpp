@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include <assay/harness/campaign/job.hpp>
+#include <assay/harness/campaign/utf8.hpp>
 
 namespace assay {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <assay/harness/campaign/job.hpp>
+#include <assay/harness/campaign/utf8.hpp>
 
 namespace assay {
 

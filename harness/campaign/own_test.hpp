@@ -5,7 +5,11 @@
 #include <string_view>
 #include <vector>
 
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/scenario.hpp>
+
+namespace assay {
+class trial;
+}  // namespace assay
 
 namespace assay {
 struct campaign_result;

@@ -1,7 +1,6 @@
 // A trial as a picture needs it: its events with the names of their tasks, in plain values.
 #pragma once
 
-#include <boost/json/fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -20,10 +19,5 @@ timeline make_timeline(const trace& events);
 
 /// What each task of a trace is called.
 std::vector<std::string> task_names(const trace& events);
-
-/// {"tasks": [NAME...], "events": [[NANOSECONDS, TASK, KIND, TEXT]...]}
-boost::json::object to_json(const timeline& drawn);
-/// Throws std::exception for what to_json did not make.
-timeline timeline_from_json(const boost::json::value& value);
 
 }  // namespace assay

@@ -29,12 +29,15 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/catalogue/scenario.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/feature.hpp>
 #include <assay/harness/trial/invariant.hpp>
 #include <assay/harness/trial/trial.hpp>
 
 namespace assay {
+
+namespace contract {}  // namespace contract
 
 enum class level { must, should, may };
 std::string_view to_string(level value) noexcept;
@@ -62,42 +65,6 @@ struct revision_info {
 struct dispute_info {
   std::string clause;
   std::string reason;  ///< who doubts it, and why
-};
-
-/// What a scenario needs and is.
-struct scenario_traits {
-  const grammar* rules =
-      nullptr;  ///< runs random programs: they come last, and count for the clauses that their models cite
-  std::vector<std::string> features = {};  ///< all must be claimed, else the scenario is skipped
-  std::vector<std::string> asks = {};      ///< asked for (make.claims), not needed: what is expected depends
-  bool swept = false;                      ///< has a victim: the cancellation sweep applies
-  bool faulted = false;                    ///< dependency calls fail: the fault sweep applies
-  bool late = false;                       ///< the loop may be late: no exact instants are asserted
-  bool on_time = false;                    ///< of a program: its model asserts exact instants, so it is not
-  bool detached_may_throw = false;         ///< of a test of one's own: no failure, as in production
-  bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
-  std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
-  bool sim_only = false;                   ///< makes no sense on a stock io_context
-  std::string why = {};                    ///< how the scenario checks the clause, if that is not plain
-  bool is_program() const noexcept { return rules != nullptr; }
-  /// Random programs too, unless they say otherwise: their models say "not before" rather than "exactly at".
-  bool may_be_late() const noexcept { return late || (is_program() && !on_time); }
-};
-
-class subject_base;
-
-/// The executable check of one clause with one contract.
-struct scenario_info {
-  std::string contract;
-  std::string clause;
-  std::string variant;  ///< distinguishes several scenarios of one clause; may be empty
-  scenario_traits traits;
-  std::string file;
-  std::uint32_t line = 0;
-  boost::asio::awaitable<void> (*begin)(trial& t, const subject_base& subject) = nullptr;
-  bool plug = false;  ///< a plug check: checks no clause, and its `clause` is "plug"
-  /// "bounded_queue/BQ-6" or "bounded_queue/BQ-6/variant"
-  std::string name() const;
 };
 
 /// A contract's plug check, see ASSAY_PLUG_CHECK.
@@ -414,30 +381,48 @@ inline plug_check_info describe_plug_check(std::string contract,
 #define ASSAY_DETAIL_CONCAT2(a, b) a##b
 #define ASSAY_DETAIL_CONCAT(a, b) ASSAY_DETAIL_CONCAT2(a, b)
 
-#define ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant_name, body, ...)                   \
-  static boost::asio::awaitable<void> body(::assay::trial& t,                                      \
-                                           ::assay::maker<::assay::contract::contract_name> make); \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                     \
-      body, _registrar)(::assay::detail::describe_scenario(                                        \
-      #contract_name, clause_id, variant_name, ::assay::scenario_traits{__VA_ARGS__},              \
-      &::assay::detail::begin_scenario<::assay::contract::contract_name, &body>));                 \
-  static boost::asio::awaitable<void> body(                                                        \
-      [[maybe_unused]] ::assay::trial& t,                                                          \
-      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
+// A contract is named as it is where the macro stands, or as in assay::contract: a namespace of its own looks it up in both.
+#define ASSAY_DETAIL_CONTRACT(lookup, contract_name) \
+  namespace lookup {                                 \
+  using namespace ::assay::contract;                 \
+  using found = contract_name;                       \
+  }
+
+#define ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant_name, body, ...)                        \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(body, _of), contract_name)                                  \
+  static boost::asio::awaitable<void> body(::assay::trial& t,                                           \
+                                           ::assay::maker<ASSAY_DETAIL_CONCAT(body, _of)::found> make); \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                          \
+      body, _registrar)(::assay::detail::describe_scenario(                                             \
+      std::string(ASSAY_DETAIL_CONCAT(body, _of)::found::name), clause_id, variant_name,                \
+      ::assay::scenario_traits{__VA_ARGS__},                                                            \
+      &::assay::detail::begin_scenario<ASSAY_DETAIL_CONCAT(body, _of)::found, &body>));                 \
+  static boost::asio::awaitable<void> body(                                                             \
+      [[maybe_unused]] ::assay::trial& t,                                                               \
+      [[maybe_unused]] ::assay::maker<ASSAY_DETAIL_CONCAT(body, _of)::found> make)
 
 /// Declares a contract, with the features that its class lists (feature.hpp):
-/// ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close").
-#define ASSAY_CONTRACT(contract_name, family_name, intent_text)                                        \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                         \
-      assay_contract_, __LINE__)(::assay::detail::describe_contract<::assay::contract::contract_name>( \
-      #contract_name, family_name, intent_text))
+/// ASSAY_CONTRACT(bounded_queue, "flow", "FIFO with backpressure, join and close"). The class may stand in any namespace; in
+/// this macro and in those below it is named as anywhere else in the place where the macro stands (`lamp`, `home::lamp`), or,
+/// if it is one of the standard's, by its plain name. What reports call it is its `name`.
+#define ASSAY_CONTRACT(contract_name, family_name, intent_text)                                     \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(assay_contract_of_, __LINE__), contract_name)           \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_contract_, __LINE__)(           \
+      ::assay::detail::describe_contract<ASSAY_DETAIL_CONCAT(assay_contract_of_, __LINE__)::found>( \
+          std::string(ASSAY_DETAIL_CONCAT(assay_contract_of_, __LINE__)::found::name), family_name, \
+          intent_text))
 
 /// Declares a clause and its scenario; the traits follow as designated initialisers.
-#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                         \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(                \
-      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, {}}); \
-  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__),  \
+#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                        \
+  ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, {})                        \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
                         __VA_ARGS__)
+
+#define ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason)                     \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(assay_clause_of_, __LINE__), contract_name)                      \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(::assay::clause_info{ \
+      clause_id, ::assay::level::clause_level, clause_text,                                                  \
+      std::string(ASSAY_DETAIL_CONCAT(assay_clause_of_, __LINE__)::found::name), reason});
 
 /// A further scenario of a clause, or a contract's scenario of a cross-cutting clause. `variant` may be ""
 /// for the latter.
@@ -452,17 +437,18 @@ inline plug_check_info describe_plug_check(std::string contract,
 /// nothing else: what it expects besides, the clauses say. See plug.hpp for what its body uses.
 ///
 ///   ASSAY_PLUG_CHECK(bounded_queue) { ... }
-#define ASSAY_PLUG_CHECK(contract_name)                                                           \
-  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)(      \
-      ::assay::trial & t, ::assay::maker<::assay::contract::contract_name> make);                 \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                    \
-      assay_plug_registrar_, contract_name)(::assay::detail::describe_plug_check(                 \
-      #contract_name,                                                                             \
-      &::assay::detail::begin_scenario<::assay::contract::contract_name,                          \
-                                       &ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)>)); \
-  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, contract_name)(      \
-      [[maybe_unused]] ::assay::trial & t,                                                        \
-      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make)
+#define ASSAY_PLUG_CHECK(contract_name)                                                               \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(assay_plug_of_, __LINE__), contract_name)                 \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, __LINE__)(               \
+      ::assay::trial & t, ::assay::maker<ASSAY_DETAIL_CONCAT(assay_plug_of_, __LINE__)::found> make); \
+  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(                                        \
+      assay_plug_registrar_, __LINE__)(::assay::detail::describe_plug_check(                          \
+      std::string(ASSAY_DETAIL_CONCAT(assay_plug_of_, __LINE__)::found::name),                        \
+      &::assay::detail::begin_scenario<ASSAY_DETAIL_CONCAT(assay_plug_of_, __LINE__)::found,          \
+                                       &ASSAY_DETAIL_CONCAT(assay_plug_check_, __LINE__)>));          \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_plug_check_, __LINE__)(               \
+      [[maybe_unused]] ::assay::trial & t,                                                            \
+      [[maybe_unused]] ::assay::maker<ASSAY_DETAIL_CONCAT(assay_plug_of_, __LINE__)::found> make)
 
 /// The random programs of a contract (program.hpp): `grammar_object` has static storage. The body is given the drawn
 /// program as `steps`, with what is repeated written out; it runs it beside a model, and every check names a clause. They
@@ -470,21 +456,24 @@ inline plug_check_info describe_plug_check(std::string contract,
 ///
 ///   const grammar rules = {.shapes = 2, .verbs = {"push", "pop", {"try_pop", "try"}}, .b_values = 2, .repeats = {1, 12}};
 ///   ASSAY_PROGRAM(bounded_queue, "X-3", rules, .must_see = {"takes_the_newest_first"}) { ... }
-#define ASSAY_PROGRAM(contract_name, clause_id, grammar_object, ...)                                      \
-  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \
-      ::assay::trial & t, ::assay::maker<::assay::contract::contract_name> make, ::assay::program steps); \
-  ASSAY_SCENARIO(contract_name, clause_id, "program", .rules = &(grammar_object), __VA_ARGS__) {          \
-    ::assay::program drawn = ::assay::detail::draw_program(t, make, grammar_object);                      \
-    co_await ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(t, make, std::move(drawn));               \
-  }                                                                                                       \
-  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, contract_name)(                 \
-      [[maybe_unused]] ::assay::trial & t,                                                                \
-      [[maybe_unused]] ::assay::maker<::assay::contract::contract_name> make, ::assay::program steps)
+#define ASSAY_PROGRAM(contract_name, clause_id, grammar_object, ...)                                    \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(assay_program_of_, __LINE__), contract_name)                \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, __LINE__)(                    \
+      ::assay::trial & t, ::assay::maker<ASSAY_DETAIL_CONCAT(assay_program_of_, __LINE__)::found> make, \
+      ::assay::program steps);                                                                          \
+  ASSAY_SCENARIO(contract_name, clause_id, "program", .rules = &(grammar_object), __VA_ARGS__) {        \
+    ::assay::program drawn = ::assay::detail::draw_program(t, make, grammar_object);                    \
+    co_await ASSAY_DETAIL_CONCAT(assay_program_, __LINE__)(t, make, std::move(drawn));                  \
+  }                                                                                                     \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_CONCAT(assay_program_, __LINE__)(                    \
+      [[maybe_unused]] ::assay::trial & t,                                                              \
+      [[maybe_unused]] ::assay::maker<ASSAY_DETAIL_CONCAT(assay_program_of_, __LINE__)::found> make,    \
+      ::assay::program steps)
 
 /// A clause that no scenario checks, and why.
 #define ASSAY_UNCHECKED_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason) \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(     \
-      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text, #contract_name, reason})
+  ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason)          \
+  static_assert(true)
 
 /// A change of a clause's text, in the changelog: ASSAY_REVISION("BQ-5", 2, "what changed, for whom").
 #define ASSAY_REVISION(clause_id, number, change_text)         \

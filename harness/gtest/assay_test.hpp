@@ -12,7 +12,7 @@
 // the loop may be late, so that timers with different deadlines are due together. A failing
 // EXPECT_* inside the body belongs to its trial. What fails is shrunk, told as a story, printed with the line that
 // replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
-// `report` by default.
+// by default `assay-report` beside the program itself.
 //
 // What a body has started must have ended when the body ends: an operation may use the body's own variables. One that is
 // started in the background is cancelled instead, when the body has gone: it may use none of them, unless the body cancels it.
@@ -37,7 +37,7 @@
 //   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE. Every other ASSAY_TEST is skipped, and the
 //                         program fails if the test that the token is of does not run
 //   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
-//   --assay_report=DIR    where failures leave their files
+//   --assay_report=DIR    where failures leave their files (default: assay-report beside the program)
 //   --assay_output=all    shows what every trial prints; else that of the shrunk failing one alone is shown
 //   --assay_hang_after=S  seconds after which a turn is a hang (default 30); 0: never
 // The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_BREAK_AT, ASSAY_REPORT_DIR, ASSAY_OUTPUT
@@ -53,9 +53,8 @@
 #include <utility>
 #include <vector>
 
-#include <assay/harness/campaign/campaign.hpp>
 #include <assay/harness/campaign/own_test.hpp>
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/catalogue/scenario.hpp>
 #include <assay/harness/mock/gtest.hpp>
 #include <assay/harness/trial/trial.hpp>
 

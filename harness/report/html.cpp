@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <assay/harness/campaign/timeline_json.hpp>
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/report/page.hpp>
 #include <assay/harness/report/standard.hpp>

@@ -44,7 +44,7 @@
 #endif
 #if defined(BOOST_ASIO_BASIC_WAITABLE_TIMER_HPP) || defined(BOOST_ASIO_DETAIL_DEADLINE_TIMER_SERVICE_HPP)
 #error \
-    "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::assay (or call assay_instrument on the target), which injects it first."
+    "harness/sim/virtual_time.hpp came after Asio's timers. Link assay::test (or call assay_instrument on the target), which injects it first."
 #endif
 
 #include <boost/asio/detail/config.hpp>

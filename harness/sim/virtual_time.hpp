@@ -35,6 +35,7 @@
 
 #include <assay/harness/choice/reused_vector.hpp>
 #include <assay/harness/sim/detached.hpp>
+#include <assay/harness/sim/same_build.hpp>
 
 namespace assay {
 
@@ -122,56 +123,10 @@ class timer_queue {
   bool empty() const noexcept { return heap_.empty(); }
   std::size_t size() const noexcept { return size_; }
   nanoseconds earliest() const noexcept { return heap_.front().due; }
-  void push(timer_op* op) {
-    const std::uint32_t at = bucket_for(op->due);
-    bucket& mine = buckets_[at];
-    op->place = at;
-    op->later = nullptr;
-    op->earlier = mine.last;
-    (mine.last != nullptr ? mine.last->later : mine.first) = op;
-    mine.last = op;
-    ++mine.size;
-    ++size_;
-  }
-  void erase(timer_op* op) noexcept {
-    if (op == ahead_) ahead_ = op->earlier;
-    bucket& mine = buckets_[op->place];
-    (op->earlier != nullptr ? op->earlier->later : mine.first) = op->later;
-    (op->later != nullptr ? op->later->earlier : mine.last) = op->earlier;
-    --mine.size;
-    --size_;
-    if (mine.size == 0) drop(op->place);
-  }
+  void push(timer_op* op);
+  void erase(timer_op* op) noexcept;
   /// Takes all that is due at `now` out, in order, and appends it to `due`.
-  void take_until(nanoseconds now, reused_vector<timer_op*>& due) {
-    while (!heap_.empty() && heap_.front().due <= now) {
-      const std::uint32_t at = heap_.front().bucket;
-      const bucket& mine = buckets_[at];
-      std::size_t low = due.size();
-      due.resize(low + mine.size);
-      std::size_t high = due.size();
-      // Of a million waits most are in no cache any more. So from both ends: then two of them are on their way at a time.
-      timer_op* first = mine.first;
-      timer_op* last = mine.last;
-      while (low < high) {
-        take(first, due[low++]);
-        first = first->later;
-        if (low == high) break;
-        take(last, due[--high]);
-        last = last->earlier;
-      }
-      size_ -= mine.size;
-      drop(at);
-    }
-    ahead_ = nullptr;
-    if (heap_.empty()) return;
-    const bucket& next = buckets_[heap_.front().bucket];
-    __builtin_prefetch(next.first);
-    __builtin_prefetch(next.last);
-    if (size_ < many) return;
-    ahead_ = next.last;
-    ahead_left_ = ahead_max;
-  }
+  void take_until(nanoseconds now, reused_vector<timer_op*>& due);
   /// Of many pending waits few are in a cache, nor is what they wake. A driver that calls this once a turn has them brought
   /// there, a wait of the next deadline at a time, while it does something else.
   void look_ahead() noexcept {
@@ -222,27 +177,7 @@ class timer_queue {
   std::uint32_t& newest(nanoseconds due) noexcept {
     return newest_[(static_cast<std::uint64_t>(due.count()) * 0x9e3779b97f4a7c15ULL) >> shift_];
   }
-  std::uint32_t bucket_for(nanoseconds due) {
-    if (buckets_.size() >= newest_.size()) remember_more();
-    std::uint32_t& known = newest(due);
-    if (known != none && buckets_[known].due == due && buckets_[known].sequence != 0) return known;
-    std::uint32_t at = free_;
-    if (at == none) {
-      at = static_cast<std::uint32_t>(buckets_.size());
-      if (buckets_.size() == buckets_.capacity()) buckets_.reserve(at == 0 ? 16 : 2 * buckets_.size());
-      if (heap_.capacity() < buckets_.capacity()) heap_.reserve(buckets_.capacity());
-      if (places_.capacity() < buckets_.capacity()) places_.reserve(buckets_.capacity());
-      buckets_.push_back({due, 0, nullptr, nullptr, 0});  // from here on nothing throws
-      places_.push_back(none);
-    } else {
-      free_ = places_[at];
-    }
-    known = at;
-    buckets_[at] = {due, ++sequence_, nullptr, nullptr, 0};
-    heap_.push_back({due, at});
-    up(heap_.size() - 1);
-    return at;
-  }
+  std::uint32_t bucket_for(nanoseconds due);
   static void take(timer_op* op, timer_op*& into) noexcept {
     __builtin_prefetch(static_cast<void*>(op->link), 1);  // the timer, which lies elsewhere
     into = op;
@@ -255,60 +190,14 @@ class timer_queue {
       __builtin_prefetch(reinterpret_cast<const void*>(at), 1);
     }
   }
-  void remember_more() {
-    const std::size_t size = newest_.empty() ? 64 : newest_.size() * 4;
-    newest_.assign(size, none);
-    shift_ = 64;
-    for (std::size_t i = size; i > 1; i /= 2) --shift_;
-    for (const entry& one : heap_) {
-      std::uint32_t& known = newest(one.due);
-      if (known == none || buckets_[known].sequence < buckets_[one.bucket].sequence) known = one.bucket;
-    }
-  }
-  void drop(std::uint32_t at) noexcept {
-    bucket& mine = buckets_[at];
-    const std::size_t hole = places_[at];
-    mine = {mine.due, 0, nullptr, nullptr, 0};
-    places_[at] = free_;
-    free_ = at;
-    const entry last = heap_.back();
-    heap_.pop_back();
-    if (hole == heap_.size()) return;
-    put(hole, last);
-    up(hole);
-    down(places_[last.bucket]);
-  }
+  void remember_more();
+  void drop(std::uint32_t at) noexcept;
   void put(std::size_t place, const entry& one) noexcept {
     heap_[place] = one;
     places_[one.bucket] = static_cast<std::uint32_t>(place);
   }
-  void up(std::size_t at) noexcept {
-    const entry moving = heap_[at];
-    while (at > 0) {
-      const std::size_t parent = (at - 1) / 4;
-      if (!before(moving, heap_[parent])) break;
-      put(at, heap_[parent]);
-      at = parent;
-    }
-    put(at, moving);
-  }
-  void down(std::size_t at) noexcept {
-    const entry moving = heap_[at];
-    const std::size_t size = heap_.size();
-    while (true) {
-      const std::size_t first = 4 * at + 1;
-      if (first >= size) break;
-      const std::size_t end = first + 4 < size ? first + 4 : size;
-      std::size_t least = first;
-      for (std::size_t child = first + 1; child < end; ++child) {
-        if (before(heap_[child], heap_[least])) least = child;
-      }
-      if (!before(heap_[least], moving)) break;
-      put(at, heap_[least]);
-      at = least;
-    }
-    put(at, moving);
-  }
+  void up(std::size_t at) noexcept;
+  void down(std::size_t at) noexcept;
 
   reused_vector<entry> heap_;
   reused_vector<bucket> buckets_;
@@ -340,7 +229,8 @@ class virtual_time : public boost::asio::execution_context::service {
   static constexpr nanoseconds epoch = std::chrono::hours(1);
   static constexpr nanoseconds wall_epoch = std::chrono::seconds(1'000'000'000);
 
-  explicit virtual_time(boost::asio::execution_context& context) : service(context) { pasts_.push_back(0); }
+  explicit virtual_time(boost::asio::execution_context& context);
+  ~virtual_time() override;
 
   /// Where waits that have ended go: called with `driver` and the operation, which the driver then owns.
   using sink = void (*)(void* driver, detail::ready_op* op);
@@ -433,37 +323,12 @@ class virtual_time : public boost::asio::execution_context::service {
 
   /// Fills `into` with the next distinct deadlines behind `after` and before `end`, on the monotonic clock, in order; says
   /// how many there are, at most as many as there is room for.
-  std::size_t next_deadlines(nanoseconds after, nanoseconds end, std::span<nanoseconds> into) const noexcept {
-    std::size_t count = 0;
-    const auto take = [&](nanoseconds due) {
-      if (due <= after || due >= end) return;
-      std::size_t place = 0;
-      while (place < count && into[place] < due) ++place;
-      if (place == into.size() || (place < count && into[place] == due)) return;
-      if (count < into.size()) ++count;
-      for (std::size_t i = count - 1; i > place; --i) into[i] = into[i - 1];
-      into[place] = due;
-    };
-    steady_.visit_deadlines(take);
-    wall_.visit_deadlines([&](nanoseconds due) { take(detail::saturated_difference(due, wall_offset_)); });
-    return count;
-  }
+  std::size_t next_deadlines(nanoseconds after, nanoseconds end, std::span<nanoseconds> into) const noexcept;
 
   /// Takes all waits that are due now out, in the order in which they fell due, and appends them to `due`. From then on
   /// none of them can be cancelled, as on an io_context, whose reactor collects all that is due at once. Unless the loop
   /// was late all fell due now: those on the monotonic clock first, in order of (deadline, arming).
-  void take_due(detail::reused_vector<detail::timer_op*>& due) {
-    const std::size_t before = due.size();
-    was_late_ = std::exchange(late_, false);
-    steady_.take_until(now_, due);
-    if (!wall_.empty()) wall_.take_until(wall_now(), due);
-    for (std::size_t i = before; i < due.size(); ++i) {
-      __builtin_prefetch(&pasts_[due[i]->chain], 1);
-      unlink(due[i]);
-    }
-    if (was_late_) [[unlikely]]
-      in_order_of_time(due, before);
-  }
+  void take_due(detail::reused_vector<detail::timer_op*>& due);
   /// How many of `due`, as take_due has left it, fell due at the same instant as the one at `first`, from that one on: who
   /// of these is first is open, while what fell due later comes later.
   std::size_t tied(const detail::reused_vector<detail::timer_op*>& due, std::size_t first) const noexcept {
@@ -497,9 +362,7 @@ class virtual_time : public boost::asio::execution_context::service {
   /// Drops every wait of every task but `spared` without running it, so that a trial can be taken apart with
   /// the scenario, who owns the subject, last.
   static constexpr task_id nobody = std::numeric_limits<task_id>::max();
-  void abandon_waits(task_id spared) noexcept {
-    drop_waits([spared](const detail::timer_op& op) { return op.task != spared; });
-  }
+  void abandon_waits(task_id spared) noexcept;
 
   /// Tells `listener` from now on, which must outlive this; null: nobody.
   void tell(detail::wait_listener* listener) noexcept { listener_ = listener; }
@@ -520,10 +383,8 @@ class virtual_time : public boost::asio::execution_context::service {
   }
   void end_turn() noexcept { current_chain_ = chain_to_continue_ = 0; }
   std::uint32_t next_chain() {
-    if (const std::uint32_t continued = std::exchange(chain_to_continue_, 0); continued != 0)
-      return continued;
-    pasts_.push_back(pasts_[current_chain_]);
-    return chains();
+    const std::uint32_t continued = std::exchange(chain_to_continue_, 0);
+    return continued != 0 ? continued : begin_chain();
   }
   /// Chains begun so far; their numbers count from 1.
   std::uint32_t chains() const noexcept { return static_cast<std::uint32_t>(pasts_.size() - 1); }
@@ -535,45 +396,16 @@ class virtual_time : public boost::asio::execution_context::service {
 
   // What follows is for the timer services below.
   /// If it throws, the wait is not armed, and still the caller's.
-  void arm(detail::timer_op* op, detail::timer_op*& list) {
-    op->task = current_task_;
-    op->chain = next_chain();
-    op->since = now_;
-    if (op->guest != 0) [[unlikely]]
-      begin_work_of_guest(op);
-    if (op->parked) {
-      op->place = static_cast<std::uint32_t>(parked_.size());
-      parked_.push_back(op);
-    } else {
-      (op->wall ? wall_ : steady_).push(op);
-    }
-    op->next = list;
-    op->link = &list;
-    if (list != nullptr) list->link = &op->next;
-    list = op;
-    if (listener_ != nullptr) [[unlikely]]
-      listener_->armed(*op, &list);
-  }
-  void cancel(detail::timer_op* op, detail::wait_end how) noexcept {
-    if (listener_ != nullptr) [[unlikely]]
-      listener_->ended(*op, how);
-    forget(op);
-    op->aborted = true;
-    if (op->guest != 0) [[unlikely]] {
-      give_to_guest(op);
-      return;
-    }
-    give_(driver_, op);
-  }
+  void arm(detail::timer_op* op, detail::timer_op*& list);
+  void cancel(detail::timer_op* op, detail::wait_end how) noexcept;
 
  private:
   void begin_work_of_guest(const detail::timer_op* op) noexcept;
   nanoseconds due_of(const detail::timer_op& op) const noexcept {
     return op.wall ? detail::saturated_difference(op.due, wall_offset_) : op.due;
   }
-  void shutdown() override {
-    if (!driver_drops_waits_) abandon_waits(nobody);
-  }
+  void shutdown() override;
+  std::uint32_t begin_chain();
 
   // The instant from which on it could have fired: its deadline, unless that had passed when it was armed, or the wall
   // clock was stepped beyond it.
@@ -581,28 +413,9 @@ class virtual_time : public boost::asio::execution_context::service {
     if (!op.wall) return std::max(op.due, op.since);
     return std::max({detail::saturated_difference(op.due, wall_offset_), op.since, stepped_at_});
   }
-  void in_order_of_time(detail::reused_vector<detail::timer_op*>& due, std::size_t from) const {
-    const auto first = due.begin() + static_cast<std::ptrdiff_t>(from);
-    const auto earlier = [this](const detail::timer_op* a, const detail::timer_op* b) {
-      return fell_due(*a) < fell_due(*b);
-    };
-    // Stable; almost all of them are in order. std::stable_sort takes a buffer in a way that clang calls deprecated.
-    for (auto next = first; next != due.end(); ++next) {
-      if (next == first || !earlier(*next, *(next - 1))) continue;
-      std::rotate(std::upper_bound(first, next, *next, earlier), next, next + 1);
-    }
-  }
+  void in_order_of_time(detail::reused_vector<detail::timer_op*>& due, std::size_t from) const;
 
-  void forget(detail::timer_op* op) noexcept {
-    if (op->parked) {
-      parked_.back()->place = op->place;
-      parked_[op->place] = parked_.back();
-      parked_.pop_back();
-    } else {
-      (op->wall ? wall_ : steady_).erase(op);
-    }
-    unlink(op);
-  }
+  void forget(detail::timer_op* op) noexcept;
   static void unlink(detail::timer_op* op) noexcept;
   template <class Which>
   detail::timer_op* find_wait(const Which& which) const noexcept {
@@ -1043,13 +856,5 @@ class timer_service_core {
 };
 
 }  // namespace detail
-
-inline void virtual_time::unlink(detail::timer_op* op) noexcept {
-  *op->link = op->next;
-  if (op->next != nullptr) op->next->link = op->link;
-  op->link = nullptr;
-  if (op->canceller != nullptr) op->canceller->op = nullptr;
-  op->canceller = nullptr;
-}
 
 }  // namespace assay

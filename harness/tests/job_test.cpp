@@ -19,6 +19,7 @@
 #include <assay/harness/campaign/mirror.hpp>
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/system.hpp>
+#include <assay/harness/campaign/utf8.hpp>
 #include <assay/harness/choice/token.hpp>
 #include <assay/harness/tests/support.hpp>
 

@@ -1,4 +1,4 @@
-#include <assay/harness/campaign/timeline.hpp>
+#include <assay/harness/campaign/timeline_json.hpp>
 
 #include <gtest/gtest.h>
 

@@ -241,6 +241,22 @@ TEST_P(both_tiers, vcs_11_the_clocks_are_virtual_and_can_diverge) {
 
 // ---- cancellation
 
+// Asio's co_spawn asks for a default value of what a coroutine returns.
+struct without_default {
+  explicit without_default(int value) : number(value) {}
+  int number;
+};
+asio::awaitable<without_default> answer_without_default() { co_return without_default(42); }
+asio::awaitable<void> asks_for_what_has_no_default(trial& t) {
+  auto answer = t.start("answer", answer_without_default());
+  co_await t.settle();
+  EXPECT_EQ(answer.value().number, 42);
+}
+TEST_P(both_tiers, an_operation_may_return_what_has_no_default) {
+  const trial_result seen = run(&asks_for_what_has_no_default);
+  EXPECT_TRUE(seen.passed()) << seen.message;
+}
+
 asio::awaitable<void> cancels_before_the_start(trial& t) {
   auto one = t.start("one", mark_after(t, 1ms, "ran"));
   one.cancel();

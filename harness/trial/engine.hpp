@@ -7,16 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <assay/harness/choice/choice.hpp>
 #include <assay/harness/sim/sim_context.hpp>
+#include <assay/harness/trial/tier.hpp>
 
 namespace assay {
-
-enum class tier { sim, io_context };
-std::string_view to_string(tier where) noexcept;
 
 class engine {
  public:

@@ -22,7 +22,12 @@ namespace assay {
 
 class trial;
 template <class T>
-struct completion;
+class operation_state;
+
+namespace detail {
+template <class T>
+boost::asio::awaitable<void> keep_value(operation_state<T>& state, boost::asio::awaitable<T> work);
+}  // namespace detail
 
 /// Thrown into a scenario that asks for what is not there (the value of a pending operation): the trial has
 /// failed already, and the rest of the scenario is pointless.
@@ -49,6 +54,7 @@ class operation_record {
   task_id task() const noexcept { return task_; }
   bool background() const noexcept { return background_; }
   const std::source_location& where() const noexcept { return where_; }
+  /// Its body has begun.
   bool started() const noexcept { return started_; }
   bool done() const noexcept { return done_; }
   bool observed() const noexcept { return observed_; }
@@ -63,17 +69,22 @@ class operation_record {
   /// Whether the latest request that it met before its body ended was a terminal one.
   bool met_request() const noexcept { return met_request_; }
   void note_follows(what_follows what) noexcept { follows_ = what; }
+  /// Its body begins.
+  void begin() noexcept { started_ = true; }
+  void finish(std::exception_ptr failure);
+  /// How it ended (`pending` if it has not). Looking counts as observing its failure.
+  outcome look();
+  /// The failure itself, observed; null if there is none.
+  const std::exception_ptr& look_at_failure();
 
  protected:
   friend class trial;
   template <class T>
   friend class operation;
-  template <class T>
-  friend struct start_op;
-  template <class T>
-  friend struct completion;
 
-  void finish(std::exception_ptr failure);
+  void request(boost::asio::cancellation_type type);
+  // For who asks for the value: if there is none, the trial fails and the scenario ends.
+  void require_value();
   void meet(boost::asio::cancellation_type type);
 
   trial& owner_;
@@ -81,7 +92,7 @@ class operation_record {
   task_id task_;
   bool background_;
   std::source_location where_;
-  bool started_ = false;  // its body has begun
+  bool started_ = false;
   bool done_ = false;
   bool observed_ = false;  // somebody has looked at how it ended
   std::uint32_t cancels_ = 0;
@@ -109,9 +120,16 @@ class operation_state final : public operation_record {
  private:
   template <class U>
   friend class operation;
-  template <class U>
-  friend struct completion;
-  std::optional<value_type> value_;
+  friend boost::asio::awaitable<void> detail::keep_value<T>(operation_state&, boost::asio::awaitable<T>);
+
+  static std::optional<value_type> no_value() {
+    if constexpr (std::is_void_v<T>) {
+      return std::optional<value_type>(std::in_place);
+    } else {
+      return std::nullopt;
+    }
+  }
+  std::optional<value_type> value_ = no_value();  // there from the end of the body on, as `done` is not
 };
 
 /// A scenario's handle of an operation in flight. Copies name the same operation.
@@ -135,17 +153,20 @@ class operation {
   }
 
   /// How it ended (`pending` if it has not). Looking counts as observing its failure.
-  outcome what() const;
+  outcome what() const { return state_->look(); }
   /// The failure itself; null if it ended with a value or is pending. Observes it.
-  std::exception_ptr failure() const;
+  std::exception_ptr failure() const { return state_->look_at_failure(); }
   /// The value, to look at or to move from. If there is none, the trial fails with the operation's name and
   /// the scenario ends.
-  typename operation_state<T>::value_type& value() const;
+  typename operation_state<T>::value_type& value() const {
+    state_->require_value();
+    return *state_->value_;
+  }
 
   /// Requests terminal cancellation; an operation that has not begun yet ends as cancelled without running.
   void cancel() const { request(boost::asio::cancellation_type::terminal); }
   /// Requests cancellation of this type.
-  void request(boost::asio::cancellation_type type) const;
+  void request(boost::asio::cancellation_type type) const { state_->request(type); }
 
   const std::shared_ptr<operation_state<T>>& state() const noexcept { return state_; }
 

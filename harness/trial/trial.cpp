@@ -4,6 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
@@ -13,6 +20,7 @@
 #include <assay/harness/allocation/counter.hpp>
 #include <assay/harness/sim/clock.hpp>
 #include <assay/harness/trial/coverage.hpp>
+#include <assay/harness/trial/engine.hpp>
 #include <assay/harness/trial/explain.hpp>
 #include <assay/harness/trial/guests.hpp>
 
@@ -93,6 +101,92 @@ struct gate_op final : Gate {
   Handler handler;
 };
 
+// The body of an operation whose allocations are counted: what co_spawn does around it is the trial's own. Ends in a turn of
+// its own, or co_spawn would see to that and allocate.
+asio::awaitable<void> counted_body(allocation_counter& counter, asio::awaitable<void> work) {
+  std::exception_ptr failure;
+  detail::counting = &counter;
+  try {
+    co_await std::move(work);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  detail::counting = nullptr;
+  const bool switched = co_await detail::asio_internals::thread_has_switched{};
+  if (!switched) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::post(asio::use_awaitable);
+    detail::counting = nullptr;
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+// The body of an operation whose caller would go on: notes what the caller's next suspension would do.
+asio::awaitable<void> followed_body(operation_record& record, asio::awaitable<void> work) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(work);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (record.met_request()) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+    const bool on_record = state.cancelled() != asio::cancellation_type::none;
+    const what_follows waiting = on_record ? what_follows::unthrown : what_follows::silence;
+    record.note_follows(on_record && throwing ? what_follows::request : waiting);
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by bind_cancellation_slot has
+// an executor as far as Asio can tell, and then a request is posted instead of made.
+struct completion {
+  using cancellation_slot_type = asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return state->signal().slot(); }
+  void operator()(std::exception_ptr failure) {
+    const detail::harness_section section;
+    state->finish(std::move(failure));
+  }
+  std::shared_ptr<operation_record> state;
+};
+
+// The first turn of an operation.
+struct start_op final : detail::ready_op {
+  start_op(trial& t, std::shared_ptr<operation_record> s, asio::any_io_executor e, asio::awaitable<void> w)
+      : owner(t), state(std::move(s)), executor(std::move(e)), work(std::move(w)) {
+    run = &start_op::begin;
+    task = state->task();
+  }
+  static void begin(detail::ready_op* base, bool invoke) {
+    const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
+    if (!invoke) return;
+    const detail::harness_section section;
+    if (self->state->cancels() > 0) {  // cancelled before it began: nothing of it runs
+      // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
+      {
+        const asio::awaitable<void> dropped(std::move(self->work));
+      }
+      self->state->finish(
+          std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted)));
+      return;
+    }
+    self->state->begin();
+    asio::co_spawn(self->executor, self->body(), completion{self->state});
+  }
+  asio::awaitable<void> body() {
+    if (state->task() == trial::scenario_task) return std::move(work);
+    if (allocation_counter* const counter = owner.allocations())
+      return counted_body(*counter, std::move(work));
+    if (owner.follows_requests()) return followed_body(*state, std::move(work));
+    return std::move(work);
+  }
+  trial& owner;
+  std::shared_ptr<operation_record> state;
+  asio::any_io_executor executor;
+  asio::awaitable<void> work;
+};
+
 }  // namespace
 
 void operation_record::finish(std::exception_ptr failure) {
@@ -107,6 +201,27 @@ void operation_record::meet(asio::cancellation_type type) {
   met_request_ = terminal && !owner_.ending_;
   signal_.emit(type);
 }
+
+outcome operation_record::look() {
+  const detail::harness_section section;
+  if (!done_) return {};
+  owner_.observe_operation(*this);
+  return describe(failure_);
+}
+
+const std::exception_ptr& operation_record::look_at_failure() {
+  if (done_) owner_.observe_operation(*this);
+  return failure_;
+}
+
+void operation_record::require_value() {
+  if (done_ && failure_ == nullptr) return;
+  const detail::harness_section section;
+  owner_.fail_without_value(*this, to_string(look()));
+  throw scenario_stopped();
+}
+
+void operation_record::request(asio::cancellation_type type) { owner_.request_cancel(*this, type); }
 
 trial::trial(choice_stream& choices, trial_settings settings, bool traced)
     : choices_(choices),
@@ -490,6 +605,22 @@ void trial::finished(operation_record& record) {
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
 }
 
+boost::asio::any_io_executor trial::executor() { return engine_->executor(subject_task); }
+boost::asio::any_io_executor trial::scenario_executor() { return engine_->executor(scenario_task); }
+boost::asio::io_context* trial::stock_io_context() noexcept { return engine_->stock(); }
+void trial::touches_everything() noexcept { engine_->touches_everything(); }
+
+task_id trial::new_task() { return engine_->add_task(); }
+
+void trial::launch(std::shared_ptr<operation_record> state, asio::awaitable<void> work) {
+  state->last_turn_ = now();
+  operations_.push_back(state);
+  begun(*state);
+  if (trace_) record(event_kind::start, state->name());
+  asio::any_io_executor executor = engine_->executor(state->task());
+  engine_->make_ready(new start_op(*this, std::move(state), std::move(executor), std::move(work)));
+}
+
 void trial::begun(const operation_record& record) noexcept {
   if (!record.background()) growth_.peak = std::max(growth_.peak, ++pending_);
 }
@@ -613,7 +744,7 @@ trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   scenario_ = state;
   engine_->set_last_task(task);
   operations_.push_back(state);
-  engine_->make_ready(new start_op<void>(state, engine_->executor(task), watch_over(scenario())));
+  engine_->make_ready(new start_op(*this, state, engine_->executor(task), watch_over(scenario())));
   run_until_quiet();
   if (result_.kind != failure_kind::livelock && !broke_off() && !foreground_left()) {
     cancel_background();

@@ -7,12 +7,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -26,13 +21,10 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <assay/harness/allocation/section.hpp>
 #include <assay/harness/choice/choice.hpp>
-#include <assay/harness/sim/asio_internals.hpp>
-#include <assay/harness/trial/engine.hpp>
 #include <assay/harness/trial/environment.hpp>
 #include <assay/harness/trial/item.hpp>
 #include <assay/harness/trial/ledgers.hpp>
@@ -40,11 +32,14 @@
 #include <assay/harness/trial/outcome.hpp>
 #include <assay/harness/trial/printed.hpp>
 #include <assay/harness/trial/program.hpp>
+#include <assay/harness/trial/tier.hpp>
 #include <assay/harness/trial/trace.hpp>
 
 namespace assay {
 
+class allocation_counter;
 class coverage;
+class engine;
 class explainer;
 
 /// The clauses that the harness checks by itself, with every contract: what follows a call (trial::follow_requests), and what
@@ -301,7 +296,7 @@ class trial {
   void touch(std::uint64_t key);
   /// Says that turns of this trial have nothing in common but what `touch` is told, items, and the handlers that they
   /// make and wake: then a depth-first search covers the orders of unrelated turns once.
-  void touches_everything() noexcept { engine_->touches_everything(); }
+  void touches_everything() noexcept;
 
   /// A new item with this id, known to the ledger.
   class item item(int id) { return items_.make(id); }
@@ -329,9 +324,9 @@ class trial {
   // ---- what dependencies and environments use
 
   /// The executor of a named part of the subject's surroundings; what runs on it is named so in reports.
-  boost::asio::any_io_executor executor() { return engine_->executor(subject_task); }
-  boost::asio::any_io_executor scenario_executor() { return engine_->executor(scenario_task); }
-  boost::asio::io_context* stock_io_context() noexcept { return engine_->stock(); }
+  boost::asio::any_io_executor executor();
+  boost::asio::any_io_executor scenario_executor();
+  boost::asio::io_context* stock_io_context() noexcept;
   tier where() const noexcept { return settings_.where; }
   choice_stream& choices() noexcept { return choices_; }
   /// One numbered call of a dependency: 0 if it is to behave, else the fault to show (1 to `faults`). Only
@@ -428,13 +423,12 @@ class trial {
 
  private:
   friend class operation_record;
-  template <class T>
-  friend class operation;
-  template <class T>
-  friend struct start_op;
   struct gate;
   class guest_house;
 
+  task_id new_task();
+  // Queues the first turn of an operation, which is a handler like any other: the order of starts is a choice, too.
+  void launch(std::shared_ptr<operation_record> state, boost::asio::awaitable<void> work);
   void begun(const operation_record& record) noexcept;
   void set_victim(std::shared_ptr<operation_record> victim);
   void request_cancel(operation_record& target, boost::asio::cancellation_type type);
@@ -573,170 +567,28 @@ boost::asio::awaitable<operation<T>> trial::begin(std::string name, boost::asio:
   co_return begun;
 }
 
-/// What co_spawn calls when an operation has ended. It carries the slot itself: a handler made by
-/// bind_cancellation_slot has an executor as far as Asio can tell, and then a request is posted instead of made.
-template <class T>
-struct completion_slot {
-  using cancellation_slot_type = boost::asio::cancellation_slot;
-  cancellation_slot_type get_cancellation_slot() const noexcept { return state->signal().slot(); }
-  std::shared_ptr<operation_state<T>> state;
-};
-template <class T>
-struct completion : completion_slot<T> {
-  void operator()(std::exception_ptr failure, T value);
-};
-template <>
-struct completion<void> : completion_slot<void> {
-  void operator()(std::exception_ptr failure);
-};
-
 namespace detail {
 
-/// The body of an operation whose allocations are counted: what co_spawn does around it is the trial's own. Ends in a
-/// turn of its own, or co_spawn would see to that and allocate.
+/// The body of an operation with a value, which it leaves with the operation.
 template <class T>
-boost::asio::awaitable<T> counted_body(allocation_counter& counter, boost::asio::awaitable<T> work) {
-  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
-  std::exception_ptr failure;
-  counting = &counter;
-  try {
-    if constexpr (std::is_void_v<T>) {
-      co_await std::move(work);
-    } else {
-      result.emplace(co_await std::move(work));
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  counting = nullptr;
-  const bool switched = co_await asio_internals::thread_has_switched{};
-  if (!switched) {
-    co_await boost::asio::this_coro::throw_if_cancelled(false);
-    co_await boost::asio::post(boost::asio::use_awaitable);
-    counting = nullptr;
-  }
-  if (failure) std::rethrow_exception(failure);
-  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
-}
-
-/// The body of an operation whose caller would go on: notes what the caller's next suspension would do.
-template <class T>
-boost::asio::awaitable<T> followed_body(operation_record& record, boost::asio::awaitable<T> work) {
-  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> result;
-  std::exception_ptr failure;
-  try {
-    if constexpr (std::is_void_v<T>) {
-      co_await std::move(work);
-    } else {
-      result.emplace(co_await std::move(work));
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (record.met_request()) {
-    const auto state = co_await boost::asio::this_coro::cancellation_state;
-    const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
-    const bool on_record = state.cancelled() != boost::asio::cancellation_type::none;
-    const what_follows waiting = on_record ? what_follows::unthrown : what_follows::silence;
-    record.note_follows(on_record && throwing ? what_follows::request : waiting);
-  }
-  if (failure) std::rethrow_exception(failure);
-  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
+boost::asio::awaitable<void> keep_value(operation_state<T>& state, boost::asio::awaitable<T> work) {
+  state.value_.emplace(co_await std::move(work));
 }
 
 }  // namespace detail
-
-/// The first turn of an operation. It is a handler like any other, so that the order of starts is a choice
-/// too.
-template <class T>
-struct start_op final : detail::ready_op {
-  start_op(std::shared_ptr<operation_state<T>> s, boost::asio::any_io_executor e, boost::asio::awaitable<T> w)
-      : state(std::move(s)), executor(std::move(e)), work(std::move(w)) {
-    run = &start_op::begin;
-    task = state->task();
-  }
-  static void begin(detail::ready_op* base, bool invoke) {
-    const std::unique_ptr<start_op> self(static_cast<start_op*>(base));
-    if (!invoke) return;
-    const detail::harness_section section;
-    if (self->state->cancels_ > 0) {  // cancelled before it began: nothing of it runs
-      // Not by assignment: that of Asio 1.81's awaitable forgets the frame that it had.
-      {
-        const boost::asio::awaitable<T> dropped(std::move(self->work));
-      }
-      self->state->finish(
-          std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
-      return;
-    }
-    self->state->started_ = true;
-    boost::asio::co_spawn(self->executor, self->body(), completion<T>{{self->state}});
-  }
-  boost::asio::awaitable<T> body() {
-    if (state->task() == trial::scenario_task) return std::move(work);
-    allocation_counter* const counter = state->owner_.allocations();
-    if (counter != nullptr) return detail::counted_body(*counter, std::move(work));
-    if (state->owner_.follows_requests()) return detail::followed_body(*state, std::move(work));
-    return std::move(work);
-  }
-  std::shared_ptr<operation_state<T>> state;
-  boost::asio::any_io_executor executor;
-  boost::asio::awaitable<T> work;
-};
-
-template <class T>
-void completion<T>::operator()(std::exception_ptr failure, T value) {
-  const detail::harness_section section;
-  if (!failure) this->state->value_.emplace(std::move(value));
-  this->state->finish(std::move(failure));
-}
-
-inline void completion<void>::operator()(std::exception_ptr failure) {
-  const detail::harness_section section;
-  if (!failure) state->value_.emplace();
-  state->finish(std::move(failure));
-}
 
 template <class T>
 operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, start_options options,
                           std::source_location where) {
   const detail::harness_section section;
-  const task_id task = engine_->add_task();
-  auto state = std::make_shared<operation_state<T>>(*this, std::move(name), task, options.background, where);
-  state->last_turn_ = now();
-  operations_.push_back(state);
-  begun(*state);
-  if (trace_) record(event_kind::start, state->name());
-  engine_->make_ready(new start_op<T>(state, engine_->executor(task), std::move(work)));
-  return operation<T>(std::move(state));
-}
-
-template <class T>
-outcome operation<T>::what() const {
-  const detail::harness_section section;
-  if (!state_->done()) return {};
-  state_->owner_.observe_operation(*state_);
-  return describe(state_->failure_);
-}
-
-template <class T>
-std::exception_ptr operation<T>::failure() const {
-  if (state_->done()) state_->owner_.observe_operation(*state_);
-  return state_->failure_;
-}
-
-template <class T>
-typename operation_state<T>::value_type& operation<T>::value() const {
-  if (!state_->value_) {
-    const detail::harness_section section;
-    state_->owner_.fail_without_value(*state_, to_string(what()));
-    throw scenario_stopped();
+  auto state =
+      std::make_shared<operation_state<T>>(*this, std::move(name), new_task(), options.background, where);
+  if constexpr (std::is_void_v<T>) {
+    launch(state, std::move(work));
+  } else {
+    launch(state, detail::keep_value(*state, std::move(work)));
   }
-  return *state_->value_;
-}
-
-template <class T>
-void operation<T>::request(boost::asio::cancellation_type type) const {
-  state_->owner_.request_cancel(*state_, type);
+  return operation<T>(std::move(state));
 }
 
 template <class A, class B>

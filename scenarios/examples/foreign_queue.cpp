@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include <assay/harness/campaign/suite.hpp>
+#include <assay/suite.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 
 namespace {

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

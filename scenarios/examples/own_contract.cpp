@@ -8,11 +8,10 @@
 #include <memory>
 #include <string_view>
 
-#include <assay/harness/campaign/suite.hpp>
-#include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/suite.hpp>
 
-// The contract: a lamp that switches itself off.
-namespace assay::contract {
+// The contract: a lamp that switches itself off. It stands where its owner wants it.
+namespace home {
 
 struct lamp_config {
   std::chrono::milliseconds lights_for{100};
@@ -28,14 +27,14 @@ class lamp {
   virtual bool lit() const = 0;
 };
 
-}  // namespace assay::contract
+}  // namespace home
 
 namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
-using assay::contract::lamp;
-using assay::contract::lamp_config;
+using home::lamp;
+using home::lamp_config;
 
 ASSAY_CONTRACT(lamp, "home", "a light that goes out by itself");
 

@@ -1,7 +1,7 @@
 """What a team reads when one of its tests fails.
 
 Usage: stories_test.py [TestCase[.test_method] ...]
-Environment: ASSAY_OWN_TESTS (the program).
+Environment: ASSAY_STORIES (the program).
 """
 
 import json
@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
-PROGRAM = os.environ.get("ASSAY_OWN_TESTS", "build/release/harness/assay_own_tests")
+PROGRAM = os.environ.get("ASSAY_STORIES", "build/release/harness/assay_stories")
 
 
 class Stories(unittest.TestCase):
