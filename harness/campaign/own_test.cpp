@@ -28,6 +28,7 @@
 #include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/campaign/story.hpp>
 #include <assay/harness/campaign/sudden_end.hpp>
+#include <assay/harness/campaign/system.hpp>
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/catalogue/spelling.hpp>
 #include <assay/harness/choice/token.hpp>
@@ -42,7 +43,7 @@ struct arguments {
   bool seed_is_random = false;
   std::string replay;
   std::uint64_t break_at = 0;
-  std::filesystem::path report = "report";
+  std::filesystem::path report = program_folder() / "assay-report";
   std::chrono::seconds hang_after{30};
   bool all_output = false;  // what every trial prints is shown
 };

@@ -33,6 +33,10 @@ void keep_counters() noexcept {
   __llvm_profile_reset_counters();
 }
 
+std::filesystem::path program_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
+
 void refuse(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
 
 void descriptor::close() noexcept {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,9 @@ pid_t fork_child(const std::function<int()>& inside);
 int execute(const char* path, const char* const* arguments) noexcept;
 /// Waits for the end of a child; its status, as waitpid tells it.
 int reap(pid_t child) noexcept;
+
+/// The folder that the program's own file is in. Throws std::filesystem::filesystem_error if the machine does not tell.
+std::filesystem::path program_folder();
 
 /// Ends the process at once, as `_exit` does. What a coverage build has counted is kept.
 [[noreturn]] void end_process(int status) noexcept;

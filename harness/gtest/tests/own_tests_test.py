@@ -41,6 +41,16 @@ class OwnTests(unittest.TestCase):
     def token_in(self, text):
         return re.search(r"--gtest_filter=\S+ --assay_replay=(assay1:\S+)", text).group(1)
 
+    def test_reports_go_beside_the_program_and_not_where_it_is_run(self):
+        own = pathlib.Path(PROGRAM).resolve()
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([own, "--gtest_filter=failing.expectation"], capture_output=True, text=True, timeout=600,
+                                  cwd=folder, env={k: v for k, v in os.environ.items() if k != "ASSAY_REPORT_DIR"})
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"Token, story and trace are in {own.parent}/assay-report/", done.stdout)
+        self.assertTrue((own.parent / "assay-report/failing.expectation.story").exists())
+
     def test_an_isolated_test_has_a_process_per_trial(self):
         status, text = self.run_tests("isolated.starts_afresh")
         self.assertEqual(status, 0, text)
