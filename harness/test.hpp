@@ -6,3 +6,4 @@
 #pragma once
 
 #include <assay/harness/gtest/assay_test.hpp>
+#include <assay/harness/trial/named.hpp>

@@ -1,5 +1,5 @@
 // What README.md and docs/testing-your-own-code.md show, compiled and run.
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>

@@ -1,6 +1,6 @@
 #include "print_shop.hpp"
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 #include <chrono>
 #include <string>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include <assay/harness/trial/engine.hpp>
+
 namespace assay {
 
 // A handler of a guest, whichever is its first by then.

@@ -6,7 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

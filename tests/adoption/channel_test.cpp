@@ -3,7 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <vector>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

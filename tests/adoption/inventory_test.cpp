@@ -2,7 +2,7 @@
 
 #include <boost/asio/use_awaitable.hpp>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

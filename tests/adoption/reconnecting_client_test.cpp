@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 #include <assay/harness/mock/stream.hpp>
 
 namespace {

@@ -4,7 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

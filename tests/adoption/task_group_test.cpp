@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

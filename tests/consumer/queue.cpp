@@ -11,9 +11,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include <assay/harness/campaign/suite.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 #include <assay/scenarios/flow/bounded_queue/reference.hpp>
+#include <assay/suite.hpp>
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include <assay/harness/gtest/assay_test.hpp>
+#include <assay/test.hpp>
 #include <assay/harness/trial/named.hpp>
 
 namespace {
