@@ -189,6 +189,10 @@ class campaign {
     result_.trace_hash = format_hash(baseline.events->hash());
     result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, baseline_phase, order_model::fifo)) return false;
+    if (const std::string why = baseline.skipped(); !why.empty()) {
+      skip(why);
+      return false;
+    }
     baseline_ = baseline.events;
     // The harness checks its own determinism (VCS-9): the same choices, the same trace.
     fifo_source first_again;
@@ -382,7 +386,7 @@ class campaign {
 
   bool permuted_orders(const trial_result& baseline) {
     result_.exhausted = baseline.choices.empty();  // nothing is left open
-    if (result_.exhausted) return true;
+    if (result_.exhausted || options_.orders == order_model::fifo || scenario_.traits.fifo_only) return true;
     return explore_orders(options_.schedules, "permuted order", order_model::any);
   }
 

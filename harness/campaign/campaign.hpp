@@ -43,9 +43,10 @@ struct campaign_options {
   std::string strategy =
       "portfolio";               ///< that explores them; one of strategies(), "portfolio", "corpus" or "dfs"
   std::uint32_t pairs_max = 64;  ///< pairs of cancels, and of a fault and a cancel, that are tried of each
-  bool systematic = true;        ///< false: only explored orders, where the sweeps have been run before
-  bool list_orders = false;      ///< campaign_result::orders is wanted
-  corpus_state corpus;           ///< strategy "corpus": what it begins with
+  order_model orders = order_model::any;  ///< `fifo`: no orders beyond it are tried
+  bool systematic = true;    ///< false: only explored orders, where the sweeps have been run before
+  bool list_orders = false;  ///< campaign_result::orders is wanted
+  corpus_state corpus;       ///< strategy "corpus": what it begins with
   std::uint32_t shrink_trials_max = 400;
   std::vector<std::string> muted;  ///< for random programs: trial_settings::muted
   trial_runner run;                ///< run_trial if empty

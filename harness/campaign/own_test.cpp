@@ -2,6 +2,7 @@
 
 #include <sys/single_threaded.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -32,6 +33,7 @@
 #include <assay/harness/campaign/version.hpp>
 #include <assay/harness/catalogue/spelling.hpp>
 #include <assay/harness/choice/token.hpp>
+#include <assay/harness/sim/clock.hpp>
 
 namespace assay::detail {
 
@@ -46,10 +48,19 @@ struct arguments {
   std::filesystem::path report = program_folder() / "assay-report";
   std::chrono::seconds hang_after{30};
   bool all_output = false;  // what every trial prints is shown
+  order_model order = order_model::any;
+  std::chrono::seconds time{0};
 };
+
+// Those that init was given; nothing if it was not called.
+std::optional<std::vector<std::string>>& kept_arguments() {
+  static std::optional<std::vector<std::string>> kept;
+  return kept;
+}
 
 // GoogleTest takes its own arguments out of argv and leaves ours, but its main does not hand them on.
 std::vector<std::string> command_line() {
+  if (const auto& kept = kept_arguments()) return *kept;
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   const std::string all{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   std::vector<std::string> words;
@@ -90,6 +101,12 @@ bool take(arguments& into, std::string_view said, std::string_view name, std::st
       throw std::invalid_argument(std::string(said) + " takes all or shrunk, not '" + std::string(value) +
                                   "'");
     into.all_output = value == "all";
+  } else if (name == "order") {
+    if (value != "any" && value != "fifo")
+      throw std::invalid_argument(std::string(said) + " is any or fifo, not '" + std::string(value) + "'");
+    into.order = value == "fifo" ? order_model::fifo : order_model::any;
+  } else if (name == "time") {
+    into.time = std::chrono::seconds(parse<std::uint32_t>(said, value));
   } else if (name == "hang_after") {
     into.hang_after = std::chrono::seconds(parse<std::uint32_t>(said, value));
   } else {
@@ -100,8 +117,10 @@ bool take(arguments& into, std::string_view said, std::string_view name, std::st
 
 // What the environment says holds where the command line says nothing: who is started by an IDE or by ctest has no other way.
 constexpr std::pair<const char*, std::string_view> variables[] = {
-    {"ASSAY_SCHEDULES", "schedules"}, {"ASSAY_SEED", "seed"},         {"ASSAY_REPLAY", "replay"},
-    {"ASSAY_BREAK_AT", "break_at"},   {"ASSAY_REPORT_DIR", "report"}, {"ASSAY_HANG_AFTER", "hang_after"},
+    {"ASSAY_ORDER", "order"},         {"ASSAY_TIME", "time"},
+    {"ASSAY_SCHEDULES", "schedules"}, {"ASSAY_SEED", "seed"},
+    {"ASSAY_REPLAY", "replay"},       {"ASSAY_BREAK_AT", "break_at"},
+    {"ASSAY_REPORT_DIR", "report"},   {"ASSAY_HANG_AFTER", "hang_after"},
     {"ASSAY_OUTPUT", "output"}};
 
 arguments read_arguments() {
@@ -120,9 +139,10 @@ arguments read_arguments() {
     if (!seen.insert(std::string(name)).second)
       throw std::invalid_argument("--assay_" + std::string(name) + " is given twice");
     if (!take(result, word.substr(0, word.find('=')), name, value))
-      throw std::invalid_argument("unknown argument '" + word +
-                                  "'; there are --assay_schedules, --assay_seed, --assay_replay, "
-                                  "--assay_break_at, --assay_report, --assay_output and --assay_hang_after");
+      throw std::invalid_argument(
+          "unknown argument '" + word +
+          "'; there are --assay_schedules, --assay_seed, --assay_replay, --assay_order, "
+          "--assay_time, --assay_break_at, --assay_report, --assay_output and --assay_hang_after");
   }
   if (debugger_attached()) {
     result.hang_after = {};  // who steps through a turn may take his time
@@ -146,7 +166,9 @@ std::string write_files(const std::filesystem::path& folder, const campaign_resu
                         const std::string& printed, const std::string& replay) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string stem = (folder / (seen.contract + "." + seen.clause)).string();
+  std::string name = seen.contract + "." + seen.clause;
+  std::replace(name.begin(), name.end(), '/', '_');  // of tests with parameters
+  const std::string stem = (folder / name).string();
   bool written = true;
   const auto write = [&](const char* ending, const std::string& text) {
     std::ofstream out(stem + ending);
@@ -172,7 +194,9 @@ constexpr const char* own_name = "own";
 
 // "suite/test" as GoogleTest writes it.
 std::string gtest_name(std::string scenario) {
-  if (const std::size_t slash = scenario.find('/'); slash != std::string::npos) scenario[slash] = '.';
+  // Those with parameters have more of them, and only the program's own list says which is which.
+  const std::size_t slash = scenario.find('/');
+  if (slash != std::string::npos && slash == scenario.rfind('/')) scenario[slash] = '.';
   return scenario;
 }
 
@@ -286,9 +310,11 @@ std::string of(std::uint32_t covered, std::uint32_t all, const char* what) {
 }
 
 // What a pass is worth.
-std::string covered(const own_test& test, const campaign_result& seen) {
+std::string covered(const own_test& test, const campaign_result& seen, order_model model) {
   std::string text = filter_of(test.scenario) + " passes: " + std::to_string(seen.trials) + " trials";
-  if (!seen.body_suspended) {
+  if (test.scenario.traits.fifo_only || model == order_model::fifo) {
+    text += ", handlers first in, first out";
+  } else if (!seen.body_suspended) {
     text += "; its body never suspends, so a plain TEST would show as much";
   } else if (seen.schedules == 0) {
     text += "; nothing was left open, so there is one schedule only (operations that run side by side, between fewer "
@@ -303,9 +329,36 @@ std::string covered(const own_test& test, const campaign_result& seen) {
 
 // Of a trial, that are shown: what is more is in a file.
 constexpr std::size_t printed_lines_max = 100;
+// The campaign; and while there is time, and something is left open, further schedules with the seeds that follow. `options`
+// ends with the last of them.
+campaign_result run_for(std::chrono::seconds time, const subject_base& own, const scenario_info& scenario,
+                        campaign_options& options, const campaign_observer* observer) {
+  const std::chrono::nanoseconds end = real_time() + time;
+  options.list_orders = time.count() > 0;
+  campaign_result all = run_campaign(own, scenario, options, observer);
+  if (!options.list_orders) return all;
+  std::set<std::uint64_t> orders(all.orders.begin(), all.orders.end());
+  // Under order model `fifo` what is random is among what is systematic.
+  options.systematic = options.orders == order_model::fifo || scenario.traits.fifo_only;
+  constexpr std::uint64_t bare = 2;  // a baseline trial, twice: there was nothing else to do
+  bool open = all.trials > bare && !all.exhausted;
+  while (open && all.outcome == verdict::pass) {
+    ++options.seed;
+    campaign_result more = run_campaign(own, scenario, options, observer);
+    open = more.trials > bare && !more.exhausted && real_time() < end;
+    orders.insert(more.orders.begin(), more.orders.end());
+    more.trials += all.trials;
+    if (more.outcome != verdict::pass) return more;
+    all.trials = more.trials;
+    all.schedules += more.schedules;
+    all.order_classes = orders.size();
+  }
+  return all;
+}
 
 own_test_report explore(const own_test& test, const subject_base& own, const arguments& given) {
   campaign_options options;
+  options.orders = given.order;
   options.schedules = given.schedules;
   options.seed = given.seed;
   if (test.isolated) options.run = forked_trials(given.hang_after);
@@ -313,14 +366,19 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   if (!given.all_output) output.emplace();
   const std::unique_ptr<waiting_trial> untouched = untouched_trial(test, own, given);
   const watched_trials watched(test, own, given, output ? &*output : nullptr);
-  const campaign_result seen = run_campaign(own, test.scenario, options, &watched.observer());
+  const campaign_result seen = run_for(given.time, own, test.scenario, options, &watched.observer());
   const std::string printed = output ? output->take() : std::string();  // by the last trial, the shrunk one
   own_test_report report;
+  if (seen.outcome == verdict::skip) {
+    report.skipped = true;
+    report.text = seen.message;
+    return report;
+  }
   report.passed = seen.outcome == verdict::pass;
   if (report.passed) {
     report.text = complain_of_sweeps(test.scenario.traits, seen);
     report.passed = report.text.empty();
-    if (report.passed) report.text = covered(test, seen);
+    if (report.passed) report.text = covered(test, seen, given.order);
     return report;
   }
   std::string unrepeated;
@@ -335,7 +393,7 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   report.text =
       seen.message + unrepeated + "\n\n" +
       (found ? "Found by: " + seen.shown_by + ", after " : "Seen after ") + std::to_string(seen.trials) +
-      " trials (seed " + std::to_string(given.seed) + (found ? "). The shrunk trial:\n" : "). The trial:\n") +
+      " trials (seed " + std::to_string(options.seed) + (found ? "). The shrunk trial:\n" : "). The trial:\n") +
       joined(seen.story) +
       (printed.empty() ? "" : "\nIt printed:\n" + last_lines(printed, printed_lines_max, "  ")) +
       "\nTo see it again:\n  " + again +
@@ -349,7 +407,10 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
 
 // Why no test has done the replay.
 std::string explain_unanswered(const replay_token& token, const std::vector<known_test>& all) {
-  const std::string wanted = gtest_name(token.scenario);
+  std::string wanted = gtest_name(token.scenario);
+  for (const known_test& one : all) {
+    if (one.suite + "/" + one.name == token.scenario) wanted = one.suite + "." + one.name;
+  }
   const std::string nothing = "Nothing was replayed: the token is of " + wanted;
   if (token.subject != own_name) {
     return nothing + " with the subject '" + token.subject +
@@ -379,6 +440,20 @@ std::string complain_at_end(const std::vector<known_test>& all) {
   } catch (const std::exception& error) {
     return error.what();
   }
+}
+
+void take_arguments(int* argc, char** argv) {
+  std::vector<std::string>& kept = kept_arguments().emplace();
+  int left = 0;
+  for (int i = 0; i < *argc; ++i) {
+    if (i > 0 && std::string_view(argv[i]).starts_with("--assay_")) {
+      kept.emplace_back(argv[i]);
+    } else {
+      argv[left++] = argv[i];
+    }
+  }
+  *argc = left;
+  argv[left] = nullptr;
 }
 
 void begin_own_trial(trial& t) {

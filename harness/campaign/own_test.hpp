@@ -30,13 +30,16 @@ struct own_test {
 
 struct own_test_report {
   bool passed = true;
-  bool skipped = false;  ///< a replay is asked for, of another test
+  bool skipped = false;  ///< a replay is asked for, of another test; or the test itself says so
   std::string text;      ///< message, story, replay line; of a replay that passed, what was replayed
 };
 
 /// Runs the campaign, or the one trial that --assay_replay names. Bad arguments fail the test with a text that says
 /// what was wrong.
 own_test_report run_own_test(const own_test& test);
+
+/// Takes our arguments out of a main's, and keeps them.
+void take_arguments(int* argc, char** argv);
 
 /// What every trial of the test that is running begins with.
 void begin_own_trial(trial& t);

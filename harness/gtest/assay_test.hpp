@@ -15,7 +15,8 @@
 // by default `assay-report` beside the program itself.
 //
 // What a body has started must have ended when the body ends: an operation may use the body's own variables. One that is
-// started in the background is cancelled instead, when the body has gone: it may use none of them, unless the body cancels it.
+// started in the background is cancelled instead, when the body has gone: where it uses them, the body says
+// `co_await t.end_background()` at its end. With a fixture that is said for it, before the fixture goes.
 // Once the body of a trial that has failed has ended, nothing more is run, nor destroyed, so that the failure is what is told,
 // and not what followed from it. An exception that leaves a detached coroutine fails the test, unless it says that the coroutine
 // was cancelled; `.detached_may_throw = true` lets it pass, as it does in production.
@@ -28,20 +29,33 @@
 // then the signal goes its way. A hang does the same, and ends the process by SIGABRT: a turn that has not ended after 30 s of
 // real time, or a trial after four times as long. Under a debugger nothing is a hang.
 //
-// ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial; ASSAY_TEST_ISOLATED runs every trial in a process
-// of its own, for code with process-wide state: a crash or a hang is a failure with a story there, and the tests go on.
+// A body awaits or says co_return: one that does neither does not compile. ASSERT_* and GTEST_SKIP return, which a coroutine
+// cannot: their forms for a coroutine are CO_ASSERT_EQ, CO_ASSERT_THAT and so on, CO_FAIL and CO_SKIP (harness/mock/gtest.hpp).
+// EXPECT_* and matchers are what they are.
+//
+// ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial, of any default-constructible class. With one that is
+// derived from testing::Test, SetUp and TearDown are called in every trial, and GoogleTest makes one of its own besides, for
+// each test, and sets it up: that one may say GTEST_SKIP(). ASSAY_TEST_P and ASSAY_TYPED_TEST are the same for TEST_P and
+// TYPED_TEST: INSTANTIATE_TEST_SUITE_P, GetParam(), TYPED_TEST_SUITE and TypeParam are GoogleTest's own.
+//
+// ASSAY_TEST_ISOLATED runs every trial in a process of its own, for code with process-wide state: a crash or a hang is a failure
+// with a story there, and the tests go on.
 //
 // Arguments of the test program, beside GoogleTest's own:
 //   --assay_schedules=N   random schedules per test (default 200)
 //   --assay_seed=S        their seed, a number or `random` (default 1)
 //   --assay_replay=TOKEN  one trial, exactly as it was; TOKEN may be @FILE. Every other ASSAY_TEST is skipped, and the
 //                         program fails if the test that the token is of does not run
+//   --assay_order=MODEL   `any` (the default): every order of handlers that executors' documentation allows; `fifo`: as a
+//                         single-threaded loop runs them. A test says so for itself by the trait `.fifo_only = true`
+//   --assay_time=S        explores further schedules until S seconds of real time have passed, for each test (default 0)
 //   --assay_break_at=N    of that trial: stop in the debugger when event N of the story happens
 //   --assay_report=DIR    where failures leave their files (default: assay-report beside the program)
 //   --assay_output=all    shows what every trial prints; else that of the shrunk failing one alone is shown
 //   --assay_hang_after=S  seconds after which a turn is a hang (default 30); 0: never
-// The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_BREAK_AT, ASSAY_REPORT_DIR, ASSAY_OUTPUT
-// and ASSAY_HANG_AFTER hold where the argument is not given.
+// The environment may say the same: ASSAY_SCHEDULES, ASSAY_SEED, ASSAY_REPLAY, ASSAY_ORDER, ASSAY_TIME, ASSAY_BREAK_AT,
+// ASSAY_REPORT_DIR, ASSAY_OUTPUT and ASSAY_HANG_AFTER hold where the argument is not given. A program with a main of its own that looks at its
+// arguments calls assay::init(&argc, argv) first, as it calls testing::InitGoogleTest.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -50,6 +64,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -58,10 +73,24 @@
 #include <assay/harness/mock/gtest.hpp>
 #include <assay/harness/trial/trial.hpp>
 
+namespace assay {
+
+/// Takes the arguments of ASSAY_TESTs (--assay_...) out of `argv`, and keeps them: for a main of one's own that refuses
+/// arguments it does not know. Wrong ones are told by the tests. Without it the tests find them by themselves.
+inline void init(int* argc, char** argv) { detail::take_arguments(argc, argv); }
+
+}  // namespace assay
+
 namespace assay::detail {
 
-/// Runs a test of one's own and reports to GoogleTest, once.
-inline void run_test(const own_test& test) {
+/// Runs the test that GoogleTest is running as one of one's own, and reports to it, once.
+inline void run_test(scenario_traits traits, const char* file, int line,
+                     boost::asio::awaitable<void> (*begin)(trial&, const subject_base&),
+                     bool isolated = false) {
+  const testing::TestInfo& now = *testing::UnitTest::GetInstance()->current_test_info();
+  const own_test test{scenario_info{now.test_suite_name(), now.name(), "", std::move(traits), file,
+                                    static_cast<std::uint32_t>(line), begin},
+                      isolated};
   const own_test_report seen = run_own_test(test);
   if (seen.skipped) GTEST_SKIP() << seen.text;
   if (seen.passed) {
@@ -99,9 +128,46 @@ boost::asio::awaitable<void> begin_test(trial& t, const subject_base&) {
   return Body(t);
 }
 
+/// A fixture as it is made for a trial.
+template <class Fixture, bool IsOfGoogleTest = std::is_base_of_v<testing::Test, Fixture>>
+struct trial_fixture : Fixture {
+  void assay_set_up() {}
+  void assay_tear_down() {}
+};
+template <class Fixture>
+struct trial_fixture<Fixture, true> : Fixture {
+  void assay_set_up() { this->SetUp(); }
+  void assay_tear_down() { this->TearDown(); }
+
+ private:
+  void TestBody() override {}
+};
+
+/// What the test that GoogleTest knows is derived from.
+template <class Fixture>
+using gtest_fixture = std::conditional_t<std::is_base_of_v<testing::Test, Fixture>, Fixture, testing::Test>;
+template <class Fixture>
+testing::internal::TypeId gtest_fixture_id() {
+  if constexpr (std::is_base_of_v<testing::Test, Fixture>) {
+    return testing::internal::GetTypeId<Fixture>();
+  } else {
+    return testing::internal::GetTestTypeId();
+  }
+}
+
 template <class Fixture>
 boost::asio::awaitable<void> run_fixture(std::shared_ptr<Fixture> fixture, trial& t) {
-  co_await fixture->body(t);
+  fixture->assay_set_up();
+  std::exception_ptr failure;
+  try {
+    if (!t.has_failed() && !t.skips_test()) co_await fixture->body(t);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // What has failed runs nothing more.
+  if (failure == nullptr && !t.has_failed()) co_await t.end_background();
+  fixture->assay_tear_down();
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 template <class Fixture>
@@ -115,16 +181,24 @@ boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
 
 }  // namespace assay::detail
 
-#define ASSAY_DETAIL_TEST(suite_name, test_name, is_isolated, ...)                                           \
-  static boost::asio::awaitable<void> suite_name##_##test_name##_assay_body(::assay::trial& t);              \
-  TEST(suite_name, test_name) {                                                                              \
-    ::assay::detail::run_test(::assay::detail::own_test{                                                     \
-        ::assay::scenario_info{#suite_name, #test_name, "", ::assay::scenario_traits{__VA_ARGS__}, __FILE__, \
-                               __LINE__,                                                                     \
-                               &::assay::detail::begin_test<&suite_name##_##test_name##_assay_body>},        \
-        is_isolated});                                                                                       \
-  }                                                                                                          \
-  static boost::asio::awaitable<void> suite_name##_##test_name##_assay_body(                                 \
+// A body that neither awaits nor says co_return returns nothing, which is an error from here on; the function's name, which the
+// compiler gives with it, says what is missing.
+#define ASSAY_DETAIL_RETURNS _Pragma("GCC diagnostic error \"-Wreturn-type\"")
+#define ASSAY_DETAIL_BODY(suite_name, test_name) \
+  suite_name##_##test_name##_is_no_coroutine__it_needs_a_co_await_or_a_co_return
+#define ASSAY_DETAIL_FIXTURE(fixture_name, test_name) \
+  fixture_name##_##test_name##_is_no_coroutine__it_needs_a_co_await_or_a_co_return
+
+// clang-format off
+#define ASSAY_DETAIL_TEST(suite_name, test_name, is_isolated, ...)                                            \
+  ASSAY_DETAIL_RETURNS                                                                                        \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_BODY(suite_name, test_name)(::assay::trial& t);            \
+  TEST(suite_name, test_name) {                                                                               \
+    ::assay::detail::run_test(::assay::scenario_traits{__VA_ARGS__}, __FILE__, __LINE__,                      \
+                              &::assay::detail::begin_test<&ASSAY_DETAIL_BODY(suite_name, test_name)>,        \
+                              is_isolated);                                                                   \
+  }                                                                                                           \
+  static boost::asio::awaitable<void> ASSAY_DETAIL_BODY(suite_name, test_name)(                               \
       [[maybe_unused]] ::assay::trial& t)
 
 /// A test whose body is a coroutine with the trial `t`; scenario_traits follow as designated initialisers.
@@ -134,17 +208,47 @@ boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
 #define ASSAY_TEST_ISOLATED(suite_name, test_name, ...) \
   ASSAY_DETAIL_TEST(suite_name, test_name, true, __VA_ARGS__)
 
-/// A test with a fixture (any default-constructible class, no testing::Test) that is made anew for every trial.
-#define ASSAY_TEST_F(fixture_name, test_name, ...)                                                       \
-  struct fixture_name##_##test_name##_assay_fixture : fixture_name {                                     \
-    boost::asio::awaitable<void> body(::assay::trial& t);                                                \
-  };                                                                                                     \
-  TEST(fixture_name##_tests, test_name) {                                                                \
-    ::assay::detail::run_test(::assay::detail::own_test{                                                 \
-        ::assay::scenario_info{                                                                          \
-            #fixture_name "_tests", #test_name, "", ::assay::scenario_traits{__VA_ARGS__}, __FILE__,     \
-            __LINE__, &::assay::detail::begin_fixture_test<fixture_name##_##test_name##_assay_fixture>}, \
-        false});                                                                                         \
-  }                                                                                                      \
-  boost::asio::awaitable<void> fixture_name##_##test_name##_assay_fixture::body(                         \
-      [[maybe_unused]] ::assay::trial& t)
+#define ASSAY_DETAIL_DECLARE_FIXTURE(fixture_name, test_name)                                                 \
+  ASSAY_DETAIL_RETURNS                                                                                        \
+  struct ASSAY_DETAIL_FIXTURE(fixture_name, test_name) : ::assay::detail::trial_fixture<fixture_name> {       \
+    boost::asio::awaitable<void> body(::assay::trial& t);                                                     \
+  };
+#define ASSAY_DETAIL_RUN_FIXTURE(fixture, ...)                                                                \
+  ::assay::detail::run_test(::assay::scenario_traits{__VA_ARGS__}, __FILE__, __LINE__,                        \
+                            &::assay::detail::begin_fixture_test<fixture>)
+#define ASSAY_DETAIL_FIXTURE_BODY(fixture) \
+  boost::asio::awaitable<void> fixture::body([[maybe_unused]] ::assay::trial& t)
+
+/// A test with a fixture, any default-constructible class, that is made anew for every trial. The suite is `fixture_tests`.
+#define ASSAY_TEST_F(fixture_name, test_name, ...)                                                            \
+  ASSAY_DETAIL_DECLARE_FIXTURE(fixture_name, test_name)                                                       \
+  GTEST_TEST_(fixture_name##_tests, test_name, ::assay::detail::gtest_fixture<fixture_name>,                  \
+              ::assay::detail::gtest_fixture_id<fixture_name>()) {                                            \
+    ASSAY_DETAIL_RUN_FIXTURE(ASSAY_DETAIL_FIXTURE(fixture_name, test_name), __VA_ARGS__);                     \
+  }                                                                                                           \
+  ASSAY_DETAIL_FIXTURE_BODY(ASSAY_DETAIL_FIXTURE(fixture_name, test_name))
+
+/// A test for every value of a suite that is derived from testing::TestWithParam: the body has GetParam().
+#define ASSAY_TEST_P(fixture_name, test_name, ...)                                                            \
+  ASSAY_DETAIL_DECLARE_FIXTURE(fixture_name, test_name)                                                       \
+  TEST_P(fixture_name, test_name) {                                                                           \
+    ASSAY_DETAIL_RUN_FIXTURE(ASSAY_DETAIL_FIXTURE(fixture_name, test_name), __VA_ARGS__);                     \
+  }                                                                                                           \
+  ASSAY_DETAIL_FIXTURE_BODY(ASSAY_DETAIL_FIXTURE(fixture_name, test_name))
+
+/// A test for every type of a TYPED_TEST_SUITE: the body has TypeParam and TestFixture, and the fixture's members by `this->`.
+#define ASSAY_TYPED_TEST(fixture_name, test_name, ...)                                                        \
+  ASSAY_DETAIL_RETURNS                                                                                        \
+  template <class TypeParam>                                                                                  \
+  struct ASSAY_DETAIL_FIXTURE(fixture_name, test_name)                                                        \
+      : ::assay::detail::trial_fixture<fixture_name<TypeParam>> {                                             \
+    using TestFixture = fixture_name<TypeParam>;                                                              \
+    boost::asio::awaitable<void> body(::assay::trial& t);                                                     \
+  };                                                                                                          \
+  TYPED_TEST(fixture_name, test_name) {                                                                       \
+    using fixture = ASSAY_DETAIL_FIXTURE(fixture_name, test_name)<TypeParam>;                                 \
+    ASSAY_DETAIL_RUN_FIXTURE(fixture, __VA_ARGS__);                                                           \
+  }                                                                                                           \
+  template <class TypeParam>                                                                                  \
+  ASSAY_DETAIL_FIXTURE_BODY(ASSAY_DETAIL_FIXTURE(fixture_name, test_name)<TypeParam>)
+// clang-format on

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,7 +63,13 @@ class gtest_room {
 
    private:
     void ReportTestPartResult(const testing::TestPartResult& result) override {
-      if (!result.failed() || silent) return;
+      if (silent) return;
+      if (result.skipped() && owner_.running()) {
+        const std::string_view why = result.message();
+        owner_.skip_test(why.empty() ? "no reason given" : why);
+        return;
+      }
+      if (!result.failed()) return;
       if (!owner_.running()) {
         late.push_back(result);
         return;
@@ -83,11 +90,12 @@ class gtest_room {
   std::vector<std::function<void()>> settle_;
 };
 
-/// Where CO_ASSERT_* ends: reports, and leaves the coroutine.
+/// Where CO_ASSERT_* and CO_SKIP end: report, and leave the coroutine.
 class co_assertion {
  public:
-  co_assertion(const char* file, int line, const char* message)
-      : helper_(testing::TestPartResult::kNonFatalFailure, file, line, message) {}
+  co_assertion(const char* file, int line, const char* message,
+               testing::TestPartResult::Type type = testing::TestPartResult::kNonFatalFailure)
+      : helper_(type, file, line, message) {}
   [[noreturn]] void operator=(const testing::Message& message) const {
     helper_ = message;
     throw scenario_stopped();
@@ -109,6 +117,11 @@ inline void intercept_gtest(trial& t) { detail::gtest_room::of(t); }
 // and those that await it. Further text is streamed in, as with ASSERT_*.
 #define ASSAY_CO_FAIL_(message) \
   ::assay::detail::co_assertion(__FILE__, __LINE__, message) = ::testing::Message()
+#define CO_FAIL() ASSAY_CO_FAIL_("Failed")
+/// What GTEST_SKIP() is in a function, for the body of an ASSAY_TEST: the test is skipped if its baseline trial says so.
+#define CO_SKIP()                                                                           \
+  ::assay::detail::co_assertion(__FILE__, __LINE__, "", ::testing::TestPartResult::kSkip) = \
+      ::testing::Message()
 #define CO_ASSERT_TRUE(condition) GTEST_TEST_BOOLEAN_(condition, #condition, false, true, ASSAY_CO_FAIL_)
 #define CO_ASSERT_FALSE(condition) GTEST_TEST_BOOLEAN_(!(condition), #condition, true, false, ASSAY_CO_FAIL_)
 #define CO_ASSERT_EQ(a, b) GTEST_ASSERT_(::testing::internal::EqHelper::Compare(#a, #b, a, b), ASSAY_CO_FAIL_)
@@ -117,3 +130,13 @@ inline void intercept_gtest(trial& t) { detail::gtest_room::of(t); }
 #define CO_ASSERT_LE(a, b) GTEST_ASSERT_(::testing::internal::CmpHelperLE(#a, #b, a, b), ASSAY_CO_FAIL_)
 #define CO_ASSERT_GT(a, b) GTEST_ASSERT_(::testing::internal::CmpHelperGT(#a, #b, a, b), ASSAY_CO_FAIL_)
 #define CO_ASSERT_GE(a, b) GTEST_ASSERT_(::testing::internal::CmpHelperGE(#a, #b, a, b), ASSAY_CO_FAIL_)
+#define CO_ASSERT_STREQ(a, b) GTEST_ASSERT_(::testing::internal::CmpHelperSTREQ(#a, #b, a, b), ASSAY_CO_FAIL_)
+#define CO_ASSERT_STRNE(a, b) GTEST_ASSERT_(::testing::internal::CmpHelperSTRNE(#a, #b, a, b), ASSAY_CO_FAIL_)
+#define CO_ASSERT_DOUBLE_EQ(a, b) \
+  GTEST_ASSERT_(::testing::internal::CmpHelperFloatingPointEQ<double>(#a, #b, a, b), ASSAY_CO_FAIL_)
+#define CO_ASSERT_NEAR(a, b, error) \
+  GTEST_ASSERT_(::testing::internal::DoubleNearPredFormat(#a, #b, #error, a, b, error), ASSAY_CO_FAIL_)
+/// With GoogleMock's matchers; <gmock/gmock.h> is to be included.
+#define CO_ASSERT_THAT(value, matcher)                                                          \
+  GTEST_ASSERT_(::testing::internal::MakePredicateFormatterFromMatcher(matcher)(#value, value), \
+                ASSAY_CO_FAIL_)

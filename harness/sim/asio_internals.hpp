@@ -23,6 +23,8 @@
 //                             they are defined), and how the latter is found: in a trial they have none.
 //   recycling_allocator       what a handler that names no allocator gets, in Asio's own services, too.
 //   epoll_reactor             asked for only: a trial whose context has one waits for the real world.
+//   awaitable_async_op        what a coroutine awaits that is given an asynchronous operation, as a temporary: to await one of a
+//                             trial that has a name, and to give its value.
 //   awaitable_thread_has_context_switched
 //                             whether `co_spawn` would post a turn of its own at the end of a coroutine.
 #pragma once
@@ -95,12 +97,23 @@ inline std::size_t threads_of_pool(std::size_t wanted);
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <optional>
 #include <utility>
 
+// Complete wherever <boost/asio/awaitable.hpp> is.
 namespace boost::asio::detail {
-struct awaitable_thread_has_context_switched;  // complete wherever <boost/asio/awaitable.hpp> is
+struct awaitable_thread_has_context_switched;
+template <typename Executor>
+class awaitable_frame_base;
+template <typename Signature, typename Operation, typename Executor>
+class awaitable_async_op;
 }  // namespace boost::asio::detail
+
+namespace assay {
+template <class T>
+class operation;
+}  // namespace assay
 
 namespace assay::detail {
 
@@ -298,6 +311,16 @@ inline boost::asio::system_context& dead_system_context() {
   return *dead;
 }
 
+/// What tells the end of an operation of a trial to a handler.
+template <class T>
+struct end_of {
+  template <class Handler>
+  void operator()(Handler&& handler) && {
+    which(std::forward<Handler>(handler));
+  }
+  operation<T> which;
+};
+
 /// Memory of the context that the thread is inside, if it is inside one.
 inline void* allocate(std::size_t size) {
   return recycled_memory::allocate(recycled_memory::default_tag(), thread_context::top_of_thread_call_stack(),
@@ -346,6 +369,26 @@ inline system_context& global<system_context>() {
       false);
   return dead_system_context();
 }
+
+}  // namespace detail
+
+namespace detail {
+
+template <typename Signature, typename T, typename Executor>
+class awaitable_async_op<Signature, assay::operation<T>, Executor>
+    : private assay::detail::asio_internals::end_of<T>,
+      public awaitable_async_op<Signature, assay::detail::asio_internals::end_of<T>, Executor> {
+  using end = assay::detail::asio_internals::end_of<T>;
+  using plain = awaitable_async_op<Signature, end, Executor>;
+
+ public:
+  awaitable_async_op(const assay::operation<T>& which, awaitable_frame_base<Executor>* frame)
+      : end{which}, plain(static_cast<end&&>(*this), frame) {}
+  T await_resume() {
+    plain::await_resume();
+    return this->which.take();
+  }
+};
 
 }  // namespace detail
 

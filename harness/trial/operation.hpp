@@ -1,6 +1,7 @@
 // Operations: what a trial has in flight, and the handle by which a scenario looks at one.
 #pragma once
 
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <chrono>
@@ -84,7 +85,7 @@ class operation_record {
 
   void request(boost::asio::cancellation_type type);
   // For who asks for the value: if there is none, the trial fails and the scenario ends.
-  void require_value();
+  void require_value(const std::source_location& asked);
   void meet(boost::asio::cancellation_type type);
 
   trial& owner_;
@@ -132,7 +133,8 @@ class operation_state final : public operation_record {
   std::optional<value_type> value_ = no_value();  // there from the end of the body on, as `done` is not
 };
 
-/// A scenario's handle of an operation in flight. Copies name the same operation.
+/// A scenario's handle of an operation in flight. Copies name the same operation. `co_await operation` waits for its end, and
+/// gives its value, or throws its failure, which is then observed.
 template <class T>
 class operation {
  public:
@@ -158,9 +160,25 @@ class operation {
   std::exception_ptr failure() const { return state_->look_at_failure(); }
   /// The value, to look at or to move from. If there is none, the trial fails with the operation's name and
   /// the scenario ends.
-  typename operation_state<T>::value_type& value() const {
-    state_->require_value();
+  typename operation_state<T>::value_type& value(
+      std::source_location asked = std::source_location::current()) const {
+    state_->require_value(asked);
     return *state_->value_;
+  }
+
+  /// Tells a completion token of its end, and of its failure: the signature is void(std::exception_ptr). Who waits can be
+  /// cancelled, and the operation goes on.
+  template <boost::asio::completion_token_for<void(std::exception_ptr)> Token>
+  auto operator()(Token&& token) const;
+  /// The value of one that has ended with one: a copy, or if there can be none the value itself.
+  T take() const {
+    if constexpr (std::is_void_v<T>) {
+      return;
+    } else if constexpr (std::is_copy_constructible_v<T>) {
+      return value();
+    } else {
+      return std::move(value());
+    }
   }
 
   /// Requests terminal cancellation; an operation that has not begun yet ends as cancelled without running.

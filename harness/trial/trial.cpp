@@ -80,11 +80,6 @@ std::string_view cited_clause(std::string_view message) noexcept {
   return message.substr(0, static_cast<std::size_t>(end - message.begin()));
 }
 
-// Somebody who waits for the trial's clock: for this instant to settle, or for a later one.
-struct trial::gate : detail::ready_op {
-  std::optional<nanoseconds> until;
-};
-
 namespace {
 
 template <class Handler, class Gate>
@@ -214,10 +209,10 @@ const std::exception_ptr& operation_record::look_at_failure() {
   return failure_;
 }
 
-void operation_record::require_value() {
+void operation_record::require_value(const std::source_location& asked) {
   if (done_ && failure_ == nullptr) return;
   const detail::harness_section section;
-  owner_.fail_without_value(*this, to_string(look()));
+  owner_.fail_without_value(*this, to_string(look()), asked);
   throw scenario_stopped();
 }
 
@@ -324,13 +319,14 @@ void trial::put(event_kind kind, std::string text) {
   if (trace_->size() == settings_.break_at) std::raise(SIGTRAP);
 }
 
-asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
+asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until, const operation_record* end_of) {
   const detail::harness_section section;
-  auto initiation = [this, until](auto handler) {
+  auto initiation = [this, until, end_of](auto handler) {
     const detail::harness_section own;
     auto* const waiting = new gate_op<decltype(handler), gate>(std::move(handler));
     waiting->task = engine_->current_task();
     waiting->until = until;
+    waiting->end_of = end_of;
     gates_.push_back(waiting);
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiation),
@@ -338,6 +334,32 @@ asio::awaitable<void> trial::wait_at_gate(std::optional<nanoseconds> until) {
 }
 
 asio::awaitable<void> trial::settle() { return wait_at_gate(std::nullopt); }
+
+// Of who waits for the end of an operation.
+void trial::wait_for_end(gate* waiting, const operation_record& of) {
+  waiting->task = engine_->current_task();
+  waiting->end_of = &of;
+  if (of.done()) {
+    engine_->make_ready(waiting);
+  } else {
+    gates_.push_back(waiting);
+  }
+}
+
+// Who waits has been cancelled.
+void trial::open_early(const gate* waiting) {
+  const auto found = std::find(gates_.begin(), gates_.end(), waiting);
+  if (found != gates_.end()) open_gate(found);
+}
+
+asio::awaitable<void> trial::end_background() {
+  request_end_of_background();
+  // By index: what ends may start another.
+  for (std::size_t i = 0; i < operations_.size(); ++i) {
+    const std::shared_ptr<operation_record> one = operations_[i];
+    if (one->background() && !one->done()) co_await wait_at_gate(std::nullopt, one.get());
+  }
+}
 
 boost::asio::awaitable<void> trial::pass(nanoseconds delay) {
   co_await advance(delay);
@@ -423,9 +445,10 @@ void trial::testee_broke(std::string message) {
   if (!testee_has_broken()) blame(failure_kind::testee, std::move(message));
 }
 
-void trial::fail_without_value(const operation_record& of, std::string_view what) {
+void trial::fail_without_value(const operation_record& of, std::string_view what,
+                               const std::source_location& asked) {
   if (short_of_memory() && !of.done()) broke_at_rest_ = at_rest();
-  fail("'" + of.name() + "' has no value: it is " + std::string(what));
+  fail("'" + of.name() + "' has no value: it is " + std::string(what), asked);
 }
 
 void trial::blame(failure_kind kind, std::string message) {
@@ -460,6 +483,21 @@ void trial::premise(bool holds, std::string_view text, std::source_location wher
   if (!disturbed() && !has_failed())
     blame(failure_kind::premise, "premise: expected: " + std::string(text) + "; observed: not so");
   throw scenario_stopped();
+}
+
+// What the mark of a test that is to be skipped begins with: no other mark does.
+constexpr std::string_view skip_mark = "\x01skipped: ";
+
+std::string trial_result::skipped() const {
+  const auto mark = reached.lower_bound(std::string(skip_mark));
+  return mark != reached.end() && mark->starts_with(skip_mark) ? mark->substr(skip_mark.size())
+                                                               : std::string();
+}
+
+void trial::skip_test(std::string_view why) {
+  const detail::harness_section section;
+  if (trace_) record(event_kind::mark, "skipped: " + std::string(why));
+  result_.reached.insert(std::string(skip_mark) + std::string(why));
 }
 
 void trial::sometimes(std::string_view label, bool holds) {
@@ -601,6 +639,15 @@ void trial::finished(operation_record& record) {
   if (&record != scenario_.get()) require_translated(record.name(), record.failure_);
   if (!record.background()) note_progress();
   if (!record.background() && &record != scenario_.get()) --pending_;
+  for (auto waiting = gates_.begin(); waiting != gates_.end();) {
+    gate* const one = *waiting;
+    if (one->end_of != &record) {
+      ++waiting;
+      continue;
+    }
+    waiting = gates_.erase(waiting);
+    engine_->make_ready(one);
+  }
   if (covered_ != nullptr)
     cover(event_kind::finish, record.name() + ": " + std::string(to_string(describe(record.failure_).kind)));
 }
@@ -792,6 +839,11 @@ bool trial::guarded(Doing&& doing) {
 }
 
 void trial::cancel_background() {
+  request_end_of_background();
+  ending_ = true;
+}
+
+void trial::request_end_of_background() {
   ending_ = true;
   // By index: what a cancelled operation does at once may start another.
   for (std::size_t i = 0; i < operations_.size(); ++i) {
@@ -802,6 +854,7 @@ void trial::cancel_background() {
       return true;
     });
   }
+  ending_ = false;
 }
 
 bool trial::foreground_left() const noexcept {
@@ -873,7 +926,8 @@ bool trial::step() {
     after_step(false);
     return true;
   }
-  const auto settled = std::find_if(gates_.begin(), gates_.end(), [](const gate* g) { return !g->until; });
+  const auto settled = std::find_if(gates_.begin(), gates_.end(),
+                                    [](const gate* g) { return !g->until && g->end_of == nullptr; });
   if (settled != gates_.end()) {
     open_gate(settled);
     return true;
@@ -1043,7 +1097,8 @@ task_report trial::report_on(task_id task) const {
     report.due = std::min(due, report.due.value_or(due));
   });
   for (const gate* const waiting : gates_) {
-    if (waiting->task == task) report.doing = activity::clock;
+    if (waiting->task == task)
+      report.doing = waiting->end_of == nullptr ? activity::clock : activity::operation;
   }
   engine_->visit_ready([&](task_id one) {
     if (one == task) report.doing = activity::runnable;
@@ -1080,6 +1135,8 @@ std::string_view to_string(activity doing) noexcept {
       return "is runnable";
     case activity::clock:
       return "waits for the trial's clock";
+    case activity::operation:
+      return "waits for another operation to end";
     case activity::timer:
       return "waits for a timer";
     case activity::parked:

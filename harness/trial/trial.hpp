@@ -7,8 +7,13 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <chrono>
+#include <concepts>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -158,6 +163,8 @@ struct trial_result {
   std::vector<std::uint32_t> task_turns;  ///< of each task, if the trial was traced
   std::optional<trace> events;            ///< if the trial was traced
   bool passed() const noexcept { return kind == failure_kind::none; }
+  /// Why the test said that it is to be skipped; empty if it did not.
+  std::string skipped() const;
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
     return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
@@ -178,6 +185,7 @@ enum class activity {
   not_begun,  ///< started, but its first turn has not come
   runnable,   ///< a handler of its own is ready
   clock,      ///< waits for the trial itself (settle, advance)
+  operation,  ///< waits for the end of another operation
   timer,      ///< waits for a timer that has a deadline
   parked,     ///< waits for ever, until somebody wakes or cancels it
   elsewhere,  ///< waits for something that is no timer: a handler that somebody keeps
@@ -197,6 +205,16 @@ struct task_report {
 /// "'pop 1' is parked since 5ms, started at file.cpp:12".
 std::string to_string(const task_report& task);
 
+namespace detail {
+
+/// A coroutine's work together with what made it. Not a lambda itself: what it has must lie in its frame.
+template <class Make, class Work = std::invoke_result_t<Make&>>
+Work kept_work(Make make) {
+  co_return co_await make();
+}
+
+}  // namespace detail
+
 class trial {
  public:
   using nanoseconds = std::chrono::nanoseconds;
@@ -213,6 +231,15 @@ class trial {
   operation<T> start(std::string name, boost::asio::awaitable<T> work, start_options options = {},
                      std::source_location where = std::source_location::current());
 
+  /// The same for what makes the work, a lambda for one, which is kept until the work has ended: a coroutine that a lambda begins
+  /// uses what it has captured.
+  template <class Make>
+    requires std::invocable<Make&>
+  auto start(std::string name, Make make, start_options options = {},
+             std::source_location where = std::source_location::current()) {
+    return start(std::move(name), detail::kept_work(std::move(make)), options, where);
+  }
+
   /// Names the one operation that the cancellation sweep cancels; only the first call of a trial counts.
   template <class T>
   void victim(const operation<T>& chosen) {
@@ -220,9 +247,19 @@ class trial {
   }
 
   /// Waits until nothing more can happen now: everything due now, timers too, has run (VCS-3).
+  ///
+  /// What it hides: whatever the test does next never meets the subject in the midst of something. A test that settles after
+  /// every step tries one order of its own steps only; where two steps may overlap in production, start both and settle once.
+  /// It ends even if the subject waits for something that never comes, and lets no time pass: what a timer brings is not
+  /// there yet.
   boost::asio::awaitable<void> settle();
   /// Waits until `delay` has passed, with everything due before that run; goes on before anything due exactly
   /// then (VCS-4). A negative delay throws std::invalid_argument.
+  ///
+  /// What it hides: time passes only while nothing is ready, so no handler takes any, and each deadline on the way is met on
+  /// time, before the test goes on. A subject that is late because it, or its loop, was busy is not tried: `.late = true`
+  /// does that, and `stall`. Retries and time-outs that end within `delay` leave no trace at its end; advance by less to look
+  /// at what is between.
   boost::asio::awaitable<void> advance(nanoseconds delay);
   /// advance, then settle: what is due at the end of `delay` has run as well.
   boost::asio::awaitable<void> pass(nanoseconds delay);
@@ -231,6 +268,9 @@ class trial {
   boost::asio::awaitable<operation<T>> begin(std::string name, boost::asio::awaitable<T> work,
                                              start_options options = {},
                                              std::source_location where = std::source_location::current());
+  /// Cancels every operation in the background and waits until it has ended: for a body whose variables they use. Those of a
+  /// body that ends without are cancelled when its variables have gone.
+  boost::asio::awaitable<void> end_background();
   /// Requests terminal cancellation, then settles.
   template <class T>
   boost::asio::awaitable<void> cancel(const operation<T>& which) {
@@ -397,6 +437,9 @@ class trial {
   /// has not ended, and is not in the background, is a failure; and once the body of a trial that has failed has ended,
   /// nothing more is run, nor destroyed.
   void end_with_body() noexcept { ends_with_body_ = true; }
+  /// The test is to be skipped: if its baseline trial says so, there is no other. The reason is not empty.
+  void skip_test(std::string_view why);
+  bool skips_test() const { return !result_.skipped().empty(); }
   /// From now on an exception that leaves a detached coroutine is a failure, unless it says that the coroutine was cancelled.
   void judge_detached() noexcept { judges_detached_ = true; }
 
@@ -423,7 +466,15 @@ class trial {
 
  private:
   friend class operation_record;
-  struct gate;
+  template <class T>
+  friend class operation;
+  // Somebody who waits for the trial: for this instant to settle, for a later one, or for the end of an operation.
+  struct gate : detail::ready_op {
+    std::optional<nanoseconds> until;
+    const operation_record* end_of = nullptr;
+  };
+  template <class Handler>
+  struct end_gate;
   class guest_house;
 
   task_id new_task();
@@ -447,10 +498,13 @@ class trial {
   void context_made(boost::asio::execution_context& context);
   void context_refused(const char* what, bool may_throw);
   void cancel_background();
+  void request_end_of_background();
   bool background_alone() const;
   bool step();
   nanoseconds next_instant(nanoseconds next, nanoseconds arrival);
   void open_gate(std::deque<gate*>::iterator which);
+  void wait_for_end(gate* waiting, const operation_record& of);
+  void open_early(const gate* waiting);
   void after_step(bool turned);
   void look_at_watches();
   void note_progress() noexcept;
@@ -470,7 +524,7 @@ class trial {
   bool at_rest() const;
   void blame(failure_kind kind, std::string message);
   // The scenario breaks off because this operation has ended without a value, or has not ended.
-  void fail_without_value(const operation_record& of, std::string_view what);
+  void fail_without_value(const operation_record& of, std::string_view what, const std::source_location& asked);
   void final_checks();
   void check_operations();
   void check_exceptions();
@@ -487,7 +541,8 @@ class trial {
   task_report report_on(task_id task) const;
   std::string blocked() const;
   std::string task_name(task_id task) const;
-  boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until);
+  boost::asio::awaitable<void> wait_at_gate(std::optional<nanoseconds> until,
+                                            const operation_record* end_of = nullptr);
 
   std::shared_ptr<allocation_counter> allocations_;  // outlives what it keeps account of
   choice_stream& choices_;
@@ -589,6 +644,52 @@ operation<T> trial::start(std::string name, boost::asio::awaitable<T> work, star
     launch(state, detail::keep_value(*state, std::move(work)));
   }
   return operation<T>(std::move(state));
+}
+
+/// Somebody who waits for the end of an operation.
+template <class Handler>
+struct trial::end_gate final : trial::gate {
+  end_gate(Handler&& waits, std::shared_ptr<operation_record> of)
+      : handler(std::move(waits)), record(std::move(of)) {
+    run = &end_gate::finish;
+  }
+  static void finish(detail::ready_op* base, bool invoke) {
+    auto* const self = static_cast<end_gate*>(base);
+    Handler handler(std::move(self->handler));
+    const std::shared_ptr<operation_record> record = std::move(self->record);
+    delete self;
+    if (!invoke) return;
+    std::exception_ptr failure;
+    if (record->done()) {
+      record->owner_.observe_operation(*record);
+      failure = record->failure();
+    } else {
+      failure = std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted));
+    }
+    const auto target = boost::asio::get_associated_executor(handler);
+    boost::asio::dispatch(target, [handler = std::move(handler), failure = std::move(failure)]() mutable {
+      std::move(handler)(std::move(failure));
+    });
+  }
+  Handler handler;
+  std::shared_ptr<operation_record> record;
+};
+
+template <class T>
+template <boost::asio::completion_token_for<void(std::exception_ptr)> Token>
+auto operation<T>::operator()(Token&& token) const {
+  return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
+      [](auto handler, std::shared_ptr<operation_record> of) {
+        const detail::harness_section section;
+        trial& owner = of->owner_;
+        const operation_record& record = *of;
+        boost::asio::cancellation_slot slot = boost::asio::get_associated_cancellation_slot(handler);
+        auto* const waiting = new trial::end_gate<decltype(handler)>(std::move(handler), std::move(of));
+        if (slot.is_connected())
+          slot.assign([&owner, waiting](boost::asio::cancellation_type) { owner.open_early(waiting); });
+        owner.wait_for_end(waiting, record);
+      },
+      token, std::shared_ptr<operation_record>(state_));
 }
 
 template <class A, class B>

@@ -1,4 +1,6 @@
 // Tests as a team would write them, right and wrong ones; own_tests_test.py runs them from outside.
+#include <gmock/gmock.h>
+
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -6,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <csignal>
@@ -217,14 +220,6 @@ asio::awaitable<void> wait_for(std::future<void> answer) {
   answer.get();
 }
 
-asio::awaitable<void> own_loop() {
-  co_await asio::post(asio::use_awaitable);
-  asio::io_context context;
-  asio::steady_timer clock(context, std::chrono::hours(1));
-  clock.async_wait([](boost::system::error_code) {});
-  context.run();
-}
-
 asio::awaitable<void> spin() {
   co_await asio::post(asio::use_awaitable);
   for (volatile bool on = true; on;) {
@@ -236,11 +231,6 @@ ASSAY_TEST(hanging, on_a_future) {
   std::promise<void> promise;
   t.mark("before the wait");
   auto client = t.start("client", wait_for(promise.get_future()));
-  co_await t.settle();
-}
-
-ASSAY_TEST(hanging, in_a_loop_of_its_own) {
-  auto loop = t.start("loop", own_loop());
   co_await t.settle();
 }
 
@@ -384,4 +374,239 @@ ASSAY_TEST(failing, expectation) {
   co_return;
 }
 
+// ---- contexts of the code's own
+
+// A client that owns its loop, as libraries have it.
+class client {
+ public:
+  void call(asio::io_context& server) {
+    asio::post(server, [this, &server] {
+      timer_.expires_after(1s);
+      timer_.async_wait([this](boost::system::error_code) { done_ = true; });
+      asio::post(server, [this] { ++served_; });
+    });
+  }
+  bool done() const noexcept { return done_; }
+  int served() const noexcept { return served_; }
+
+ private:
+  asio::io_context io_;
+  asio::steady_timer timer_{io_};
+  bool done_ = false;
+  int served_ = 0;
+};
+
+ASSAY_TEST(contexts, are_driven_by_the_trial) {
+  asio::io_context server;
+  client one;
+  one.call(server);
+  co_await t.pass(1s);
+  t.expect(one.done() && one.served() == 1, "the call is done");
+}
+
+// Right only if the handlers of one loop come before those of the other, which first in, first out does not show.
+ASSAY_TEST(contexts, race_with_each_other) {
+  std::string order;
+  asio::io_context one;
+  asio::io_context other;
+  asio::post(one, [&order] { order += '1'; });
+  asio::post(other, [&order] { order += '2'; });
+  co_await t.settle();
+  t.expect_eq(order, "12", "one comes before the other");
+}
+
+ASSAY_TEST(contexts, run_by_the_code_itself) {
+  asio::io_context context;
+  asio::steady_timer clock(context, std::chrono::hours(1));
+  clock.async_wait([&t](boost::system::error_code) { t.mark("an hour later"); });
+  context.run();
+  t.expect_eq(t.elapsed(), std::chrono::hours(1), "the loop has waited");
+  co_return;
+}
+
+ASSAY_TEST(contexts, run_for_ever) {
+  asio::io_context context;
+  const auto guard = asio::make_work_guard(context);
+  context.run();
+  co_return;
+}
+
+ASSAY_TEST(contexts, with_threads) {
+  asio::thread_pool pool(2);
+  co_await asio::post(pool, asio::use_awaitable);
+}
+
+// ---- the shape of tests
+
+// One of GoogleTest's own: what is set up is there in every trial, and torn down.
+class account : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { opened = 0; }
+  void SetUp() override {
+    balance_ = 10;
+    ++opened;
+  }
+  void TearDown() override { EXPECT_EQ(balance_, 7); }
+  asio::awaitable<void> pay(int amount) {
+    co_await asio::post(asio::use_awaitable);
+    balance_ -= amount;
+  }
+  asio::awaitable<void> watch() {
+    const gone_before_the_fixture guard{*this};
+    asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+  }
+  struct gone_before_the_fixture {
+    account& of;
+    ~gone_before_the_fixture() { of.watched_ = true; }
+  };
+  static inline int opened = 0;
+  int balance_ = 0;
+  bool watched_ = false;
+};
+
+ASSAY_TEST_F(account, is_set_up_for_every_trial) {
+  auto one = t.start("one", pay(1));
+  auto other = t.start("other", pay(2));
+  auto monitor = t.start("monitor", watch(), {.background = true});
+  co_await t.settle();
+  CO_ASSERT_THAT(balance_, testing::Eq(7));
+  EXPECT_GT(opened, 0);
+}
+
+ASSAY_TEST_F(account, is_torn_down) {
+  balance_ = 6;
+  co_return;
+}
+
+class skipping : public testing::Test {
+ protected:
+  void SetUp() override { GTEST_SKIP() << "not on this machine"; }
+};
+ASSAY_TEST_F(skipping, in_its_set_up) {
+  t.fail("it runs");
+  co_return;
+}
+ASSAY_TEST(skipping_bodies, say_so) {
+  co_await t.settle();
+  CO_SKIP() << "not today";
+}
+ASSAY_TEST_ISOLATED(skipping_bodies, say_so_in_a_process_of_their_own) {
+  co_await t.settle();
+  CO_SKIP() << "not today";
+}
+
+class amounts : public testing::TestWithParam<int> {};
+ASSAY_TEST_P(amounts, are_small) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+  EXPECT_LT(GetParam(), 3);
+}
+INSTANTIATE_TEST_SUITE_P(some, amounts, testing::Values(1, 2, 3));
+
+template <class Number>
+class numbers : public testing::Test {
+ protected:
+  Number zero_ = 0;
+};
+using number_types = testing::Types<int, double>;
+TYPED_TEST_SUITE(numbers, number_types);
+ASSAY_TYPED_TEST(numbers, begin_at_zero) {
+  co_await t.settle();
+  EXPECT_EQ(this->zero_, TypeParam());
+  static_assert(std::is_same_v<TestFixture, numbers<TypeParam>>);
+}
+
+ASSAY_TEST(asserting, with_a_matcher) {
+  co_await t.settle();
+  const std::string text = "some text";
+  CO_ASSERT_NEAR(1.0, 1.1, 0.2);
+  CO_ASSERT_STREQ("a", "a");
+  CO_ASSERT_THAT(text, testing::HasSubstr("other")) << "of the text";
+  t.fail("it goes on");
+}
+
+// ---- what can be awaited
+
+asio::awaitable<std::string> answer(std::string text) {
+  co_await asio::post(asio::use_awaitable);
+  co_return text;
+}
+
+asio::awaitable<std::unique_ptr<int>> moved_answer() { co_return std::make_unique<int>(42); }
+
+ASSAY_TEST(awaited, operations_give_their_results) {
+  auto text = t.start("text", answer("text"));
+  auto moved = t.start("moved", moved_answer());
+  auto nothing = t.start("nothing", go_on(t));
+  auto failing = t.start("failing", fail_unseen("seen after all"));
+  EXPECT_EQ(co_await text, "text");
+  EXPECT_EQ(co_await text, "text");
+  const std::unique_ptr<int> number = co_await moved;
+  EXPECT_EQ(*number, 42);
+  co_await nothing;
+  bool failed = false;
+  try {
+    co_await failing;
+  } catch (const std::runtime_error& what) {
+    failed = true;
+    EXPECT_STREQ(what.what(), "seen after all");
+  }
+  EXPECT_TRUE(failed);
+}
+
+asio::awaitable<void> wait_for_end(assay::operation<void> of) { co_await of; }
+
+ASSAY_TEST(awaited, who_waits_can_be_cancelled, .swept = true) {
+  asio::steady_timer never(t.executor(), asio::steady_timer::time_point::max());
+  auto other = t.start("other", wait_until_stopped(never));
+  auto waiter = t.start("waiter", wait_for_end(other));
+  t.victim(waiter);
+  co_await t.settle();
+  never.cancel();
+  co_await t.settle();
+  EXPECT_TRUE(waiter.ended());
+}
+
+// The background uses what the body has.
+ASSAY_TEST(ending, the_background_in_the_body) {
+  till shop;
+  auto bell = t.start("bell", ring_after(shop, std::chrono::hours(1)), {.background = true});
+  co_await t.advance(5ms);
+  co_await t.end_background();
+  t.expect(bell.cancelled(), "the bell is cancelled");
+}
+
+// ---- orders
+
+// Holds first in, first out only.
+ASSAY_TEST(orders, first_in_first_out, .fifo_only = true) {
+  std::string order;
+  auto a = t.start("a", note(order, 'a'));
+  auto b = t.start("b", note(order, 'b'));
+  co_await t.settle();
+  t.expect_eq(order, "ab", "in order");
+}
+ASSAY_TEST(orders, any_order) {
+  std::string order;
+  auto a = t.start("a", note(order, 'a'));
+  auto b = t.start("b", note(order, 'b'));
+  co_await t.settle();
+  t.expect_eq(order, "ab", "in order");
+}
+
 }  // namespace
+
+// As a program with a main of its own has it, which refuses what it does not know.
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (std::getenv("ASSAY_OWN_MAIN") != nullptr) {
+    assay::init(&argc, argv);
+    if (argc > 1) {
+      std::cerr << "what is " << argv[1] << "?\n";
+      return 2;
+    }
+  }
+  return RUN_ALL_TESTS();
+}

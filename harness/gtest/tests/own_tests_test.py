@@ -147,7 +147,6 @@ class OwnTests(unittest.TestCase):
         self.assertEqual(status, -signal.SIGABRT, text)
         for line in said:
             self.assertRegex(text, line)
-        self.expect_hang("hanging.in_a_loop_of_its_own", "It is the turn of 'loop'")
 
     def test_a_trial_that_does_not_end_is_a_hang(self):
         self.expect_hang("hanging.in_one_turn_after_another", "hang: the trial has not ended for 4 s of real time",
@@ -351,6 +350,102 @@ class OwnTests(unittest.TestCase):
         status, text = self.run_tests("failing.expectation", f"--assay_replay={renamed(self.token_in(text), 'failing/expectation', 'mine')}")
         self.assertEqual(status, 1, text)
         self.assertIn("Nothing was replayed: the token is of failing.expectation with the subject 'mine'", text)
+
+    def test_contexts_of_the_codes_own_are_driven(self):
+        status, text = self.run_tests("contexts.are_driven_by_the_trial:contexts.run_by_the_code_itself")
+        self.assertEqual(status, 0, text)
+        status, text = self.run_tests("contexts.race_with_each_other")
+        self.assertEqual(status, 1, text)
+        self.assertIn("expected: one comes before the other: '12'; observed: '21'", text)
+        self.assertIn("Found by: permuted order", text)
+        status, text = self.run_tests("contexts.race_with_each_other", f"--assay_replay={self.token_in(text)}")
+        self.assertEqual(status, 1, text)
+        self.assertIn("observed: '21'", text)
+
+    def test_contexts_that_cannot_be_driven_are_named_with_the_mend(self):
+        status, text = self.run_tests("contexts.run_for_ever")
+        self.assertEqual(status, 1, text)
+        self.assertIn("it would block for ever. Leave `run` out, the trial runs the context", text)
+        status, text = self.run_tests("contexts.with_threads")
+        self.assertEqual(status, 1, text)
+        self.assertIn("escaped the scheduler: asio::thread_pool has threads of its own, and threads cannot be simulated; pass an "
+                      "executor in", text)
+
+    def test_a_fixture_of_googletests_own_is_set_up_for_every_trial(self):
+        status, text = self.run_tests("account_tests.is_set_up_for_every_trial")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"account_tests\.is_set_up_for_every_trial passes: \d+ trials")
+        status, text = self.run_tests("account_tests.is_torn_down")
+        self.assertEqual(status, 1, text)
+        self.assertIn("balance_", text)
+
+    def test_a_test_may_be_skipped(self):
+        for name, why in (("skipping_tests.in_its_set_up", "not on this machine"), ("skipping_bodies.say_so", "not today"),
+                          ("skipping_bodies.say_so_in_a_process_of_their_own", "not today")):
+            status, text = self.run_tests(name)
+            self.assertEqual(status, 0, text)
+            self.assertIn(f"[  SKIPPED ] {name}", text)
+            self.assertIn(why, text)
+
+    def test_tests_may_have_values_and_types(self):
+        status, text = self.run_tests("some/amounts.*")
+        self.assertEqual(status, 1, text)
+        for index in range(2):
+            self.assertIn(f"[       OK ] some/amounts.are_small/{index}", text)
+        self.assertIn("[  FAILED  ] some/amounts.are_small/2", text)
+        self.assertIn("--gtest_filter=some/amounts.are_small/2 --assay_replay=", text)
+        self.assertTrue((self.report / "some_amounts.are_small_2.token").exists())
+        token = self.token_in(text)
+        status, text = self.run_tests("some/amounts.*", f"--assay_replay={token}")
+        self.assertEqual(status, 1, text)
+        self.assertEqual(text.count("[  SKIPPED ] some/amounts"), 4, text)  # two, each named twice
+        self.expect_nothing_replayed("isolated.*", token, "some/amounts.are_small/2, which the filter leaves out")
+        status, text = self.run_tests("numbers/*")
+        self.assertEqual(status, 0, text)
+        self.assertIn("numbers/1.begin_at_zero passes", text)
+
+    def test_assertions_work_in_a_body(self):
+        status, text = self.run_tests("asserting.with_a_matcher")
+        self.assertEqual(status, 1, text)
+        self.assertIn("has substring", text)
+        self.assertIn("of the text", text)
+        self.assertNotIn("it goes on", text)
+
+    def test_operations_can_be_awaited(self):
+        status, text = self.run_tests("awaited.*:ending.the_background_in_the_body")
+        self.assertEqual(status, 0, text)
+
+    def test_the_order_model_can_be_said(self):
+        status, text = self.run_tests("orders.first_in_first_out")
+        self.assertEqual(status, 0, text)
+        self.assertIn("trials, handlers first in, first out", text)
+        status, text = self.run_tests("orders.any_order")
+        self.assertEqual(status, 1, text)
+        status, text = self.run_tests("orders.any_order", ASSAY_ORDER="fifo")
+        self.assertEqual(status, 0, text)
+        status, text = self.run_tests("orders.any_order", "--assay_order=any", ASSAY_ORDER="fifo")
+        self.assertEqual(status, 1, text)
+        status, text = self.run_tests("orders.any_order", "--assay_order=lifo")
+        self.assertEqual(status, 1, text)
+        self.assertIn("--assay_order is any or fifo, not 'lifo'", text)
+
+    def test_a_main_of_its_own_may_take_the_arguments_out(self):
+        status, text = self.run_tests("failing.expectation", "--assay_seed=7", ASSAY_OWN_MAIN="1")
+        self.assertEqual(status, 1, text)
+        self.assertIn("(seed 7)", text)
+        status, text = self.run_tests("shelf_tests.*", "--mine", ASSAY_OWN_MAIN="1")
+        self.assertEqual(status, 2, text)
+        self.assertIn("what is --mine?", text)
+        status, text = self.run_tests("shelf_tests.*", "--assay_mine", ASSAY_OWN_MAIN="1")
+        self.assertEqual(status, 1, text)
+        self.assertIn("unknown argument '--assay_mine'", text)
+
+    def test_exploring_may_go_on_for_a_time(self):
+        def trials(*arguments, **environment):
+            status, text = self.run_tests("ending.with_all_done", "--assay_schedules=2", *arguments, **environment)
+            self.assertEqual(status, 0, text)
+            return int(re.search(r"passes: (\d+) trials", text).group(1))
+        self.assertGreater(trials(ASSAY_TIME="1"), trials())
 
     def test_an_unknown_argument_names_those_there_are(self):
         status, text = self.run_tests("failing.expectation", "--assay_schedule=3")

@@ -116,6 +116,25 @@ ASSAY_TEST(story, of_timers_that_are_due_together) {
   EXPECT_EQ(fired, 2);
 }
 
+// The lambda is gone when its coroutine begins, and what it has captured is there all the same.
+ASSAY_TEST(story, is_not_needed_for_a_lambda) {
+  int sum = 0;
+  auto add = t.start("add", [&sum, more = std::vector{1, 2}]() -> asio::awaitable<int> {
+    co_await asio::post(asio::use_awaitable);
+    for (const int one : more) sum += one;
+    co_return sum;
+  });
+  co_await t.settle();
+  EXPECT_EQ(add.value(), 3);
+}
+
+// Asks for a value that is not there yet.
+ASSAY_TEST(story, of_a_value_that_is_missing) {
+  auto sleeper = t.start("sleeper", sleep_for(1s));
+  co_await t.settle();
+  (void)sleeper.value();
+}
+
 // Prints in every trial, and fails in some.
 ASSAY_TEST(story, of_a_test_that_prints) {
   std::vector<int> order;

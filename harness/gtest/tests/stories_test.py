@@ -64,6 +64,14 @@ class Stories(unittest.TestCase):
         status, text = self.run_test("is_not_changed_by_names")
         self.assertEqual(status, 0, text)
 
+    def test_what_a_lambda_has_captured_is_kept(self):
+        status, text = self.run_test("is_not_needed_for_a_lambda")
+        self.assertEqual(status, 0, text)
+
+    def test_a_value_that_is_missing_is_missing_where_it_was_asked_for(self):
+        self.assertRegex(self.told_of("of_a_value_that_is_missing"),
+                         r"failure  'sleeper' has no value: it is pending \(stories\.cpp:\d+\)\n")
+
     def test_a_tie_is_told_as_one(self):
         text = self.told_of("of_timers_that_are_due_together")
         self.assertTells(text,
