@@ -317,8 +317,10 @@ std::string covered(const own_test& test, const campaign_result& seen, order_mod
   } else if (!seen.body_suspended) {
     text += "; its body never suspends, so a plain TEST would show as much";
   } else if (seen.schedules == 0) {
-    text += "; nothing was left open, so there is one schedule only (operations that run side by side, between fewer "
-            "and longer steps of the clock, leave more open)";
+    text +=
+        "; nothing was left open, so there is one schedule only (operations that run side by side, between "
+        "fewer "
+        "and longer steps of the clock, leave more open)";
   } else {
     text += ", " + std::to_string(seen.schedules) + " of them schedules (" +
             std::to_string(seen.order_classes) + " different orders)";
@@ -393,8 +395,8 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
   report.text =
       seen.message + unrepeated + "\n\n" +
       (found ? "Found by: " + seen.shown_by + ", after " : "Seen after ") + std::to_string(seen.trials) +
-      " trials (seed " + std::to_string(options.seed) + (found ? "). The shrunk trial:\n" : "). The trial:\n") +
-      joined(seen.story) +
+      " trials (seed " + std::to_string(options.seed) +
+      (found ? "). The shrunk trial:\n" : "). The trial:\n") + joined(seen.story) +
       (printed.empty() ? "" : "\nIt printed:\n" + last_lines(printed, printed_lines_max, "  ")) +
       "\nTo see it again:\n  " + again +
       (seen.failed_at > 0

@@ -524,7 +524,8 @@ class trial {
   bool at_rest() const;
   void blame(failure_kind kind, std::string message);
   // The scenario breaks off because this operation has ended without a value, or has not ended.
-  void fail_without_value(const operation_record& of, std::string_view what, const std::source_location& asked);
+  void fail_without_value(const operation_record& of, std::string_view what,
+                          const std::source_location& asked);
   void final_checks();
   void check_operations();
   void check_exceptions();

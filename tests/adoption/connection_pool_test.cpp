@@ -2,8 +2,8 @@
 
 #include <chrono>
 
-#include <assay/test.hpp>
 #include <assay/harness/mock/script.hpp>
+#include <assay/test.hpp>
 
 namespace {
 
@@ -58,10 +58,13 @@ ASSAY_TEST(connection_pool_with_the_mistake, gets_every_connection_back, .swept 
   return on_the_loop_of_the_trial<false>(t);
 }
 
-// As the application uses it, on the io_context that is the pool's own. Trials do not drive that.
-ASSAY_TEST(connection_pool_with_a_loop_of_its_own, gets_every_connection_back, .swept = true,
-           .faulted = true) {
+// As the application uses it, on the io_context that is the pool's own.
+ASSAY_TEST(connection_pool, gets_every_connection_back_on_a_loop_of_its_own, .swept = true, .faulted = true) {
   return on_a_loop_of_its_own<true>(t);
+}
+ASSAY_TEST(connection_pool_with_the_mistake, gets_every_connection_back_on_a_loop_of_its_own, .swept = true,
+           .faulted = true) {
+  return on_a_loop_of_its_own<false>(t);
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include <assay/test.hpp>
 #include <assay/harness/mock/stream.hpp>
+#include <assay/test.hpp>
 
 namespace {
 

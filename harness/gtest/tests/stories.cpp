@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include <assay/test.hpp>
 #include <assay/harness/trial/named.hpp>
+#include <assay/test.hpp>
 
 namespace {
 
