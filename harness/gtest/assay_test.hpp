@@ -34,8 +34,8 @@
 // EXPECT_* and matchers are what they are.
 //
 // ASSAY_TEST_F(fixture, name) makes a fresh `fixture` for every trial, of any default-constructible class. With one that is
-// derived from testing::Test, SetUp and TearDown are called in every trial, and GoogleTest makes one of its own besides, for
-// each test, and sets it up: that one may say GTEST_SKIP(). ASSAY_TEST_P and ASSAY_TYPED_TEST are the same for TEST_P and
+// derived from testing::Test, SetUp (which may say GTEST_SKIP()) and TearDown are called in every trial; GoogleTest makes one of
+// its own besides, which is not set up. ASSAY_TEST_P and ASSAY_TYPED_TEST are the same for TEST_P and
 // TYPED_TEST: INSTANTIATE_TEST_SUITE_P, GetParam(), TYPED_TEST_SUITE and TypeParam are GoogleTest's own.
 //
 // ASSAY_TEST_ISOLATED runs every trial in a process of its own, for code with process-wide state: a crash or a hang is a failure
@@ -143,9 +143,18 @@ struct trial_fixture<Fixture, true> : Fixture {
   void TestBody() override {}
 };
 
+/// The fixture that GoogleTest makes for a test, beside those of its trials: it is not set up, nor torn down.
+template <class Fixture>
+class unused_fixture : public Fixture {
+ protected:
+  void SetUp() override {}
+  void TearDown() override {}
+};
 /// What the test that GoogleTest knows is derived from.
 template <class Fixture>
-using gtest_fixture = std::conditional_t<std::is_base_of_v<testing::Test, Fixture>, Fixture, testing::Test>;
+using gtest_fixture = typename std::conditional_t<std::is_base_of_v<testing::Test, Fixture>,
+                                                  std::type_identity<unused_fixture<Fixture>>,
+                                                  std::type_identity<testing::Test>>::type;
 template <class Fixture>
 testing::internal::TypeId gtest_fixture_id() {
   if constexpr (std::is_base_of_v<testing::Test, Fixture>) {
@@ -231,7 +240,22 @@ boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
 /// A test for every value of a suite that is derived from testing::TestWithParam: the body has GetParam().
 #define ASSAY_TEST_P(fixture_name, test_name, ...)                                                            \
   ASSAY_DETAIL_DECLARE_FIXTURE(fixture_name, test_name)                                                       \
-  TEST_P(fixture_name, test_name) {                                                                           \
+  class GTEST_TEST_CLASS_NAME_(fixture_name, test_name)                                                       \
+      : public ::assay::detail::unused_fixture<fixture_name> {                                                \
+    void TestBody() override;                                                                                 \
+    static const bool added_;                                                                                 \
+  };                                                                                                          \
+  const bool GTEST_TEST_CLASS_NAME_(fixture_name, test_name)::added_ =                                        \
+      (::testing::UnitTest::GetInstance()                                                                     \
+           ->parameterized_test_registry()                                                                    \
+           .GetTestSuitePatternHolder<fixture_name>(#fixture_name,                                            \
+                                                    ::testing::internal::CodeLocation(__FILE__, __LINE__))    \
+           ->AddTestPattern(#fixture_name, #test_name,                                                        \
+                            new ::testing::internal::TestMetaFactory<GTEST_TEST_CLASS_NAME_(fixture_name,     \
+                                                                                            test_name)>(),    \
+                            ::testing::internal::CodeLocation(__FILE__, __LINE__)),                           \
+       true);                                                                                                 \
+  void GTEST_TEST_CLASS_NAME_(fixture_name, test_name)::TestBody() {                                          \
     ASSAY_DETAIL_RUN_FIXTURE(ASSAY_DETAIL_FIXTURE(fixture_name, test_name), __VA_ARGS__);                     \
   }                                                                                                           \
   ASSAY_DETAIL_FIXTURE_BODY(ASSAY_DETAIL_FIXTURE(fixture_name, test_name))
@@ -245,7 +269,20 @@ boost::asio::awaitable<void> begin_fixture_test(trial& t, const subject_base&) {
     using TestFixture = fixture_name<TypeParam>;                                                              \
     boost::asio::awaitable<void> body(::assay::trial& t);                                                     \
   };                                                                                                          \
-  TYPED_TEST(fixture_name, test_name) {                                                                       \
+  template <class TypeParam>                                                                                  \
+  class GTEST_TEST_CLASS_NAME_(fixture_name, test_name)                                                       \
+      : public ::assay::detail::unused_fixture<fixture_name<TypeParam>> {                                     \
+    void TestBody() override;                                                                                 \
+  };                                                                                                          \
+  [[maybe_unused]] static const bool fixture_name##_##test_name##_assay_added =                               \
+      ::testing::internal::TypeParameterizedTest<                                                             \
+          fixture_name, ::testing::internal::TemplateSel<GTEST_TEST_CLASS_NAME_(fixture_name, test_name)>,    \
+          GTEST_TYPE_PARAMS_(fixture_name)>::                                                                 \
+          Register("", ::testing::internal::CodeLocation(__FILE__, __LINE__), #fixture_name, #test_name, 0,   \
+                   ::testing::internal::GenerateNames<GTEST_NAME_GENERATOR_(fixture_name),                    \
+                                                      GTEST_TYPE_PARAMS_(fixture_name)>());                   \
+  template <class TypeParam>                                                                                  \
+  void GTEST_TEST_CLASS_NAME_(fixture_name, test_name)<TypeParam>::TestBody() {                               \
     using fixture = ASSAY_DETAIL_FIXTURE(fixture_name, test_name)<TypeParam>;                                 \
     ASSAY_DETAIL_RUN_FIXTURE(fixture, __VA_ARGS__);                                                           \
   }                                                                                                           \
