@@ -575,7 +575,7 @@ asio::awaitable<void> do_step(run& r, const program_step& step) {
 
 }  // namespace
 
-ASSAY_PROGRAM(event, "EVT-1", rules, .asks = {"auto_reset", "latch", "fair", "clear", "statistics"},
+ASSAY_PROGRAM(contract::event, "EVT-1", rules, .asks = {"auto_reset", "latch", "fair", "clear", "statistics"},
               .must_see = {"set_frees_one", "loses_waiters_when_cleared_at_once", "clear_is_ignored"}) {
   event_form form = event_form::manual_reset;
   if (steps.shape % 3 == 1 && make.claims("auto_reset")) form = event_form::auto_reset;
