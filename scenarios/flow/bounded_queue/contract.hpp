@@ -17,6 +17,7 @@
 #include <assay/harness/trial/feature.hpp>
 #include <assay/harness/trial/invariant.hpp>
 #include <assay/harness/trial/item.hpp>
+#include <assay/harness/trial/outcome.hpp>
 
 namespace assay::contract {
 
