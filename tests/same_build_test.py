@@ -1,4 +1,5 @@
-"""Translation units that were compiled differently from the library do not link, and the linker says what differs.
+"""What the compiler and the linker say of programs that are not right: translation units that were compiled differently from
+the library, and bodies of tests that are no coroutines.
 
 Usage: same_build_test.py
 Environment: CXX, INCLUDES (folders, separated by colons), ARCHIVE (libassay_virtual_time.a).
@@ -41,6 +42,18 @@ class SameBuild(unittest.TestCase):
         self.assertIn("assay::must_be_built_with::BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING_defined", text)
         self.assertIn("assay::must_be_built_with::GLIBCXX_DEBUG_defined", text)
         self.assertEqual(text.count("must_be_built_with"), 2, text)
+
+    def test_a_body_that_is_no_coroutine_is_named(self):
+        source = self.folder / "body.cpp"
+        includes = [word for one in os.environ["INCLUDES"].split(":") for word in ("-I", one)]
+        # g++ gives the function's name with it, clang the line.
+        wrong = "ASSAY_TEST(suite, a_test)" if "clang" in os.environ["CXX"] else "a_test_is_no_coroutine__it_needs"
+        for body, error in (("t.mark(\"so far\"); co_return;", None), ("t.mark(\"so far\");", wrong)):
+            source.write_text("#include <assay/test.hpp>\nASSAY_TEST(suite, a_test) { %s }\n" % body)
+            done = subprocess.run([os.environ["CXX"], "-std=c++20", *includes, *HEADER, "-fsyntax-only", source],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode != 0, error is not None, done.stderr)
+            self.assertIn(error or "", done.stderr)
 
 
 if __name__ == "__main__":
