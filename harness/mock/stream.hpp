@@ -372,6 +372,20 @@ class basic_memory_stream {
     if (is_open()) end_->end_pending(boost::asio::error::operation_aborted);
   }
 
+  // How Beast's websocket streams close what they sit on. Friends that only argument-dependent lookup finds: a `teardown` of the
+  // namespace would hide the class of that name (harness/trial/fixture.hpp).
+  friend void beast_close_socket(basic_memory_stream& stream) { stream.close(); }
+  friend void teardown(boost::beast::role_type, basic_memory_stream& stream, error_code& error) {
+    stream.close(error);
+  }
+  template <class Handler>
+  friend void async_teardown(boost::beast::role_type, basic_memory_stream& stream, Handler&& handler) {
+    stream.close();
+    boost::asio::post(stream.get_executor(), [handler = std::forward<Handler>(handler)]() mutable {
+      std::move(handler)(boost::system::error_code());
+    });
+  }
+
  private:
   Executor executor_;
   std::shared_ptr<detail::stream_end> end_;
@@ -393,25 +407,6 @@ template <class Executor>
 std::pair<basic_memory_stream<Executor>, basic_memory_stream<Executor>> connect(
     const Executor& both, const stream_options& options = stream_options()) {
   return connect(both, both, options);
-}
-
-// How Beast's websocket streams close what they sit on; found by argument-dependent lookup.
-
-template <class Executor>
-void beast_close_socket(basic_memory_stream<Executor>& stream) {
-  stream.close();
-}
-template <class Executor>
-void teardown(boost::beast::role_type, basic_memory_stream<Executor>& stream,
-              boost::system::error_code& error) {
-  stream.close(error);
-}
-template <class Executor, class Handler>
-void async_teardown(boost::beast::role_type, basic_memory_stream<Executor>& stream, Handler&& handler) {
-  stream.close();
-  boost::asio::post(stream.get_executor(), [handler = std::forward<Handler>(handler)]() mutable {
-    std::move(handler)(boost::system::error_code());
-  });
 }
 
 }  // namespace assay

@@ -72,7 +72,7 @@ class Mistakes(Program):
                           "  0u", "    Which is: 0", "nothing is in use when everybody has gone")
 
     def test_a_pool_on_a_loop_of_its_own_that_counts_what_it_could_not_open(self):
-        self.expect_found("connection_pool", "gets_every_connection_back_on_a_loop_of_its_own", "cancel sweep",
+        self.expect_found("connection_pool", "gets_every_connection_back_on_a_loop_of_its_own", "fault sweep",
                           "  pool.in_use()", "    Which is: 1", "  0u", "    Which is: 0",
                           "nothing is in use when everybody has gone")
 
