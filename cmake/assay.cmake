@@ -73,6 +73,9 @@ function(assay_discover_tests target)
     message(FATAL_ERROR "assay_discover_tests: PER is 'clause' or 'contract', not '${arg_PER}'")
   endif()
   set(base "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  foreach(list ARGS LABELS ENVIRONMENT)  # each is one argument, on its way through ARGN, too
+    string(REPLACE ";" "\\;" arg_${list} "${arg_${list}}")
+  endforeach()
   assay_after_link_(${target} "Scanning ${target} for timers in real time, and finding its tests" "${base}_tests.cmake"
     -D "PREFIX=${arg_PREFIX}" -D "LABELS=${arg_LABELS}" -D "ARGS=${arg_ARGS}"
     -D "ENVIRONMENT=${arg_ENVIRONMENT}" -D "FULL_SCHEDULES=${arg_FULL_SCHEDULES}" -D "PER=${arg_PER}")

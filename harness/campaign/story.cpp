@@ -125,7 +125,9 @@ std::vector<std::string> tell(const trace& events, telling how, const trace* pas
   std::vector<std::string> lines;
   const std::vector<event> all = events.events();
   auto note = events.notes().begin();
+  // A trace is its events alone: who reads it finds them by their numbers.
   const auto tell_notes = [&](std::size_t before) {
+    if (how != telling::story) return;
     for (; note != events.notes().end() && note->before <= before; ++note)
       lines.push_back(std::string(before_number + 2, ' ') +
                       padded(padded(format_duration(note->at), 8) + note->kind, 17) + indented(note->text));
