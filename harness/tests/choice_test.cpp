@@ -15,6 +15,7 @@
 
 #include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/choice/token.hpp>
+#include <assay/harness/tests/temporary_folder.hpp>
 #include <assay/harness/trial/program.hpp>
 
 namespace assay {
@@ -293,11 +294,12 @@ TEST(token, a_forged_schedule_is_refused_with_its_reason) {
 }
 
 TEST(token, is_read_from_a_file_or_the_file_is_named) {
-  const std::string path = testing::TempDir() + "a token";
+  std::optional<testing_support::temporary_folder> folder(std::in_place);
+  const std::string path = (folder->path() / "a token").string();
   std::ofstream(path) << encode(some_token()) << "\r\nanything else\n";
   EXPECT_EQ(read_token("@" + path), some_token());
   EXPECT_EQ(read_token(encode(some_token()) + " \n"), some_token());
-  std::remove(path.c_str());
+  folder.reset();
   try {
     (void)read_token("@" + path);
     FAIL() << "it was read";

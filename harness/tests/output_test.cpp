@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <assay/harness/tests/temporary_folder.hpp>
+
 namespace assay {
 namespace {
 
@@ -17,24 +19,17 @@ using testing::HasSubstr;
 
 class output : public testing::Test {
  protected:
-  output() {
-    std::string name = (std::filesystem::temp_directory_path() / "assay_output_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder for a test");
-    folder_ = name;
-  }
-  ~output() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path in(const char* name) const { return folder_ / name; }
+  std::filesystem::path in(const char* name) const { return folder_.path() / name; }
   static std::string text_of(const std::filesystem::path& path) {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder_.path()), {}));
   }
 
  private:
-  std::filesystem::path folder_;
+  testing_support::temporary_folder folder_;
 };
 
 std::string complaint(const std::function<void()>& doing) {

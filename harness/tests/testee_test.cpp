@@ -25,6 +25,7 @@
 #include <assay/harness/testee/proxy.hpp>
 #include <assay/harness/testee/session.hpp>
 #include <assay/harness/tests/support.hpp>
+#include <assay/harness/tests/temporary_folder.hpp>
 
 namespace assay::testee {
 namespace {
@@ -184,8 +185,7 @@ TEST(testee_answers, hold_events_in_their_order) {
 class scripted {
  public:
   /// The hello comes first, then what is answered to the `begin`, and so on.
-  explicit scripted(const std::vector<std::string>& answers)
-      : file_(testing::TempDir() + "testee_script_" + std::to_string(next_trial())) {
+  explicit scripted(const std::vector<std::string>& answers) : file_((folder_.path() / "script").string()) {
     std::ofstream out(file_);
     for (const std::string& one : answers) out << one << '\n';
     host_.how.command = "i=0; while IFS= read -r line; do i=$((i+1)); printf '%s\\n' \"$line\" >> " + file_ +
@@ -198,11 +198,7 @@ class scripted {
   }
   scripted(const scripted&) = delete;
   scripted& operator=(const scripted&) = delete;
-  ~scripted() {
-    discard(host_);
-    std::remove(file_.c_str());
-    std::remove((file_ + ".log").c_str());
-  }
+  ~scripted() { discard(host_); }
   const known_testee& host() const noexcept { return host_; }
   /// All that it was told.
   std::string log() const {
@@ -212,6 +208,7 @@ class scripted {
   }
 
  private:
+  testing_support::temporary_folder folder_;
   std::string file_;
   known_testee host_;
 };
