@@ -189,8 +189,8 @@ class campaign {
     result_.trace_hash = format_hash(baseline.events->hash());
     result_.token = encode(make_token(chosen_, scenario_, settings_, baseline.choices));
     if (!judge(baseline, baseline_phase, order_model::fifo)) return false;
-    if (const std::string why = baseline.skipped(); !why.empty()) {
-      skip(why);
+    if (!baseline.skipped.empty()) {
+      skip(baseline.skipped);
       return false;
     }
     baseline_ = baseline.events;

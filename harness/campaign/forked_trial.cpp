@@ -88,6 +88,7 @@ std::string to_text(const trial_result& result) {
   out.list(result.choices, [&out](const choice& one) { out.number(one); });
   out.texts(result.reached);
   out.texts(result.wanted);
+  out.text(result.skipped);
   out.number(result.victim_named);
   out.number(result.body_suspended);
   out.number(result.cancel_points);
@@ -124,6 +125,7 @@ trial_result from_text(std::string_view text) {
   in.list([&] { result.choices.push_back(in.number<choice>()); });
   in.list([&] { result.reached.insert(in.text()); });
   in.list([&] { result.wanted.insert(in.text()); });
+  result.skipped = in.text();
   result.victim_named = in.number<bool>();
   result.body_suspended = in.number<bool>();
   result.cancel_points = in.number<std::uint32_t>();

@@ -319,8 +319,7 @@ std::string covered(const own_test& test, const campaign_result& seen, order_mod
   } else if (seen.schedules == 0) {
     text +=
         "; nothing was left open, so there is one schedule only (operations that run side by side, between "
-        "fewer "
-        "and longer steps of the clock, leave more open)";
+        "fewer and longer steps of the clock, leave more open)";
   } else {
     text += ", " + std::to_string(seen.schedules) + " of them schedules (" +
             std::to_string(seen.order_classes) + " different orders)";

@@ -9,9 +9,6 @@
 
 namespace assay {
 class trial;
-}  // namespace assay
-
-namespace assay {
 struct campaign_result;
 }  // namespace assay
 

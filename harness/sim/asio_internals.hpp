@@ -101,6 +101,8 @@ inline std::size_t threads_of_pool(std::size_t wanted);
 #include <optional>
 #include <utility>
 
+#include <assay/harness/sim/scoped_value.hpp>
+
 // Complete wherever <boost/asio/awaitable.hpp> is.
 namespace boost::asio::detail {
 struct awaitable_thread_has_context_switched;
@@ -272,19 +274,6 @@ struct context_listener {
 inline constinit thread_local context_listener contexts_of_this_thread = {};
 inline constinit thread_local bool without_threads = false;  // what is made now starts none
 
-/// While one lives, the thread's contexts are told to somebody.
-class context_guard {
- public:
-  explicit context_guard(context_listener listener) noexcept
-      : before_(std::exchange(contexts_of_this_thread, listener)) {}
-  context_guard(const context_guard&) = delete;
-  context_guard& operator=(const context_guard&) = delete;
-  ~context_guard() { contexts_of_this_thread = before_; }
-
- private:
-  context_listener before_;
-};
-
 inline void refuse(const char* what, bool may_throw) {
   if (contexts_of_this_thread.refused != nullptr)
     contexts_of_this_thread.refused(contexts_of_this_thread.whom, what, may_throw);
@@ -302,11 +291,9 @@ inline std::size_t threads_of_pool(std::size_t wanted) {
 /// A system_context that runs nothing.
 inline boost::asio::system_context& dead_system_context() {
   static auto* const dead = [] {
-    const context_guard unheard({});
-    without_threads = true;
-    auto* const made = new boost::asio::system_context;  // for ever, as what is posted there
-    without_threads = false;
-    return made;
+    const scoped_value unheard(contexts_of_this_thread, {});
+    const scoped_value threadless(without_threads, true);
+    return new boost::asio::system_context;  // for ever, as what is posted there
   }();
   return *dead;
 }

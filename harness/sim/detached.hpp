@@ -13,20 +13,8 @@ struct detached_listener {
   void (*tell)(void* whom, const std::exception_ptr& failure) = nullptr;
   void* whom = nullptr;
 };
+/// Is told of exceptions that leave this thread's detached coroutines.
 inline constinit thread_local detached_listener listener_of_this_thread = {};
-
-/// While one lives, this thread's detached coroutines tell `whom` of exceptions that leave them.
-class detached_guard {
- public:
-  explicit detached_guard(detached_listener listener) noexcept
-      : before_(std::exchange(listener_of_this_thread, listener)) {}
-  detached_guard(const detached_guard&) = delete;
-  detached_guard& operator=(const detached_guard&) = delete;
-  ~detached_guard() { listener_of_this_thread = before_; }
-
- private:
-  detached_listener before_;
-};
 
 /// What co_spawn calls at the end of a detached coroutine.
 struct detached_end {

@@ -2,21 +2,11 @@
 
 #include <algorithm>
 
+#include <assay/harness/sim/scoped_value.hpp>
+
 namespace assay {
 
 namespace {
-
-class flag_guard {
- public:
-  explicit flag_guard(bool& flag) noexcept : flag_(flag), before_(flag) { flag_ = true; }
-  flag_guard(const flag_guard&) = delete;
-  flag_guard& operator=(const flag_guard&) = delete;
-  ~flag_guard() { flag_ = before_; }
-
- private:
-  bool& flag_;
-  bool before_;
-};
 
 class turn_guard {
  public:
@@ -107,7 +97,7 @@ bool sim_context::run_turn() {
   time_.look_ahead();
   time_.begin_turn(*op);
   time_.current_past() = mixed(time_.current_past(), op->task);
-  const flag_guard running(running_);
+  const detail::scoped_value running(running_, true);
   const on_call_stack on_stack(this, recycled_);
   const turn_guard turn(time_);
   const std::uint32_t chain = op->chain;
@@ -199,7 +189,7 @@ void sim_context::advance_by(nanoseconds delay) {
 }
 
 void sim_context::run_until_idle() {
-  const flag_guard running(running_);
+  const detail::scoped_value running(running_, true);
   const on_call_stack on_stack(this, recycled_);
   while (true) {
     while (run_turn()) {

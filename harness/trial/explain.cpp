@@ -46,6 +46,13 @@ std::uint32_t explainer::number_of(const void* timer) {
   return number;
 }
 
+// A wait that has ended; nothing if it was armed before anybody listened.
+std::optional<explainer::known_wait> explainer::take(const detail::timer_op& wait) {
+  auto node = waits_.extract(&wait);
+  if (node.empty()) return std::nullopt;
+  return std::move(node.mapped());
+}
+
 void explainer::armed(const detail::timer_op& wait, const void* timer) {
   const detail::harness_section section;
   known_wait& mine = waits_[&wait];
@@ -55,23 +62,21 @@ void explainer::armed(const detail::timer_op& wait, const void* timer) {
 
 void explainer::ended(const detail::timer_op& wait, detail::wait_end how) {
   const detail::harness_section section;
-  const auto found = waits_.find(&wait);
-  if (found == waits_.end()) return;
-  const known_wait ended = std::move(found->second);
-  waits_.erase(found);
-  const std::string timer = "timer " + std::to_string(ended.timer);
-  const std::string since = ", on which it has waited since " + format_duration(ended.since);
+  const std::optional<known_wait> ended = take(wait);
+  if (!ended) return;
+  const std::string timer = "timer " + std::to_string(ended->timer);
+  const std::string since = ", on which it has waited since " + format_duration(ended->since);
   const std::string by = name_of_turn();
-  wakes_[ended.task] = {by, elapsed()};
+  wakes_[ended->task] = {by, elapsed()};
   switch (how) {
     case detail::wait_end::cancelled:
-      around_.note("wake", by + " cancels " + timer + " and wakes " + ended.who + since);
+      around_.note("wake", by + " cancels " + timer + " and wakes " + ended->who + since);
       break;
     case detail::wait_end::requested:
-      around_.note("wake", "the request to cancel wakes " + ended.who + " from " + timer + since);
+      around_.note("wake", "the request to cancel wakes " + ended->who + " from " + timer + since);
       break;
     case detail::wait_end::destroyed:
-      around_.note("wake", by + " destroys " + timer + " and wakes " + ended.who + since);
+      around_.note("wake", by + " destroys " + timer + " and wakes " + ended->who + since);
       break;
   }
 }
@@ -96,14 +101,12 @@ void explainer::due_together(std::span<detail::timer_op* const> waits) {
 
 void explainer::fired(const detail::timer_op& wait) {
   const detail::harness_section section;
-  const auto found = waits_.find(&wait);
-  if (found == waits_.end()) return;
-  const known_wait ended = std::move(found->second);
-  waits_.erase(found);
-  const std::string timer = "timer " + std::to_string(ended.timer);
-  wakes_[ended.task] = {timer, elapsed()};
-  around_.note(
-      "fire", timer + " fires for " + ended.who + ", which has waited since " + format_duration(ended.since));
+  const std::optional<known_wait> ended = take(wait);
+  if (!ended) return;
+  const std::string timer = "timer " + std::to_string(ended->timer);
+  wakes_[ended->task] = {timer, elapsed()};
+  around_.note("fire", timer + " fires for " + ended->who + ", which has waited since " +
+                           format_duration(ended->since));
 }
 
 void explainer::moved(const void* from, const void* to) {

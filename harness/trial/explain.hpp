@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -64,6 +66,7 @@ class explainer final : public detail::wait_listener, public detail::coroutine_n
   std::string name_of_wait(const detail::timer_op& wait) const;
   std::string due_in_words(const detail::timer_op& wait) const;
   std::uint32_t number_of(const void* timer);
+  std::optional<known_wait> take(const detail::timer_op& wait);
 
   virtual_time& time_;
   surroundings around_;

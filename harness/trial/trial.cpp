@@ -19,6 +19,7 @@
 
 #include <assay/harness/allocation/counter.hpp>
 #include <assay/harness/sim/clock.hpp>
+#include <assay/harness/sim/scoped_value.hpp>
 #include <assay/harness/trial/coverage.hpp>
 #include <assay/harness/trial/engine.hpp>
 #include <assay/harness/trial/explain.hpp>
@@ -485,19 +486,10 @@ void trial::premise(bool holds, std::string_view text, std::source_location wher
   throw scenario_stopped();
 }
 
-// What the mark of a test that is to be skipped begins with: no other mark does.
-constexpr std::string_view skip_mark = "\x01skipped: ";
-
-std::string trial_result::skipped() const {
-  const auto mark = reached.lower_bound(std::string(skip_mark));
-  return mark != reached.end() && mark->starts_with(skip_mark) ? mark->substr(skip_mark.size())
-                                                               : std::string();
-}
-
 void trial::skip_test(std::string_view why) {
   const detail::harness_section section;
   if (trace_) record(event_kind::mark, "skipped: " + std::string(why));
-  result_.reached.insert(std::string(skip_mark) + std::string(why));
+  if (!skips_test()) result_.skipped = why;
 }
 
 void trial::sometimes(std::string_view label, bool holds) {
@@ -766,25 +758,20 @@ void trial::context_refused(const char* what, bool may_throw) {
 
 trial_result trial::run(std::function<asio::awaitable<void>()> scenario) {
   const clock_guard clock(time_);
-  const detail::asio_internals::context_guard contexts(
+  const detail::scoped_value contexts(
+      detail::asio_internals::contexts_of_this_thread,
       {[](void* self, asio::execution_context& context) { static_cast<trial*>(self)->context_made(context); },
        [](void* self, const char* what, bool may_throw) {
          static_cast<trial*>(self)->context_refused(what, may_throw);
        },
        this});
-  const detail::detached_guard detached({[](void* self, const std::exception_ptr& failure) {
-                                           static_cast<trial*>(self)->detached_ended(failure);
-                                         },
-                                         this});
+  const detail::scoped_value detached(detail::listener_of_this_thread,
+                                      {[](void* self, const std::exception_ptr& failure) {
+                                         static_cast<trial*>(self)->detached_ended(failure);
+                                       },
+                                       this});
+  const detail::scoped_value names(detail::names_of_this_thread, explainer_.get());
   running_ = true;
-  struct names_guard {
-    explicit names_guard(explainer* names) noexcept
-        : before(std::exchange(detail::names_of_this_thread, names)) {}
-    names_guard(const names_guard&) = delete;
-    names_guard& operator=(const names_guard&) = delete;
-    ~names_guard() { detail::names_of_this_thread = before; }
-    detail::coroutine_names* before;
-  } const names(explainer_.get());
   const task_id task = engine_->add_task();
   auto state = std::make_shared<operation_state<void>>(*this, "scenario", task, false,
                                                        std::source_location::current());

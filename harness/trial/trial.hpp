@@ -149,6 +149,7 @@ struct trial_result {
   std::set<std::string> reached;      ///< marks given to `sometimes` that this trial reached
   std::set<std::string> wanted;       ///< all marks given to `sometimes`
   std::set<std::string> premises;     ///< that held
+  std::string skipped;                ///< why the test said that it is to be skipped; empty if it did not
   std::string unmet;                  ///< the premise that did not hold, if one did not
   bool victim_named = false;          ///< by trial::victim
   bool body_suspended = true;         ///< false if the scenario's body came to its end in its first turn
@@ -163,8 +164,6 @@ struct trial_result {
   std::vector<std::uint32_t> task_turns;  ///< of each task, if the trial was traced
   std::optional<trace> events;            ///< if the trial was traced
   bool passed() const noexcept { return kind == failure_kind::none; }
-  /// Why the test said that it is to be skipped; empty if it did not.
-  std::string skipped() const;
   /// The subject or the environment did what no verdict covers: an error, not a failure.
   bool is_error() const noexcept {
     return kind == failure_kind::escaped || kind == failure_kind::diverged || kind == failure_kind::crashed ||
@@ -439,7 +438,7 @@ class trial {
   void end_with_body() noexcept { ends_with_body_ = true; }
   /// The test is to be skipped: if its baseline trial says so, there is no other. The reason is not empty.
   void skip_test(std::string_view why);
-  bool skips_test() const { return !result_.skipped().empty(); }
+  bool skips_test() const noexcept { return !result_.skipped.empty(); }
   /// From now on an exception that leaves a detached coroutine is a failure, unless it says that the coroutine was cancelled.
   void judge_detached() noexcept { judges_detached_ = true; }
 
