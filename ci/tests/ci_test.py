@@ -154,6 +154,30 @@ class Shards(unittest.TestCase):
             self.assertEqual({one for one in left if not one.startswith(elsewhere)}, set(), preset)
 
 
+class ShardsWithAScript(Sandbox):
+    """A shard that is another script's work, in a tree that has nothing but scripts."""
+
+    def shard(self, name, body):
+        tree = self.folder / "tree"
+        (tree / "ci").mkdir(parents=True)
+        for script in ("test", "stage.sh"):
+            (tree / "ci" / script).symlink_to(ROOT / "ci" / script)
+        for script, does in (("install-deps", ""), ("build-testees", ""), ("boost", body)):
+            self.program(script, does)
+            (tree / "ci" / script).symlink_to(self.programs / script)
+        return subprocess.run([tree / "ci" / "test", name], capture_output=True, text=True, timeout=60)
+
+    def test_it_is_run_and_nothing_is_built(self):
+        ran = self.shard("boost-1.88", "echo 3 passed")
+        self.assertEqual((ran.returncode, ran.stdout), (0, "== ./ci/boost 1.88\n3 passed\n"), ran.stderr)
+        self.assertEqual(self.called("boost"), ["boost 1.88"])
+
+    def test_its_failure_is_the_run_s(self):
+        ran = self.shard("boost-1.83", "exit 2")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("ci/test: ./ci/boost 1.83 failed", ran.stderr)
+
+
 class OtherBoosts(Sandbox):
     """ci/boost, in a tree that has nothing but the scripts."""
 

@@ -298,6 +298,8 @@ std::string complain_of_sweeps(const scenario_traits& traits, const campaign_res
            "t.victim(operation)";
   if (traits.swept && seen.cancel_points == 0)
     return "vacuous: .swept asks for a cancel at every point, and the victim came past none: it never waited";
+  if (!traits.swept && traits.ends_when_cancelled)
+    return ".ends_when_cancelled is about what a sweep cancels, and the test is not swept; say .swept = true";
   if (!traits.swept && seen.victim_named)
     return "t.victim names what a sweep cancels, and the test is not swept; say .swept = true";
   if (traits.faulted && seen.fault_points == 0)
@@ -460,6 +462,7 @@ void take_arguments(int* argc, char** argv) {
 void begin_own_trial(trial& t) {
   t.end_with_body();
   if (!running->detached_may_throw) t.judge_detached();
+  if (running->ends_when_cancelled) t.require_end_of_victim();
 }
 
 own_test_report run_own_test(const own_test& test) {

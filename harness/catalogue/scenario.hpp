@@ -23,8 +23,9 @@ struct scenario_traits {
   bool late = false;                       ///< the loop may be late: no exact instants are asserted
   bool on_time = false;                    ///< of a program: its model asserts exact instants, so it is not
   bool detached_may_throw = false;         ///< of a test of one's own: no failure, as in production
-  bool fifo_only = false;                  ///< handlers run first in, first out in every trial: order model `fifo`
-  bool expects_termination = false;        ///< the process must be ended by the subject (X-20)
+  bool ends_when_cancelled = false;  ///< of a test of one's own: the victim, once the sweep has cancelled it
+  bool fifo_only = false;            ///< handlers run first in, first out in every trial: order model `fifo`
+  bool expects_termination = false;  ///< the process must be ended by the subject (X-20)
   std::vector<std::string> must_see = {};  ///< of a program: mutants in which some of them find the mistake
   bool sim_only = false;                   ///< makes no sense on a stock io_context
   std::string why = {};                    ///< how the scenario checks the clause, if that is not plain

@@ -24,17 +24,20 @@ class reused_vector : public std::vector<T, harness_allocator<T>> {
   static constexpr std::size_t bytes_max = std::size_t{16} << 20U;
 
   reused_vector() {
-    if (ended_ || spare_.kept.empty()) return;
-    this->swap(spare_.kept.back());
-    spare_.kept.pop_back();
+    if (ended_) return;
+    spare& left = spares();
+    if (left.kept.empty()) return;
+    this->swap(left.kept.back());
+    left.kept.pop_back();
   }
   reused_vector(const reused_vector&) = delete;
   reused_vector& operator=(const reused_vector&) = delete;
   ~reused_vector() {
     if (ended_ || this->capacity() == 0 || this->capacity() > bytes_max / sizeof(T)) return;
-    if (spare_.kept.size() == spare_max) return;
+    spare& left = spares();
+    if (left.kept.size() == spare_max) return;
     this->clear();
-    spare_.kept.push_back(std::move(static_cast<plain&>(*this)));
+    left.kept.push_back(std::move(static_cast<plain&>(*this)));
   }
 
  private:
@@ -46,7 +49,11 @@ class reused_vector : public std::vector<T, harness_allocator<T>> {
     std::vector<plain> kept;
   };
   static inline constinit thread_local bool ended_ = false;  // for vectors that outlive their thread's
-  static inline thread_local spare spare_;
+  // Not a member: that would be made by every translation unit that sees the class.
+  static spare& spares() {
+    static thread_local spare of_this_thread;
+    return of_this_thread;
+  }
 };
 
 }  // namespace assay::detail

@@ -10,7 +10,8 @@
 // The body is a coroutine and one trial; the test runs it first in first out, under random schedules, and under the
 // sweeps that its traits ask for (`ASSAY_TEST(a, b, .swept = true)`, with t.victim(...) in the body). With `.late = true`
 // the loop may be late, so that timers with different deadlines are due together. A failing
-// EXPECT_* inside the body belongs to its trial. What fails is shrunk, told as a story, printed with the line that
+// EXPECT_* inside the body belongs to its trial. With `.ends_when_cancelled = true` a victim that the sweep has cancelled must
+// have ended by the time at which nothing more can happen at that instant: for what promises to stop waiting at once. What fails is shrunk, told as a story, printed with the line that
 // replays it, and left as files (token, story, trace) in the folder that --assay_report or ASSAY_REPORT_DIR names,
 // by default `assay-report` beside the program itself.
 //

@@ -252,47 +252,15 @@ class virtual_time : public boost::asio::execution_context::service {
   /// A context whose timers wait here, and whose waits go to itself when they have ended. The number is 0 if there are
   /// too many.
   static constexpr std::size_t guests_max = 255;
-  std::uint8_t add_guest(guest_context& guest) {
-    std::size_t number = 1;
-    while (number <= guests_.size() && guests_[number - 1] != nullptr) ++number;
-    if (number > guests_max) return 0;
-    if (number > guests_.size()) guests_.push_back(nullptr);
-    guests_[number - 1] = &guest;
-    return static_cast<std::uint8_t>(number);
-  }
+  std::uint8_t add_guest(guest_context& guest);
   /// The context is shut down: its waits are dropped without being run.
-  void remove_guest(std::uint8_t number) noexcept {
-    drop_waits([number](const detail::timer_op& op) { return op.guest == number; });
-    guests_[number - 1] = nullptr;
-  }
+  void remove_guest(std::uint8_t number) noexcept;
   /// What a driver does with a wait of a guest that it has taken out.
   void give_to_guest(detail::timer_op* op) noexcept;
   /// When the first wait of a guest is due, on the monotonic clock; nanoseconds::max() if none is. O(n).
-  nanoseconds earliest_of_guest(std::uint8_t number) const noexcept {
-    nanoseconds earliest = nanoseconds::max();
-    for (const detail::timer_queue* queue : {&steady_, &wall_}) {
-      queue->visit([&](const detail::timer_op* op) {
-        if (op->guest == number) earliest = std::min(earliest, due_of(*op));
-        return true;
-      });
-    }
-    return earliest;
-  }
+  nanoseconds earliest_of_guest(std::uint8_t number) const noexcept;
   /// Takes the waits of a guest out that are due now and fell due first, in the order of arming.
-  void take_due_of_guest(std::uint8_t number, detail::reused_vector<detail::timer_op*>& due) {
-    const nanoseconds first = earliest_of_guest(number);
-    if (first > now_) return;
-    for (const detail::timer_queue* queue : {&steady_, &wall_}) {
-      const std::size_t before = due.size();
-      queue->visit([&](detail::timer_op* op) {
-        if (op->guest == number && due_of(*op) == first) due.push_back(op);
-        return true;
-      });
-      std::reverse(due.begin() + static_cast<std::ptrdiff_t>(before),
-                   due.end());  // each deadline's latest came first
-    }
-    for (detail::timer_op* const op : due) forget(op);
-  }
+  void take_due_of_guest(std::uint8_t number, detail::reused_vector<detail::timer_op*>& due);
 
   nanoseconds now() const noexcept { return now_; }
   nanoseconds wall_now() const noexcept { return detail::saturated_sum(now_, wall_offset_); }
@@ -461,131 +429,13 @@ class virtual_time : public boost::asio::execution_context::service {
   detail::reused_vector<std::uint64_t> pasts_;
 };
 
-/// Makes an execution context that the code under test has made in a trial (an `io_context`) the trial's guest. Its timers wait in the trial's time; its handlers, and its waits that have ended, are in its own queue, first
-/// in, first out, and whoever drives the trial runs them one at a time. Where the code itself calls `run`, that runs them, and
-/// waits in virtual time.
-class guest_context final : public detail::asio_internals::driven_scheduler {
- public:
-  using nanoseconds = std::chrono::nanoseconds;
-
-  /// Who drives the trial.
-  class host {
-   public:
-    /// The code itself runs `guest`, in a turn, and nothing else goes on until `instant`.
-    virtual void pass_until(const guest_context& guest, nanoseconds instant) = 0;
-    /// The same, and nothing can happen there any more. Throws.
-    virtual void wait_for_ever(const guest_context& guest) = 0;
-    /// Which of so many waits of a guest that are due at once is first.
-    virtual std::size_t pick_wait(std::size_t among) = 0;
-    /// The context is being destroyed.
-    virtual void guest_goes(guest_context& guest) noexcept = 0;
-
-   protected:
-    ~host() = default;
-  };
-
-  guest_context(boost::asio::execution_context& context, virtual_time& time, host& driver)
-      : driven_scheduler(context),
-        context_(context),
-        time_(time),
-        host_(&driver),
-        number_(time.add_guest(*this)) {}
-
-  boost::asio::execution_context& context() const noexcept { return context_; }
-  virtual_time& time() const noexcept { return time_; }
-  /// 0 if there were too many guests: then it is none.
-  std::uint8_t number() const noexcept { return number_; }
-  /// The trial is over, and the context has outlived it.
-  void leave_host() noexcept { host_ = nullptr; }
-  bool has_host() const noexcept { return host_ != nullptr; }
-
-  /// Its waits that have not ended.
-  std::size_t waits() const {
-    std::size_t count = 0;
-    time_.visit_waits([&](const detail::timer_op& op) { count += op.guest == number_ ? 1U : 0U; });
-    return count;
-  }
-  void take_work() noexcept { begin_work(); }
-  /// A wait has ended: among the handlers that are ready.
-  void give(detail::ready_op* op) { push(new ended_wait(op)); }
-  /// The context is being shut down.
-  void leave() noexcept {
-    if (host_ != nullptr) host_->guest_goes(*this);
-    host_ = nullptr;
-    if (number_ != 0) time_.remove_guest(number_);
-    number_ = 0;
-  }
-
- private:
-  struct ended_wait final : operation {
-    explicit ended_wait(detail::ready_op* ended) : operation(&ended_wait::finish), op(ended) {}
-    static void finish(void* owner, operation* base, const boost::system::error_code&, std::size_t) {
-      auto* const self = static_cast<ended_wait*>(base);
-      detail::ready_op* const ended = self->op;
-      delete self;
-      ended->run(ended, owner != nullptr);
-    }
-    detail::ready_op* op;
-  };
-
-  void wait(long microseconds) override {
-    if (host_ == nullptr) return;
-    const nanoseconds limit =
-        microseconds < 0 ? nanoseconds::max()
-                         : detail::saturated_sum(time_.now(), std::chrono::microseconds(microseconds));
-    const nanoseconds first = time_.earliest_of_guest(number_);
-    if (first == nanoseconds::max() && limit == nanoseconds::max()) {
-      host_->wait_for_ever(*this);
-      return;
-    }
-    if (std::min(first, limit) > time_.now()) host_->pass_until(*this, std::min(first, limit));
-    detail::reused_vector<detail::timer_op*> due;
-    time_.take_due_of_guest(number_, due);
-    while (!due.empty()) {
-      const auto chosen =
-          due.begin() + static_cast<std::ptrdiff_t>(due.size() == 1 ? 0 : host_->pick_wait(due.size()));
-      give(*chosen);
-      due.erase(chosen);
-    }
-  }
-
-  boost::asio::execution_context& context_;
-  virtual_time& time_;
-  host* host_;
-  std::uint8_t number_;
-};
-
-/// The service of a guest's context that keeps it.
-class guest_place final : public boost::asio::execution_context::service {
- public:
-  using key_type = guest_place;
-  static inline boost::asio::execution_context::id id;
-  explicit guest_place(boost::asio::execution_context& context) : service(context) {}
-
-  /// Null unless the context is a guest.
-  static guest_context* find(boost::asio::execution_context& context) {
-    return boost::asio::has_service<guest_place>(context)
-               ? boost::asio::use_service<guest_place>(context).guest_.get()
-               : nullptr;
-  }
-  guest_context& make(virtual_time& time, guest_context::host& driver) {
-    guest_ = std::make_unique<guest_context>(context(), time, driver);
-    return *guest_;
-  }
-
- private:
-  void shutdown() override {
-    if (guest_ != nullptr) guest_->leave();
-  }
-  std::unique_ptr<guest_context> guest_;
-};
-
-inline void virtual_time::give_to_guest(detail::timer_op* op) noexcept { guests_[op->guest - 1U]->give(op); }
-inline void virtual_time::begin_work_of_guest(const detail::timer_op* op) noexcept {
-  guests_[op->guest - 1U]->take_work();
-}
-
 namespace detail {
+
+// What a timer service asks about the context that it is of; see guest_context.
+guest_context* find_guest(boost::asio::execution_context& context);  // null unless it is a guest
+virtual_time& time_of(const guest_context& guest) noexcept;
+std::uint8_t number_of(const guest_context& guest) noexcept;
+bool is_driven(const guest_context& guest) noexcept;
 
 /// What a cancellation slot calls. It and the wait know each other, so that a signal emitted after the wait
 /// ended, and a wait that ends after its slot was reused, both meet nothing.
@@ -706,8 +556,8 @@ class timer_service_core {
   };
 
   explicit timer_service_core(boost::asio::execution_context& context)
-      : guest_(guest_place::find(context)),
-        virtual_(guest_ != nullptr ? &guest_->time()
+      : guest_(find_guest(context)),
+        virtual_(guest_ != nullptr ? &time_of(*guest_)
                  : boost::asio::has_service<virtual_time>(context)
                      ? &boost::asio::use_service<virtual_time>(context)
                      : nullptr),
@@ -797,7 +647,7 @@ class timer_service_core {
           true);
       return real_->async_wait(impl.real, handler, executor);
     }
-    if (guest_ != nullptr && !guest_->has_host()) [[unlikely]]
+    if (guest_ != nullptr && !is_driven(*guest_)) [[unlikely]]
       asio_internals::refuse(
           "a timer waits in an io_context that an earlier trial has left; make one in every test", true);
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
@@ -817,7 +667,7 @@ class timer_service_core {
       timer_op* made;
     } guard{op};
     if (guest_ != nullptr) [[unlikely]] {
-      op->guest = guest_->number();
+      op->guest = number_of(*guest_);
       if (op->guest == 0) return;  // it is being destroyed
     }
     if (slot.is_connected()) slot.template emplace<wait_canceller>(*virtual_, op);

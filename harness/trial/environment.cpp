@@ -1,5 +1,8 @@
 #include <assay/harness/trial/environment.hpp>
 
+#include <algorithm>
+
+#include <assay/harness/allocation/section.hpp>
 #include <assay/harness/trial/trial.hpp>
 
 namespace assay {
@@ -17,5 +20,26 @@ void environment::report_unhandled(const std::exception_ptr& failure) const {
 }
 
 void environment::mark(std::string label) const { trial_->mark(std::move(label)); }
+
+std::shared_ptr<void> environment::find(std::type_index type) const {
+  const auto found =
+      std::find_if(provided_.begin(), provided_.end(), [type](const auto& one) { return one.first == type; });
+  return found == provided_.end() ? nullptr : found->second;
+}
+
+void environment::provide(std::type_index type, std::shared_ptr<void> dependency) {
+  const detail::harness_section section;
+  for (auto& [known, kept] : provided_) {
+    if (known == type) {
+      kept = std::move(dependency);
+      return;
+    }
+  }
+  provided_.emplace_back(type, std::move(dependency));
+}
+
+void environment::clear() noexcept {
+  const auto going = std::exchange(provided_, {});  // whoever looks meanwhile finds nothing
+}
 
 }  // namespace assay

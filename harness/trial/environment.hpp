@@ -10,9 +10,9 @@
 #include <memory>
 #include <string>
 #include <typeindex>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
-#include <assay/harness/allocation/section.hpp>
 #include <assay/harness/choice/choice.hpp>
 
 namespace assay {
@@ -42,23 +42,24 @@ class environment {
   /// A dependency that the scenario provided, shared for the trial; null if it did not.
   template <class Dependency>
   std::shared_ptr<Dependency> find() const {
-    const auto found = provided_.find(std::type_index(typeid(Dependency)));
-    return found == provided_.end() ? nullptr : std::static_pointer_cast<Dependency>(found->second);
+    return std::static_pointer_cast<Dependency>(find(typeid(Dependency)));
   }
   /// Provides a dependency to the subject. Lives as long as the trial.
   template <class Dependency>
   void provide(std::shared_ptr<Dependency> dependency) {
-    const detail::harness_section section;
-    provided_[std::type_index(typeid(Dependency))] = std::move(dependency);
+    provide(typeid(Dependency), std::move(dependency));
   }
   /// Lets go of everything provided; the trial does so before its context goes.
-  void clear() noexcept { provided_.clear(); }
+  void clear() noexcept;
 
  private:
+  std::shared_ptr<void> find(std::type_index type) const;
+  void provide(std::type_index type, std::shared_ptr<void> dependency);
+
   trial* trial_;
   splitmix64 random_{0x415353415931ULL};
   // Looked up by type only, never walked: its order shows nowhere.
-  std::unordered_map<std::type_index, std::shared_ptr<void>> provided_;
+  std::vector<std::pair<std::type_index, std::shared_ptr<void>>> provided_;
 };
 
 }  // namespace assay

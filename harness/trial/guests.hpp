@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <assay/harness/sim/guest_context.hpp>
 #include <assay/harness/trial/trial.hpp>
 
 namespace assay {

@@ -1,10 +1,7 @@
 // Names for the coroutines of the code under test, for stories.
 #pragma once
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -40,16 +37,7 @@ class named_coroutine {
 
 /// What tells this thread of awaitables from others: the first word of every handler that resumes it, see wait_op. Ends in the
 /// same turn.
-inline boost::asio::awaitable<const void*> this_thread_of_awaitables() {
-  auto initiation = [](auto handler) {
-    const void* first = nullptr;
-    static_assert(sizeof handler >= sizeof first);
-    std::memcpy(&first, static_cast<const void*>(&handler), sizeof first);
-    std::move(handler)(first);
-  };
-  return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(const void*)>(
-      std::move(initiation), boost::asio::use_awaitable);
-}
+boost::asio::awaitable<const void*> this_thread_of_awaitables();
 
 }  // namespace detail
 

@@ -913,6 +913,8 @@ bool trial::step() {
     after_step(false);
     return true;
   }
+  if (victim_must_end_ && victim_cancels_ > 0) [[unlikely]]
+    look_at_victim();
   const auto settled = std::find_if(gates_.begin(), gates_.end(),
                                     [](const gate* g) { return !g->until && g->end_of == nullptr; });
   if (settled != gates_.end()) {
@@ -1035,6 +1037,14 @@ void trial::offer_cancel() {
   if ((victim_->requested_ & asio::cancellation_type::terminal) != asio::cancellation_type::none) kind = 1;
   ++victim_cancels_;
   request_cancel(*victim_, kinds[kind]);
+}
+
+void trial::look_at_victim() {
+  const auto terminal = victim_->requested_ & asio::cancellation_type::terminal;
+  if (victim_->done() || terminal == asio::cancellation_type::none) return;
+  victim_must_end_ = false;  // told once
+  fail_in_words("'" + victim_->name() +
+                "' still waits: its cancellation was requested, and nothing more can happen now");
 }
 
 std::string trial::task_name(task_id task) const {

@@ -441,6 +441,9 @@ class trial {
   bool skips_test() const noexcept { return !result_.skipped.empty(); }
   /// From now on an exception that leaves a detached coroutine is a failure, unless it says that the coroutine was cancelled.
   void judge_detached() noexcept { judges_detached_ = true; }
+  /// From now on the victim must have ended at the instant at which the sweep has requested its terminal cancellation: where
+  /// nothing more can happen then and it still waits, that is a failure.
+  void require_end_of_victim() noexcept { victim_must_end_ = true; }
 
   // ---- what plug checks use (see ASSAY_PLUG_CHECK)
 
@@ -512,6 +515,7 @@ class trial {
   bool is_background(task_id task) const noexcept;
   bool foreground_waits_for_deadline() const;
   void offer_cancel();
+  void look_at_victim();
   void cover(event_kind kind, std::string_view detail);
   bool foreground_left() const noexcept;
   boost::asio::awaitable<void> watch_over(boost::asio::awaitable<void> scenario);
@@ -594,6 +598,7 @@ class trial {
   bool ends_with_body_ = false;
   bool over_ = false;  // the body of a trial that has failed has ended, see end_with_body
   bool judges_detached_ = false;
+  bool victim_must_end_ = false;
   bool turning_ = false;  // a handler is being run
 };
 

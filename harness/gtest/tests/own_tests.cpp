@@ -331,6 +331,32 @@ ASSAY_TEST(vacuous, victim_without_a_sweep) {
   co_await t.settle();
 }
 
+ASSAY_TEST(vacuous, end_without_a_sweep, .ends_when_cancelled = true) {
+  auto one = t.start("one", go_on(t));
+  auto other = t.start("other", go_on(t));
+  co_await t.settle();
+}
+
+asio::awaitable<void> wait_for_5ms(bool even_if_cancelled) {
+  if (even_if_cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  asio::steady_timer timer(co_await asio::this_coro::executor, 5ms);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<void> sweep_the_wait(trial& t, bool even_if_cancelled) {
+  auto wait = t.start("wait", wait_for_5ms(even_if_cancelled));
+  t.victim(wait);
+  co_await t.settle();
+  co_await t.pass(10ms);
+  t.expect(!wait.pending(), "the wait ends in the end");
+}
+
+ASSAY_TEST(cancelled, goes_on_waiting, .swept = true, .ends_when_cancelled = true) {
+  co_await sweep_the_wait(t, true);
+}
+ASSAY_TEST(cancelled, may_go_on_waiting, .swept = true) { co_await sweep_the_wait(t, true); }
+ASSAY_TEST(cancelled, ends, .swept = true, .ends_when_cancelled = true) { co_await sweep_the_wait(t, false); }
+
 ASSAY_TEST(vacuous, faulted_without_a_call, .faulted = true) {
   auto one = t.start("one", go_on(t));
   auto other = t.start("other", go_on(t));

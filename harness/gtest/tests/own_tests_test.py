@@ -229,8 +229,18 @@ class OwnTests(unittest.TestCase):
         self.expect_vacuous("swept_victim_never_waits", "vacuous: .swept asks for a cancel at every point, and the victim came past "
                             "none")
         self.expect_vacuous("victim_without_a_sweep", "t.victim names what a sweep cancels, and the test is not swept")
+        self.expect_vacuous("end_without_a_sweep", ".ends_when_cancelled is about what a sweep cancels, and the test is not swept")
         self.expect_vacuous("faulted_without_a_call", "vacuous: .faulted asks for a fault at every call, and no dependency "
                             "was called")
+
+    def test_a_victim_that_waits_on_after_its_cancel_is_named_where_the_test_asks_for_it(self):
+        status, text = self.run_tests("cancelled.goes_on_waiting")
+        self.assertEqual(status, 1, text)
+        self.assertIn("'wait' still waits: its cancellation was requested, and nothing more can happen now", text)
+        status, text = self.run_tests("cancelled.ends:cancelled.may_go_on_waiting")
+        self.assertEqual(status, 0, text)
+        self.assertIn("cancelled.ends passes", text)
+        self.assertIn("cancelled.may_go_on_waiting passes", text)
 
     def test_a_pass_says_what_it_covered(self):
         status, text = self.run_tests("covered.swept")
