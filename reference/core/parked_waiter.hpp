@@ -68,6 +68,9 @@ class waiter_list_base {
 
  protected:
   waiter* first() const noexcept { return first_; }
+  waiter* last() const noexcept { return last_; }
+  static waiter* next(const waiter& one) noexcept;
+  static waiter* previous(const waiter& one) noexcept;
 };
 
 /// A place in a list for as long as it is parked. Derive, add the outcome, keep it in the frame that waits.
@@ -89,13 +92,14 @@ class waiter {
 
  private:
   friend class waiter_list_base;
-  friend boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self);
+  friend boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self, waiter* before);
 
-  void link(waiter_list_base& list) noexcept {
+  void link(waiter_list_base& list, waiter* before) noexcept {
     list_ = &list;
-    previous_ = list.last_;
+    next_ = before;
+    previous_ = before ? before->previous_ : list.last_;
     (previous_ ? previous_->next_ : list.first_) = this;
-    list.last_ = this;
+    (next_ ? next_->previous_ : list.last_) = this;
     ++list.size_;
   }
 
@@ -120,23 +124,37 @@ inline waiter_list_base::~waiter_list_base() {
   while (first_) first_->unlink();
 }
 
+inline waiter* waiter_list_base::next(const waiter& one) noexcept { return one.next_; }
+inline waiter* waiter_list_base::previous(const waiter& one) noexcept { return one.previous_; }
+
 inline bool waiter_list_base::abandoned() const noexcept { return first_ && !first_->watch_.shutting_down(); }
 
-/// Waiters in the order in which they parked. Linking and unlinking are O(1).
+/// Waiters in the order in which they parked, but for those who said before whom they do. Linking and
+/// unlinking are O(1).
 template <std::derived_from<waiter> Node>
 class waiter_list : public waiter_list_base {
  public:
   /// The waiter that parked first. The list must not be empty.
   Node& front() const noexcept { return static_cast<Node&>(*first()); }
+
+  // For a walk along the list, from either end: null is beyond the end.
+  Node* first() const noexcept { return static_cast<Node*>(waiter_list_base::first()); }
+  Node* last() const noexcept { return static_cast<Node*>(waiter_list_base::last()); }
+  Node* next(const Node& one) const noexcept { return static_cast<Node*>(waiter_list_base::next(one)); }
+  Node* previous(const Node& one) const noexcept {
+    return static_cast<Node*>(waiter_list_base::previous(one));
+  }
 };
 
-/// Parks `self` at the end of `list` until it is woken, cancelled, or its deadline passes.
+/// Parks `self` at the end of `list`, or before somebody who is parked there, until it is woken, cancelled,
+/// or its deadline passes.
 ///
 /// Cancellation: every type that the caller's scope lets through ends the wait (total: nothing happened). It
 /// is reported as a result, not thrown, for the primitive to say what it means.
 /// Lifetime: `self` outlives the wait; `list` may be destroyed while somebody is parked, see above.
-inline boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self) {
-  self.link(list);
+inline boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self,
+                                                waiter* before = nullptr) {
+  self.link(list, before);
   boost::system::error_code ended;
   co_await self.timer_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ended));
   // The timer's error says only why the wait ended when nobody woke the waiter: a timer that was due already

@@ -2,6 +2,7 @@
 //
 //     assay run --testee 'node testees/node/node_testee.mjs'
 import { serve } from './lib/testee.mjs';
+import * as async_mutex from './adapters/async_mutex.mjs';
 import * as bottleneck from './adapters/bottleneck.mjs';
 import * as fastq from './adapters/fastq.mjs';
 import * as nodeguy_channel from './adapters/nodeguy_channel.mjs';
@@ -12,5 +13,6 @@ serve({
   name: 'node',
   subjects: [
     ...p_queue.subjects, ...p_limit.subjects, ...bottleneck.subjects, ...fastq.subjects, ...nodeguy_channel.subjects,
+    ...async_mutex.subjects,
   ],
 });

@@ -9,7 +9,7 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Flag, Group
+from shared_subjects import Channel, Flag, Group, Permits, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -84,6 +84,45 @@ class Event(Flag):
     async def wait_for(self, patience):
         with anyio.move_on_after(seconds(patience)):
             return await self.wait()
+        raise TimedOut()
+
+
+@subject(
+    "Semaphore",
+    contract="semaphore",
+    features=["bounded", "try", "timed", "guarded", "zero_limit", "value", "statistics"],
+    cites=DOCS + "synchronization.html#semaphores: 'limit the number of tasks that can do something'; api.html#anyio.Semaphore: "
+    "max_value, acquire_nowait, value, statistics().tasks_waiting; cancellation.html: move_on_after exits the block if the time limit "
+    "is exceeded",
+)
+class Semaphore(Permits):
+    library = anyio
+
+    @staticmethod
+    def make(limit):
+        return anyio.Semaphore(limit, max_value=limit)
+
+    async def acquire_for(self, count, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.acquire(count)
+        raise TimedOut()
+
+
+@subject(
+    "CapacityLimiter",
+    contract="semaphore",
+    features=["bounded", "try", "timed", "guarded", "resizable", "borrowers", "value", "statistics"],
+    cites=DOCS + "synchronization.html#capacity-limiters: 'like semaphores except that a single borrower (the current task by default) can "
+    "only hold a single token at a time'; 'you can adjust the total number of tokens by setting a different value on the limiter's "
+    "total_tokens property'; api.html#anyio.CapacityLimiter: acquire_nowait, acquire_on_behalf_of, available_tokens, statistics(); "
+    "cancellation.html: move_on_after",
+)
+class CapacityLimiter(Tokens):
+    library = anyio
+
+    async def acquire_for(self, count, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.acquire(count)
         raise TimedOut()
 
 

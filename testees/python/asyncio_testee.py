@@ -6,7 +6,7 @@ import platform
 
 from assay_testee import Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import ExitStack, Flag, Group
+from shared_subjects import ExitStack, Flag, Group, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -126,6 +126,37 @@ class Event(Flag):
 
     def set_from_outside(self):
         asyncio.get_running_loop().call_soon_threadsafe(self.event.set)
+
+
+SEMAPHORE = (
+    DOCS + "asyncio-sync.html#asyncio.Semaphore: acquire waits 'until release() is called' if the counter is zero; 'if the given "
+    "value is less than 0 a ValueError is raised'; 'the preferred way to use a Semaphore is an async with statement'; 'use the "
+    "asyncio.wait_for() function to perform operations with timeouts'"
+)
+
+
+class WithWaitFor(Permits):
+    async def acquire_for(self, count, patience):
+        try:
+            await asyncio.wait_for(self.semaphore.acquire(), seconds(patience))
+        except asyncio.TimeoutError:
+            raise TimedOut() from None
+
+
+@subject("Semaphore", contract="semaphore", features=["timed", "guarded", "zero_limit"], cites=SEMAPHORE)
+class Semaphore(WithWaitFor):
+    make = asyncio.Semaphore
+
+
+@subject(
+    "BoundedSemaphore",
+    contract="semaphore",
+    features=["bounded", "timed", "guarded", "zero_limit"],
+    cites=SEMAPHORE + "; #asyncio.BoundedSemaphore: 'raises a ValueError in release() if it increases the internal counter above "
+    "the initial value'",
+)
+class BoundedSemaphore(WithWaitFor):
+    make = asyncio.BoundedSemaphore
 
 
 @subject(

@@ -85,6 +85,113 @@ class Flag:
         return self.event.statistics().tasks_waiting
 
 
+class Permits:
+    """A Semaphore of asyncio, Trio or anyio, which have the same names; without the timed form."""
+
+    library = None
+
+    @staticmethod
+    def make(limit):
+        """The semaphore; raises ValueError for an impossible limit."""
+        raise NotImplementedError
+
+    def __init__(self, env, config):
+        self.env = env
+        try:
+            self.semaphore = self.make(config["limit"])
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def acquire(self, count):
+        await self.semaphore.acquire()
+
+    def release(self, count):
+        try:
+            self.semaphore.release()
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    def try_acquire(self, count):
+        try:
+            self.semaphore.acquire_nowait()
+        except self.library.WouldBlock:
+            return False
+        return True
+
+    async def run(self, work):
+        async with self.semaphore:
+            await self.env.call("step", step=work)
+
+    def available(self):
+        return self.semaphore.value
+
+    def waiting(self):
+        return self.semaphore.statistics().tasks_waiting
+
+
+class Tokens:
+    """A CapacityLimiter of Trio or anyio; without the timed form. Who borrows without a name is an object of its own."""
+
+    library = None
+
+    def __init__(self, env, config):
+        self.env = env
+        self.unnamed = []
+        try:
+            self.limiter = self.library.CapacityLimiter(config["limit"])
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def acquire(self, count):
+        borrower = object()
+        await self.limiter.acquire_on_behalf_of(borrower)
+        self.unnamed.append(borrower)
+
+    def release(self, count):
+        self.give_back(self.unnamed.pop() if self.unnamed else object())
+
+    def try_acquire(self, count):
+        borrower = object()
+        try:
+            self.limiter.acquire_on_behalf_of_nowait(borrower)
+        except self.library.WouldBlock:
+            return False
+        self.unnamed.append(borrower)
+        return True
+
+    async def acquire_as(self, borrower):
+        try:
+            await self.limiter.acquire_on_behalf_of(borrower)
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+
+    def release_as(self, borrower):
+        self.give_back(borrower)
+
+    def give_back(self, borrower):
+        try:
+            self.limiter.release_on_behalf_of(borrower)
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def run(self, work):
+        async with self.limiter:
+            await self.env.call("step", step=work)
+
+    def set_limit(self, limit):
+        try:
+            self.limiter.total_tokens = limit
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    def available(self):
+        # Below zero while a lowered limit has not been reached.
+        return max(self.limiter.available_tokens, 0)
+
+    def waiting(self):
+        return self.limiter.statistics().tasks_waiting
+
+
 class Group:
     """A group of tasks that is an asynchronous context manager."""
 

@@ -6,7 +6,7 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, ExitStack, Flag, Group
+from shared_subjects import Channel, ExitStack, Flag, Group, Permits, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -59,6 +59,45 @@ class Event(Flag):
 
     def set_from_outside(self):
         self.token.run_sync_soon(self.event.set)
+
+
+FAIR = (
+    "#synchronizing-and-communicating-between-tasks: 'these classes are all guaranteed to be \"fair\"': 'it always goes to the task "
+    "which has been waiting longest'; #trio.fail_at: a cancelled operation did nothing"
+)
+
+
+@subject(
+    "Semaphore",
+    contract="semaphore",
+    features=["bounded", "fair", "try", "timed", "guarded", "zero_limit", "value", "statistics"],
+    cites=DOCS + "#trio.Semaphore: initial_value: 'a non-negative integer'; max_value: 'a \"bounded\" semaphore that raises an error'; "
+    "acquire_nowait; value; statistics().tasks_waiting; 'can be used as an async context manager'; " + FAIR,
+)
+class Semaphore(Permits):
+    library = trio
+
+    @staticmethod
+    def make(limit):
+        return trio.Semaphore(limit, max_value=limit)
+
+    async def acquire_for(self, count, patience):
+        await MemoryChannel._within(self.acquire, patience, count)
+
+
+@subject(
+    "CapacityLimiter",
+    contract="semaphore",
+    features=["bounded", "fair", "try", "timed", "guarded", "resizable", "borrowers", "value", "statistics"],
+    cites=DOCS + "#trio.CapacityLimiter: 'borrow a token out of the sack'; acquire_on_behalf_of, RuntimeError if the borrower already "
+    "has a token; release_on_behalf_of, RuntimeError if it has none; total_tokens: 'you can change it by assigning'; available_tokens; "
+    "statistics().tasks_waiting; " + FAIR,
+)
+class CapacityLimiter(Tokens):
+    library = trio
+
+    async def acquire_for(self, count, patience):
+        await MemoryChannel._within(self.acquire, patience, count)
 
 
 @subject(

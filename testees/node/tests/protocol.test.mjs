@@ -30,14 +30,16 @@ test('hello says who is there, with the versions of libraries', async () => {
   assert.equal(hello.protocol, 1);
   assert.equal(hello.name, 'node');
   assert.match(hello.language, /^Node\.js \d+\.\d+\.\d+$/);
-  assert.deepEqual(Object.keys(hello.libraries).sort(), ['@nodeguy/channel', 'bottleneck', 'fastq', 'p-limit', 'p-queue']);
+  assert.deepEqual(Object.keys(hello.libraries).sort(), ['@nodeguy/channel', 'async-mutex', 'bottleneck', 'fastq', 'p-limit', 'p-queue']);
   for (const [library, version] of Object.entries(hello.libraries)) assert.match(version, /^\d/, library);
   assert.equal(hello.turns, true);
   assert.equal(hello.seeded, false);
   const names = hello.subjects.map((subject) => subject.name);
-  assert.deepEqual(names, ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq', 'nodeguy_channel']);
+  assert.deepEqual(names, ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq', 'nodeguy_channel',
+    'async_mutex_semaphore']);
   for (const { name, contract, cites, features } of hello.subjects) {
-    assert.equal(contract, name === 'nodeguy_channel' ? 'bounded_queue' : 'worker_pool');
+    const others = { nodeguy_channel: 'bounded_queue', async_mutex_semaphore: 'semaphore' };
+    assert.equal(contract, others[name] ?? 'worker_pool');
     assert.ok(Array.isArray(features));
     for (const [library, version] of Object.entries(hello.libraries)) {
       if (cites.toLowerCase().startsWith(library)) assert.ok(cites.includes(version), `${library} cites its version`);

@@ -6,9 +6,17 @@ mod flume;
 mod tokio_event;
 mod tokio_join_set;
 mod tokio_mpsc;
+mod tokio_semaphore;
 
 pub fn all() -> Vec<Offer> {
-    vec![async_channel::OFFER, flume::OFFER, tokio_mpsc::OFFER, tokio_join_set::OFFER, tokio_event::OFFER]
+    vec![
+        async_channel::OFFER,
+        flume::OFFER,
+        tokio_mpsc::OFFER,
+        tokio_join_set::OFFER,
+        tokio_event::OFFER,
+        tokio_semaphore::OFFER,
+    ]
 }
 
 /// A queue's capacity as Rust takes it: the type `usize` is what rejects a negative one.
