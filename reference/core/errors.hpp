@@ -22,4 +22,9 @@ struct timed_out : error {
   timed_out() : error("timed out") {}
 };
 
+/// What it stood on is broken, and stays so until somebody repairs it: the generation of a barrier.
+struct broken : error {
+  broken() : error("broken") {}
+};
+
 }  // namespace assay::reference

@@ -4,7 +4,7 @@
 import asyncio
 import platform
 
-from assay_testee import Host, Rejected, TimedOut, subject
+from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
 from shared_subjects import ExitStack, Flag, Group, Permits
 
@@ -157,6 +157,45 @@ class Semaphore(WithWaitFor):
 )
 class BoundedSemaphore(WithWaitFor):
     make = asyncio.BoundedSemaphore
+
+
+@subject(
+    "Barrier",
+    contract="barrier",
+    features=["arrival_index", "cancel_leaves", "abort", "reset", "timed", "statistics"],
+    cites=DOCS + "asyncio-sync.html#asyncio.Barrier: wait returns 'an integer in the range 0 to parties-1, different for each task'; 'when "
+    "a waiting or blocked task in the barrier is cancelled, this task exits the barrier which stays in the same state'; reset: 'any tasks "
+    "waiting on it will receive the BrokenBarrierError exception'; abort: 'any active or future calls to wait()'; n_waiting; "
+    "asyncio-task.html#asyncio.timeout",
+)
+class Barrier:
+    def __init__(self, env, config):
+        try:
+            self.barrier = asyncio.Barrier(config["parties"])
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def wait(self):
+        try:
+            return await self.barrier.wait()
+        except asyncio.BrokenBarrierError:
+            raise Broken() from None
+
+    async def wait_for(self, patience):
+        try:
+            async with asyncio.timeout(seconds(patience)):
+                return await self.wait()
+        except TimeoutError:
+            raise TimedOut() from None
+
+    async def abort(self):
+        await self.barrier.abort()
+
+    async def reset(self):
+        await self.barrier.reset()
+
+    def waiting(self):
+        return self.barrier.n_waiting
 
 
 @subject(

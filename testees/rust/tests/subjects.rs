@@ -109,7 +109,17 @@ fn hello_tells_what_is_linked() {
     }
     let subjects = hello["subjects"].as_array().unwrap();
     let names: Vec<&str> = subjects.iter().map(|subject| subject["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["async_channel", "flume", "tokio_mpsc", "tokio_join_set", "tokio_watch_and_notify"]);
+    assert_eq!(
+        names,
+        [
+            "async_channel",
+            "flume",
+            "tokio_mpsc",
+            "tokio_join_set",
+            "tokio_watch_and_notify",
+            "tokio_barrier"
+        ]
+    );
 }
 
 #[test]
@@ -391,6 +401,28 @@ fn close_wakes_poppers() {
             ],
         );
     }
+}
+
+// ---- the barrier
+
+#[test]
+fn a_barrier_lets_all_pass_with_the_last() {
+    let begin = r#"{"call":2,"on":1,"method":"wait","args":{}}"#;
+    let last = r#"{"call":3,"on":1,"method":"wait_for","args":{"patience":5000000}}"#;
+    let passed =
+        r#"{"done":3,"outcome":{"kind":"value","value":0}},{"done":2,"outcome":{"kind":"value","value":1}}"#;
+    let late = r#"{"call":4,"on":1,"method":"wait_for","args":{"patience":5000000}}"#;
+    trial(
+        "tokio_barrier",
+        r#"{"parties":2,"on_cancel":"breaks"}"#,
+        WELL,
+        &[
+            ["0", "true", begin, "", "null"],
+            ["0", "true", last, passed, "null"],
+            ["0", "true", late, "", "5000000"],
+            ["5000000", "true", "", r#"{"done":4,"outcome":{"kind":"timed_out"}}"#, "null"],
+        ],
+    );
 }
 
 // ---- the task group

@@ -3,6 +3,7 @@ use assay_testee::{Args, Fault, Offer, Outcome};
 
 mod async_channel;
 mod flume;
+mod tokio_barrier;
 mod tokio_event;
 mod tokio_join_set;
 mod tokio_mpsc;
@@ -16,6 +17,7 @@ pub fn all() -> Vec<Offer> {
         tokio_join_set::OFFER,
         tokio_event::OFFER,
         tokio_semaphore::OFFER,
+        tokio_barrier::OFFER,
     ]
 }
 
