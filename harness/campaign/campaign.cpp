@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <assay/harness/allocation/counter.hpp>
+#include <assay/harness/campaign/bare_subject.hpp>
 #include <assay/harness/campaign/replay.hpp>
 #include <assay/harness/campaign/shrink.hpp>
 #include <assay/harness/campaign/sources.hpp>
@@ -48,6 +49,19 @@ std::optional<std::string> reason_to_skip(const subject_base& chosen, const scen
 }
 
 namespace {
+
+// Tells orders apart by what was decided, otherwise than first in, first out and on time, about who goes first and when.
+std::uint64_t order_of(const std::vector<choice>& made) {
+  std::uint64_t hash = fnv::basis;
+  std::uint64_t place = 0;
+  for (const choice& one : made) {
+    if (one.kind != choice_kind::ready && one.kind != choice_kind::timer && one.kind != choice_kind::late)
+      continue;
+    ++place;
+    if (one.chosen != 0) hash = fnv::mix(fnv::mix(hash, place), one.chosen);
+  }
+  return hash;
+}
 
 // What is known only when the trial has gone: what of the subject's memory has outlived it, and what it told of on its
 // way out, in the destructor of whoever held a failure.
@@ -442,9 +456,11 @@ class campaign {
       return true;  // the trial shows nothing
     }
     reached_.insert(seen.reached.begin(), seen.reached.end());
-    if (orders_.insert(seen.order_class).second) {
+    // What turns of a subject touch is known, what those of anybody's own code share is not.
+    const std::uint64_t order = bare_ ? order_of(seen.choices) : seen.order_class;
+    if (orders_.insert(order).second) {
       ++result_.order_classes;
-      if (options_.list_orders) result_.orders.push_back(seen.order_class);
+      if (options_.list_orders) result_.orders.push_back(order);
     }
     if (seen.passed()) return true;
     const verdict outcome = seen.is_error() ? verdict::error : verdict::fail;
@@ -558,6 +574,7 @@ class campaign {
   }
 
   const subject_base& chosen_;
+  const bool bare_ = dynamic_cast<const bare_subject*>(&chosen_) != nullptr;  // the test is anybody's own
   const scenario_info& scenario_;
   const campaign_options& options_;
   const campaign_observer* observer_;

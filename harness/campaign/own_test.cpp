@@ -318,13 +318,16 @@ std::string covered(const own_test& test, const campaign_result& seen, order_mod
     text += ", handlers first in, first out";
   } else if (!seen.body_suspended) {
     text += "; its body never suspends, so a plain TEST would show as much";
+  } else if (seen.schedules == 0 && !seen.exhausted) {
+    text += "; no schedule was asked for";
   } else if (seen.schedules == 0) {
     text +=
         "; nothing was left open, so there is one schedule only (operations that run side by side, between "
         "fewer and longer steps of the clock, leave more open)";
   } else {
-    text += ", " + std::to_string(seen.schedules) + " of them schedules (" +
-            std::to_string(seen.order_classes) + " different orders)";
+    text += ", " + std::to_string(seen.schedules) + " of them schedules" +
+            (seen.exhausted ? ", which are all that there are (" : " (") +
+            std::to_string(seen.order_classes) + (seen.order_classes == 1 ? " order)" : " different orders)");
   }
   return text + of(seen.cancel_points_covered, seen.cancel_points, " cancel points") +
          of(seen.fault_points_covered, seen.fault_points, " fault points") + "\n";
@@ -332,6 +335,18 @@ std::string covered(const own_test& test, const campaign_result& seen, order_mod
 
 // Of a trial, that are shown: what is more is in a file.
 constexpr std::size_t printed_lines_max = 100;
+constexpr std::size_t story_lines_first = 50;
+constexpr std::size_t story_lines_last = 150;
+
+// A story whose middle is left out if it is long: how it begins and how it fails is what is read.
+std::string shortened(const std::vector<std::string>& story) {
+  if (story.size() <= story_lines_first + story_lines_last) return joined(story);
+  const auto first = story.begin() + static_cast<std::ptrdiff_t>(story_lines_first);
+  const auto last = story.end() - static_cast<std::ptrdiff_t>(story_lines_last);
+  return joined({story.begin(), first}) + "... " + std::to_string(last - first) +
+         " lines are left out; the file of the story has them ...\n" + joined({last, story.end()});
+}
+
 // The campaign; and while there is time, and something is left open, further schedules with the seeds that follow. `options`
 // ends with the last of them.
 campaign_result run_for(std::chrono::seconds time, const subject_base& own, const scenario_info& scenario,
@@ -397,7 +412,7 @@ own_test_report explore(const own_test& test, const subject_base& own, const arg
       seen.message + unrepeated + "\n\n" +
       (found ? "Found by: " + seen.shown_by + ", after " : "Seen after ") + std::to_string(seen.trials) +
       " trials (seed " + std::to_string(options.seed) +
-      (found ? "). The shrunk trial:\n" : "). The trial:\n") + joined(seen.story) +
+      (found ? "). The shrunk trial:\n" : "). The trial:\n") + shortened(seen.story) +
       (printed.empty() ? "" : "\nIt printed:\n" + last_lines(printed, printed_lines_max, "  ")) +
       "\nTo see it again:\n  " + again +
       (seen.failed_at > 0

@@ -134,7 +134,9 @@ struct sudden_end_guard::handler {
     guard.mirror_.note_hang();
     tell(guard, what);
     if (!guard.token_head_.empty())
-      say("A test that may take longer is given --assay_hang_after=SECONDS, or 0 for no limit.\n");
+      say("A test that may take longer is given --assay_hang_after=SECONDS, or 0 for no limit. A wait that "
+          "blocks the thread until a "
+          "time (wait_for, wait_until) does not end: the clocks of a trial stand still in a turn.\n");
     std::abort();
   }
 

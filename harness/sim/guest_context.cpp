@@ -22,12 +22,6 @@ guest_context::guest_context(boost::asio::execution_context& context, virtual_ti
       host_(&driver),
       number_(time.add_guest(*this)) {}
 
-std::size_t guest_context::waits() const {
-  std::size_t count = 0;
-  time_.visit_waits([&](const detail::timer_op& op) { count += op.guest == number_ ? 1U : 0U; });
-  return count;
-}
-
 void guest_context::give(detail::ready_op* op) { push(new ended_wait(op)); }
 
 void guest_context::leave() noexcept {

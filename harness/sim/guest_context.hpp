@@ -44,8 +44,6 @@ class guest_context final : public detail::asio_internals::driven_scheduler {
   void leave_host() noexcept { host_ = nullptr; }
   bool has_host() const noexcept { return host_ != nullptr; }
 
-  /// Its waits that have not ended.
-  std::size_t waits() const;
   void take_work() noexcept { begin_work(); }
   /// A wait has ended: among the handlers that are ready.
   void give(detail::ready_op* op);

@@ -315,12 +315,10 @@ asio::awaitable<void> stops_it_first(trial& t) {
   co_await t.pass(2ms);
   io.stop();
 }
-TEST_P(contexts_on_both_tiers, one_that_is_destroyed_while_somebody_waits_there_is_named) {
+// As Asio documents: what waits there is destroyed with it, and is not run.
+TEST_P(contexts_on_both_tiers, one_may_be_destroyed_while_somebody_waits_there) {
   trial_result seen = run(&destroys_it_with_waits);
-  EXPECT_EQ(seen.kind, failure_kind::left_over);
-  EXPECT_THAT(seen.message,
-              AllOf(HasSubstr("the io_context that 'scenario' made at 0 was destroyed while 1 wait "),
-                    HasSubstr("say stop()")));
+  EXPECT_TRUE(seen.passed()) << seen.message;
   seen = run(&stops_it_first);
   EXPECT_TRUE(seen.passed()) << seen.message;
 }

@@ -1,5 +1,7 @@
 #include <assay/harness/trial/outcome.hpp>
 
+#include <assay/harness/trial/operation.hpp>
+
 namespace assay {
 
 std::string_view to_string(outcome_kind kind) noexcept {
@@ -64,6 +66,8 @@ outcome describe(const std::exception_ptr& failure) {
     return describe_aggregate(error);
   } catch (const std::exception& error) {
     return of_kind(outcome_kind::error, error.what());
+  } catch (const scenario_stopped&) {
+    return of_kind(outcome_kind::error, "it went no further");
   } catch (...) {
     return of_kind(outcome_kind::error, "an exception that is no std::exception");
   }

@@ -1375,7 +1375,8 @@ void trial::check_exceptions() {
     // A scenario that has failed may not have come to the point where it looks.
     if (result_.kind == failure_kind::none) {
       blame(failure_kind::unobserved,
-            "nobody looked at the failure of '" + one->name() + "': " + to_string(what));
+            "nobody looked at the failure of '" + one->name() + "': " + to_string(what) +
+                "; ask the operation how it ended (failed(), what(), value()), or await it");
       note_origin(one->task());
     }
   }
@@ -1385,7 +1386,7 @@ void trial::check_exceptions() {
 
 // Where the operation was started whose failure, task or timer was left, for the story.
 void trial::note_origin(task_id task) {
-  if (task == subject_task || task > operations_.size()) return;
+  if (task == subject_task || task == scenario_task || task > operations_.size()) return;
   std::string text = "'" + task_name(task) + "' was started at " + place(operations_[task - 1]->where());
   if (trace_) record(event_kind::failure, text);
   result_.failures.push_back(std::move(text));

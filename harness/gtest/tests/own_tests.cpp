@@ -373,6 +373,28 @@ ASSAY_TEST(vacuous, one_after_the_other) {
   co_await t.settle();
 }
 
+ASSAY_TEST(covered, one_tie) {
+  auto one = t.start("one", wait_for_5ms(false));
+  auto other = t.start("other", wait_for_5ms(false));
+  co_await t.pass(5ms);
+}
+
+ASSAY_TEST(failing, after_many_events) {
+  for (int i = 0; i < 500; ++i) co_await t.pass(1ms);
+  t.expect(false, "an end that is expected");
+}
+
+asio::awaitable<void> find_the_backend_down() {
+  co_await wait_for_5ms(false);
+  throw std::runtime_error("backend down");
+}
+
+ASSAY_TEST(failing, by_nobody_asking) {
+  auto one = t.start("one", find_the_backend_down());
+  co_await t.pass(5ms);
+  EXPECT_FALSE(one.pending());
+}
+
 ASSAY_TEST(covered, swept, .swept = true, .faulted = true) {
   auto one = t.start("one", go_on(t));
   t.victim(one);

@@ -247,6 +247,13 @@ class OwnTests(unittest.TestCase):
         self.assertEqual(status, 0, text)
         self.assertRegex(text, r"covered\.swept passes: \d+ trials, 200 of them schedules \(\d+ different orders\), "
                          r"(\d+) of \1 cancel points, 1 of 1 fault points")
+        status, text = self.run_tests("covered.one_tie")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"\d+ of them schedules, which are all that there are \(\d+ different orders\)")
+        self.assertNotIn("(1 order)", text)
+        status, text = self.run_tests("covered.one_tie", "--assay_schedules=0")
+        self.assertEqual(status, 0, text)
+        self.assertIn("; no schedule was asked for", text)
         status, text = self.run_tests("vacuous.one_after_the_other")
         self.assertEqual(status, 0, text)
         self.assertIn("nothing was left open, so there is one schedule only", text)
@@ -254,6 +261,19 @@ class OwnTests(unittest.TestCase):
         status, text = self.run_tests("vacuous.never_suspends")
         self.assertEqual(status, 0, text)
         self.assertIn("its body never suspends, so a plain TEST would show as much", text)
+
+    def test_the_middle_of_a_long_story_is_in_its_file_alone(self):
+        status, text = self.run_tests("failing.after_many_events")
+        self.assertEqual(status, 1, text)
+        self.assertIn("an end that is expected", text)
+        self.assertRegex(text, r"\.\.\. \d+ lines are left out; the file of the story has them \.\.\.")
+        self.assertLess(text.count("\n"), 300)
+
+    def test_a_failure_that_nobody_asks_for_says_how_to_ask(self):
+        status, text = self.run_tests("failing.by_nobody_asking")
+        self.assertEqual(status, 1, text)
+        self.assertIn("nobody looked at the failure of 'one': error 'backend down'; ask the operation how it ended (failed(), "
+                      "what(), value()), or await it", text)
 
     def expect_nothing_replayed(self, pattern, token, why, **environment):
         status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
