@@ -123,6 +123,26 @@ constexpr std::pair<const char*, std::string_view> variables[] = {
     {"ASSAY_REPORT_DIR", "report"},   {"ASSAY_HANG_AFTER", "hang_after"},
     {"ASSAY_OUTPUT", "output"}};
 
+constexpr const char* help = R"(
+Arguments of ASSAY_TESTs, which run in virtual time under many schedules (the environment variable says the same):
+  --assay_schedules=N   ASSAY_SCHEDULES    random schedules per test (default 200)
+  --assay_seed=S        ASSAY_SEED         their seed, a number or `random` (default 1)
+  --assay_replay=TOKEN  ASSAY_REPLAY       one trial, exactly as it was; TOKEN may be @FILE
+  --assay_order=MODEL   ASSAY_ORDER        `any` (default): every order that executors' documentation allows; `fifo`
+  --assay_time=S        ASSAY_TIME         goes on exploring for S seconds, for each test (default 0)
+  --assay_break_at=N    ASSAY_BREAK_AT     of a replay: stop in the debugger when event N happens
+  --assay_report=DIR    ASSAY_REPORT_DIR   where failures leave their files (default: assay-report beside the program)
+  --assay_output=all    ASSAY_OUTPUT       shows what every trial prints, not the shrunk failing one alone
+  --assay_hang_after=S  ASSAY_HANG_AFTER   seconds of real time after which a turn is a hang (default 30); 0: never
+)";
+
+[[noreturn]] void refuse_argument(const std::string& word) {
+  throw std::invalid_argument(
+      "unknown argument '" + word +
+      "'; there are --assay_schedules, --assay_seed, --assay_replay, --assay_order, "
+      "--assay_time, --assay_break_at, --assay_report, --assay_output and --assay_hang_after");
+}
+
 arguments read_arguments() {
   arguments result;
   for (const auto& [variable, name] : variables) {
@@ -132,17 +152,14 @@ arguments read_arguments() {
   std::set<std::string> seen;
   constexpr std::string_view prefix = "--assay_";
   for (const std::string& word : command_line()) {
+    if (word.starts_with("--assay") && !word.starts_with(prefix)) refuse_argument(word);
     if (!word.starts_with(prefix)) continue;
     const std::string_view rest = std::string_view(word).substr(prefix.size());
     const std::string_view name = rest.substr(0, rest.find('='));
     const std::string_view value = rest.substr(std::min(rest.size(), name.size() + 1));
     if (!seen.insert(std::string(name)).second)
       throw std::invalid_argument("--assay_" + std::string(name) + " is given twice");
-    if (!take(result, word.substr(0, word.find('=')), name, value))
-      throw std::invalid_argument(
-          "unknown argument '" + word +
-          "'; there are --assay_schedules, --assay_seed, --assay_replay, --assay_order, "
-          "--assay_time, --assay_break_at, --assay_report, --assay_output and --assay_hang_after");
+    if (!take(result, word.substr(0, word.find('=')), name, value)) refuse_argument(word);
   }
   if (debugger_attached()) {
     result.hang_after = {};  // who steps through a turn may take his time
@@ -460,11 +477,21 @@ std::string complain_at_end(const std::vector<known_test>& all) {
   }
 }
 
+void help_if_asked() {
+  // As GoogleTest itself is asked, which prints its own help and runs nothing.
+  constexpr std::string_view questions[] = {"--help", "-h", "-?", "/?"};
+  for (const std::string& word : command_line()) {
+    if (std::find(std::begin(questions), std::end(questions), word) == std::end(questions)) continue;
+    std::atexit([] { std::cout << help << std::flush; });
+    return;
+  }
+}
+
 void take_arguments(int* argc, char** argv) {
   std::vector<std::string>& kept = kept_arguments().emplace();
   int left = 0;
   for (int i = 0; i < *argc; ++i) {
-    if (i > 0 && std::string_view(argv[i]).starts_with("--assay_")) {
+    if (i > 0 && std::string_view(argv[i]).starts_with("--assay")) {
       kept.emplace_back(argv[i]);
     } else {
       argv[left++] = argv[i];

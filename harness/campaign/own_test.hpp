@@ -35,6 +35,8 @@ struct own_test_report {
 /// what was wrong.
 own_test_report run_own_test(const own_test& test);
 
+/// Prints what arguments there are, when the program ends, if its command line asks for help.
+void help_if_asked();
 /// Takes our arguments out of a main's, and keeps them.
 void take_arguments(int* argc, char** argv);
 

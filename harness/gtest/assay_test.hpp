@@ -119,6 +119,7 @@ class end_listener final : public testing::EmptyTestEventListener {
 
 inline const bool end_is_listened_to = [] {
   testing::UnitTest::GetInstance()->listeners().Append(new end_listener);  // which owns it
+  help_if_asked();
   return true;
 }();
 

@@ -275,6 +275,17 @@ class OwnTests(unittest.TestCase):
         self.assertIn("nobody looked at the failure of 'one': error 'backend down'; ask the operation how it ended (failed(), "
                       "what(), value()), or await it", text)
 
+    def test_help_is_that_of_both(self):
+        status, text = self.run_tests("*", "--help")
+        self.assertEqual(status, 0, text)
+        self.assertIn("--gtest_filter=", text)
+        self.assertIn("--assay_schedules=N   ASSAY_SCHEDULES    random schedules per test (default 200)", text)
+
+    def test_a_misspelt_prefix_is_refused(self):
+        status, text = self.run_tests("covered.one_tie", "--assay-schedules=5")
+        self.assertEqual(status, 1, text)
+        self.assertIn("unknown argument '--assay-schedules=5'; there are --assay_schedules,", text)
+
     def expect_nothing_replayed(self, pattern, token, why, **environment):
         status, text = self.run_tests(pattern, f"--assay_replay={token}", **environment)
         self.assertEqual(status, 1, text)
