@@ -9,7 +9,7 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -123,6 +123,22 @@ class CapacityLimiter(Tokens):
     async def acquire_for(self, count, patience):
         with anyio.move_on_after(seconds(patience)):
             return await self.acquire(count)
+        raise TimedOut()
+
+
+@subject(
+    "Lock",
+    contract="mutex",
+    features=["timed", "status", "statistics"],
+    cites=DOCS + "synchronization.html#locks: 'to ensure sole access to a shared resource'; api.html#anyio.Lock: locked, "
+    "statistics().tasks_waiting; cancellation.html: move_on_after",
+)
+class Lock(Exclusive):
+    library = anyio
+
+    async def acquire_within(self, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.lock_of_ours.acquire()
         raise TimedOut()
 
 

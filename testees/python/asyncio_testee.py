@@ -6,7 +6,7 @@ import platform
 
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import ExitStack, Flag, Group, Permits
+from shared_subjects import Exclusive, ExitStack, Flag, Group, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -196,6 +196,33 @@ class Barrier:
 
     def waiting(self):
         return self.barrier.n_waiting
+
+
+@subject(
+    "Lock",
+    contract="mutex",
+    features=["fair", "timed", "manual", "checked_unlock", "status"],
+    cites=DOCS + "asyncio-sync.html#asyncio.Lock: 'a mutex lock for asyncio tasks'; acquire: 'acquiring a lock is fair: the coroutine "
+    "that proceeds will be the first coroutine that started waiting on the lock'; release: 'if the lock is unlocked, a RuntimeError is "
+    "raised'; locked; 'use the asyncio.wait_for() function to perform operations with timeouts'",
+)
+class Lock(Exclusive):
+    library = asyncio
+
+    async def acquire_within(self, patience):
+        try:
+            await asyncio.wait_for(self.lock_of_ours.acquire(), seconds(patience))
+        except asyncio.TimeoutError:
+            raise TimedOut() from None
+
+    async def lock(self):
+        await self.lock_of_ours.acquire()
+
+    def unlock(self):
+        try:
+            self.lock_of_ours.release()
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
 
 
 @subject(

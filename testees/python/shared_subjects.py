@@ -192,6 +192,37 @@ class Tokens:
         return self.limiter.statistics().tasks_waiting
 
 
+class Exclusive:
+    """A Lock of asyncio, Trio or anyio, which have the same names."""
+
+    library = None
+
+    def __init__(self, env, config):
+        self.env = env
+        self.lock_of_ours = self.library.Lock()
+
+    async def acquire_within(self, patience):
+        """Raises TimedOut."""
+        raise NotImplementedError
+
+    async def run(self, work):
+        async with self.lock_of_ours:
+            await self.env.call("step", step=work)
+
+    async def run_for(self, patience, work):
+        await self.acquire_within(patience)
+        try:
+            await self.env.call("step", step=work)
+        finally:
+            self.lock_of_ours.release()
+
+    def is_locked(self):
+        return self.lock_of_ours.locked()
+
+    def waiting(self):
+        return self.lock_of_ours.statistics().tasks_waiting
+
+
 class Group:
     """A group of tasks that is an asynchronous context manager."""
 

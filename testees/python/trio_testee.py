@@ -6,7 +6,7 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, ExitStack, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -98,6 +98,19 @@ class CapacityLimiter(Tokens):
 
     async def acquire_for(self, count, patience):
         await MemoryChannel._within(self.acquire, patience, count)
+
+
+@subject(
+    "Lock",
+    contract="mutex",
+    features=["fair", "timed", "status", "statistics"],
+    cites=DOCS + "#trio.Lock: 'a classic mutex'; locked; statistics().tasks_waiting; 'can be used as an async context manager'; " + FAIR,
+)
+class Lock(Exclusive):
+    library = trio
+
+    async def acquire_within(self, patience):
+        await MemoryChannel._within(self.lock_of_ours.acquire, patience)
 
 
 @subject(

@@ -1,6 +1,6 @@
 // async-mutex: a semaphore, and a mutex.
 import { Rejected, TimedOut, abortable } from '../lib/testee.mjs';
-import { E_CANCELED, E_TIMEOUT, Semaphore, withTimeout } from 'async-mutex';
+import { E_CANCELED, E_TIMEOUT, Mutex, Semaphore, withTimeout } from 'async-mutex';
 
 // What the library says in its own words.
 function translated(error) {
@@ -9,13 +9,32 @@ function translated(error) {
   return error;
 }
 
+const milliseconds = (patience) => Math.max(0, Math.ceil(patience / 1e6));
+
 // The library has no way to take one request back: whoever does not want it any more gives it back when it comes, as
 // withTimeout does. A permit may be on its way there and back, so getValue() is not asked.
-async function taken(acquiring, signal) {
+async function taken(acquiring, signal, give_back = ([, release]) => release()) {
   try {
     await abortable(acquiring, signal);
   } catch (error) {
-    if (signal.aborted) acquiring.then(([, release]) => release(), () => {});
+    if (signal.aborted) acquiring.then(give_back, () => {});
+    throw translated(error);
+  }
+}
+
+// Does the work, if it is wanted when it may begin; then it ends as the work does.
+async function exclusively(lock, env, work, signal) {
+  let begun = false;
+  const running = lock.runExclusive(() => {
+    if (signal.aborted) throw signal.reason;
+    begun = true;
+    return env.call('step', { step: work }, signal);
+  });
+  try {
+    await abortable(running, signal);
+  } catch (error) {
+    if (begun) await running;
+    running.catch(() => {});
     throw translated(error);
   }
 }
@@ -36,7 +55,7 @@ class Permits {
 
   acquire_for({ count, patience }, signal) {
     if (patience === null) return this.acquire({ count }, signal);
-    const timed = withTimeout(this.#semaphore, Math.max(0, Math.ceil(patience / 1e6)));
+    const timed = withTimeout(this.#semaphore, milliseconds(patience));
     return taken(timed.acquire(count), signal);
   }
 
@@ -48,24 +67,54 @@ class Permits {
     this.#semaphore.release(count);
   }
 
-  async run({ work }, signal) {
-    let begun = false;
-    const running = this.#semaphore.runExclusive(() => {
-      if (signal.aborted) throw signal.reason;
-      begun = true;
-      return this.#env.call('step', { step: work }, signal);
-    });
-    try {
-      await abortable(running, signal);
-    } catch (error) {
-      if (begun) await running; // it ends as the work does
-      running.catch(() => {});
-      throw translated(error);
-    }
+  run({ work }, signal) {
+    return exclusively(this.#semaphore, this.#env, work, signal);
   }
 
   cancel_all() {
     this.#semaphore.cancel();
+  }
+}
+
+class Exclusive {
+  #mutex = new Mutex();
+  #env;
+
+  constructor(env) {
+    this.#env = env;
+  }
+
+  run({ work }, signal) {
+    return exclusively(this.#mutex, this.#env, work, signal);
+  }
+
+  run_for({ patience, work }, signal) {
+    const lock = patience === null ? this.#mutex : withTimeout(this.#mutex, milliseconds(patience));
+    return exclusively(lock, this.#env, work, signal);
+  }
+
+  lock(_, signal) {
+    return taken(this.#mutex.acquire(), signal, (release) => release());
+  }
+
+  lock_urgently({ priority }, signal) {
+    return taken(this.#mutex.acquire(priority), signal, (release) => release());
+  }
+
+  unlock() {
+    this.#mutex.release();
+  }
+
+  wait_unlocked(_, signal) {
+    return abortable(this.#mutex.waitForUnlock(), signal);
+  }
+
+  cancel_all() {
+    this.#mutex.cancel();
+  }
+
+  is_locked() {
+    return this.#mutex.isLocked();
   }
 }
 
@@ -84,5 +133,17 @@ export const subjects = [
       'exceeded, the promise returned by acquire will reject with E_TIMEOUT"',
     libraries: ['async-mutex'],
     make: (env, config) => new Permits(env, config),
+  },
+  {
+    name: 'async_mutex',
+    contract: 'mutex',
+    features: ['timed', 'manual', 'priority', 'cancel_all', 'wait_unlocked', 'status'],
+    cites:
+      `${readme}: runExclusive: "the mutex is released and the result rejected if an exception occurs"; acquire, with a ` +
+      'priority; release(); cancel(): "reject all pending locks", "a currently held lock will not be revoked"; ' +
+      'waitForUnlock(): "resolve once the mutex can be acquired again. This operation will not lock the mutex"; isLocked(); ' +
+      'withTimeout: "reject with E_TIMEOUT. The latter will not run the provided callback in case of an timeout"',
+    libraries: ['async-mutex'],
+    make: (env) => new Exclusive(env),
   },
 ];

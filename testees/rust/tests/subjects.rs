@@ -117,7 +117,9 @@ fn hello_tells_what_is_linked() {
             "tokio_mpsc",
             "tokio_join_set",
             "tokio_watch_and_notify",
-            "tokio_barrier"
+            "tokio_semaphore",
+            "tokio_barrier",
+            "tokio_mutex"
         ]
     );
 }

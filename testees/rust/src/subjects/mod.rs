@@ -7,6 +7,7 @@ mod tokio_barrier;
 mod tokio_event;
 mod tokio_join_set;
 mod tokio_mpsc;
+mod tokio_mutex;
 mod tokio_semaphore;
 
 pub fn all() -> Vec<Offer> {
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Offer> {
         tokio_event::OFFER,
         tokio_semaphore::OFFER,
         tokio_barrier::OFFER,
+        tokio_mutex::OFFER,
     ]
 }
 
