@@ -22,7 +22,8 @@ struct timed_out : error {
   timed_out() : error("timed out") {}
 };
 
-/// What it stood on is broken, and stays so until somebody repairs it: the generation of a barrier.
+/// What it stood on is broken, and stays so unless somebody repairs it: the generation of a barrier, or a
+/// mutex whose owner has ended with it.
 struct broken : error {
   broken() : error("broken") {}
 };

@@ -39,7 +39,6 @@ enum class refusal {
   too_large,  ///< more permits than the limit, which no wait would bring
   full,       ///< nothing is free, and as many wait as may
   dismissed,  ///< whoever waits was sent away
-  broken,     ///< who had it has gone without giving it back
 };
 
 struct refused : error {
@@ -55,8 +54,6 @@ struct refused : error {
         return "full";
       case refusal::dismissed:
         return "sent away";
-      case refusal::broken:
-        return "broken";
     }
     return "";
   }
@@ -108,8 +105,8 @@ class permit_line {
 
   /// Takes permits, and waits in line for them.
   ///
-  /// Outcomes: they are the caller's; or thrown is `refused`, `closed`, `timed_out`, or the cancelled
-  /// outcome, and nothing was taken.
+  /// Outcomes: they are the caller's; or thrown is `refused`, `closed`, `broken`, `timed_out`, or the
+  /// cancelled outcome, and nothing was taken.
   /// Cancellation: terminal, partial and total. Refused at once in a cancelled scope.
   [[nodiscard]] boost::asio::awaitable<void> acquire(permit_request wanted) {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
@@ -187,7 +184,7 @@ class permit_line {
       case claim::fate::dismissed:
         throw refused(refusal::dismissed);
       case claim::fate::broken:
-        throw refused(refusal::broken);
+        throw broken();
       case claim::fate::granted:
       case claim::fate::closed:
         break;

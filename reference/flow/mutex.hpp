@@ -33,6 +33,7 @@
 #include <assay/reference/core/cancellation.hpp>
 #include <assay/reference/core/contract.hpp>
 #include <assay/reference/core/deadline.hpp>
+#include <assay/reference/core/errors.hpp>
 #include <assay/reference/core/parked_waiter.hpp>
 #include <assay/reference/core/permit_line.hpp>
 
@@ -126,7 +127,7 @@ class mutex {
 
   /// Locks the mutex, and waits in line for it.
   ///
-  /// Outcomes: a guard that holds it. Or thrown is `refused`: dismissed (MTX-9), or broken (MTX-8);
+  /// Outcomes: a guard that holds it. Or thrown is `refused`: dismissed (MTX-9); `broken` (MTX-8);
   /// `timed_out`; or the cancelled outcome. With the mutex free, a deadline in the past does not matter.
   /// Cancellation: terminal, partial and total; a cancelled call did not happen (MTX-2). Refused at once in a
   /// cancelled scope.
@@ -193,7 +194,7 @@ class mutex {
     const auto executor = co_await boost::asio::this_coro::executor;
     while (true) {
       check_cancelled(co_await boost::asio::this_coro::cancellation_state);
-      if (here->line.is_closed()) throw refused(refusal::broken);
+      if (here->line.is_closed()) throw broken();
       if (!here->is_locked()) co_return;
       waiter self(executor, deadline);
       const park_result result = co_await park(here->watchers, self);

@@ -197,5 +197,5 @@ function timelineFigure(shown, beside, titles) {
   });
   return make("figure", {}, make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Timeline" }, svg),
     make("figcaption", {}, "Virtual time goes down, one lane per task. A box is a turn: the task was woken, ran, and suspended again; " +
-      "dotted: it is suspended. ▶ start, ■ end, ✕ cancel or failure, ▲ fault, ◆ item, ● mark, ✓ check, ▼ choice of another order."));
+      "dotted: it is suspended. ▶ start, ■ end, ✕ cancel or failure, ▲ fault, ◆ item, ● mark, ✓ check, ▼ the schedule chose otherwise: another order, a cancellation, a fault."));
 }

@@ -18,8 +18,9 @@ namespace {
     std::rethrow_exception(failure);
   } catch (const reference::timed_out&) {
     throw contract::timed_out_error();
+  } catch (const reference::broken&) {
+    throw contract::broken_error();
   } catch (const reference::refused& refusal) {
-    if (refusal.why == reference::refusal::broken) throw contract::broken_error();
     throw contract::rejected_error(refusal.what());
   } catch (const std::logic_error& why) {
     throw contract::rejected_error(why.what());
