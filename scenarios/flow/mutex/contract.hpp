@@ -1,7 +1,7 @@
 // The contract of a mutex. The core is what every library has: work that is done while one holds it. To lock
-// and to unlock as calls of their own is a feature, and so is what libraries do about mistakes: some let nobody
-// but the holder unlock, some refuse the second release, and some accept it in silence. These features, and the
-// guards, owners and watchers, each with mutants of its own, make the pattern longer than most.
+// and to unlock as calls of their own is a feature, and so is what libraries do about mistakes: some let
+// nobody but the holder unlock, some refuse the second release, and some accept it in silence. These features,
+// and the guards, owners and watchers, each with mutants of its own, make the pattern longer than most.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

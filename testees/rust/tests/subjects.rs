@@ -119,7 +119,8 @@ fn hello_tells_what_is_linked() {
             "tokio_watch_and_notify",
             "tokio_semaphore",
             "tokio_barrier",
-            "tokio_mutex"
+            "tokio_mutex",
+            "async_lock_semaphore"
         ]
     );
 }

@@ -2,6 +2,7 @@
 use assay_testee::{Args, Fault, Offer, Outcome};
 
 mod async_channel;
+mod async_lock;
 mod flume;
 mod tokio_barrier;
 mod tokio_event;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Offer> {
         tokio_semaphore::OFFER,
         tokio_barrier::OFFER,
         tokio_mutex::OFFER,
+        async_lock::OFFER,
     ]
 }
 
