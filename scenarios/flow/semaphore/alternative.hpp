@@ -35,17 +35,18 @@ ASSAY_DEFECTS(semaphore_defect, none, counts_who_waits_as_served, admits_one_too
               serves_the_last_parked_first, oversize_waits, lowered_limit_leaves_oversize,
               cancelled_waiter_stays, leaving_serves_nobody, gives_nothing_back, gives_one_of_many_back,
               release_is_not_checked, refused_release_counts, failure_keeps_the_permit,
-              cancelled_work_keeps_the_permit, waits_although_full, refuses_although_there_is_room,
-              cancelled_keeps_its_room, lowering_is_ignored, lowering_forgets_who_has, raising_wakes_one,
-              raising_wakes_nobody, borrows_twice, anybody_gives_back, refused_borrower_is_forgotten,
-              cancel_all_leaves_the_last, cancel_all_is_remembered, urgency_is_ignored,
-              latest_of_equals_first, release_serves_one, no_permit_means_one, refused_limit_takes_effect,
-              close_forgets_who_waits, set_limit_opens_again, release_opens_again, closed_takes_nothing_back,
-              split_counts_twice, merge_loses_one, merges_what_is_foreign, forget_gives_back,
-              begins_although_cancelled, weak_request_uses_up_the_strong, resumes_inside_the_release,
-              destruction_is_not_checked, times_out_early, ignores_a_deadline_that_has_passed,
-              deadlines_overflow, deadline_beats_the_permit, expired_waiter_stays,
-              takes_lateness_for_a_time_out, forgets_who_was_counted, permits_wear_out)
+              cancelled_work_keeps_the_permit, waits_although_full, full_sends_the_first_away,
+              refuses_although_there_is_room, cancelled_keeps_its_room, lowering_is_ignored,
+              lowering_forgets_who_has, raising_wakes_one, raising_wakes_nobody, borrows_twice,
+              anybody_gives_back, refused_borrower_is_forgotten, cancel_all_leaves_the_last,
+              cancel_all_is_remembered, urgency_is_ignored, latest_of_equals_first, release_serves_one,
+              no_permit_means_one, refused_limit_takes_effect, close_forgets_who_waits, set_limit_opens_again,
+              release_opens_again, closed_takes_nothing_back, split_counts_twice, merge_loses_one,
+              merges_what_is_foreign, forget_gives_back, begins_although_cancelled,
+              weak_request_uses_up_the_strong, resumes_inside_the_release, destruction_is_not_checked,
+              times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
+              deadline_beats_the_permit, expired_waiter_stays, takes_lateness_for_a_time_out,
+              forgets_who_was_counted, permits_wear_out)
 
 class alternative_semaphore final : public contract::semaphore {
  public:
@@ -274,7 +275,10 @@ class alternative_semaphore final : public contract::semaphore {
     if (is_too_large(count) && !is(oversize_waits)) throw contract::rejected_error("larger than the limit");
     if (std::exchange(rejects_next_, false)) throw contract::rejected_error("refused before it came");
     if (take(count, priority)) co_return;
-    if (is_full()) throw contract::rejected_error("full");
+    if (is_full()) {
+      if (!is(full_sends_the_first_away) || parked_.empty()) throw contract::rejected_error("full");
+      decide(*parked_.front(), fate::rejected);
+    }
     waiter self{boost::asio::steady_timer(executor_, deadline), count, priority};
     bool cancelled = co_await park(self);
     while (self.decided == fate::looks &&

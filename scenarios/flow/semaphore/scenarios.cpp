@@ -370,6 +370,25 @@ ASSAY_CLAUSE(
   }
 }
 
+ASSAY_CLAUSE(semaphore, "SEM-17", must,
+             "A call that waits in a bulkhead's room is never refused as full later, and no newcomer gets in "
+             "between a release and "
+             "who is served by it.",
+             .features = {"bulkhead"}) {
+  auto semaphore = make({.limit = 1, .waiting_max = 1});
+  co_await take_at_once(t, *semaphore, 1);
+  auto wait = co_await t.begin("acquire", semaphore->acquire());
+  auto beyond = co_await t.begin("acquire beyond", semaphore->acquire());
+  t.expect(wait.pending(), "who waits is not refused later");
+  co_await t.cancel(beyond);
+  (void)beyond.what();  // SEM-6 says how it ends
+  semaphore->release();
+  auto newcomer = co_await t.begin("acquire beside the release", semaphore->acquire());
+  t.expect(!newcomer.done(), "no newcomer gets in between a release and who is served by it");
+  t.expect(wait.done(), "who waited has the permit");
+  co_await t.cancel(newcomer);
+}
+
 // ---- another limit
 
 ASSAY_CLAUSE(
