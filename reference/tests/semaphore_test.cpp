@@ -89,6 +89,19 @@ TEST(semaphore, a_permit_that_was_moved_from_has_none) {
   EXPECT_EQ(one.available(), 1U);
 }
 
+TEST(semaphore, all_of_a_permit_may_be_split_off_and_taken_in_again) {  // SEM-16
+  asio::io_context context;
+  semaphore one(2);
+  operation taking(context, one.acquire_permit(2));
+  semaphore::permit first = std::move(taking.value());
+  semaphore::permit second = first.split(2);
+  EXPECT_EQ(first.count(), 0U);
+  semaphore::permit third;
+  third.merge(std::move(second));
+  third.release();
+  EXPECT_EQ(one.available(), 2U);
+}
+
 TEST(semaphore, a_request_for_none_is_an_error) {
   semaphore one(1);
   EXPECT_THROW((void)one.acquire(0), std::invalid_argument);
@@ -117,6 +130,16 @@ TEST(semaphore, destroyed_with_its_context_is_no_violation) {  // X-20, X-21
   context.reset();
   EXPECT_EQ(limit.waiting(), 0U);
   EXPECT_EQ(violations.count(), 0);
+}
+
+TEST(limiter, gives_a_borrower_one_permit_whatever_he_asks_for) {  // SEM-8
+  asio::io_context context;
+  limiter<int> limit(3);
+  operation first(context, limit.acquire_as(1, {.count = 3}));
+  EXPECT_TRUE(first.succeeded());
+  EXPECT_EQ(limit.available(), 2U);
+  limit.release_as(1);
+  EXPECT_EQ(limit.available(), 3U);
 }
 
 TEST(limiter, may_be_gone_before_the_context_of_who_waits) {
