@@ -37,6 +37,57 @@ TEST(mutex, a_guard_that_was_moved_from_holds_nothing) {  // MTX-4
   EXPECT_FALSE(one.is_locked());
 }
 
+TEST(mutex, a_guard_takes_over_what_another_one_holds) {  // MTX-4
+  mutex one;
+  mutex::guard first = one.try_lock();
+  mutex::guard second;
+  second = std::move(first);
+  EXPECT_TRUE(second);
+  EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): that is what is tried
+}
+
+TEST(mutex, an_owner_may_lock_again_what_he_has_unlocked) {  // MTX-5
+  asio::io_context context;
+  mutex one;
+  mutex::owner me;
+  operation first(context, one.lock_as(me));
+  one.unlock_as(me);
+  operation second(context, one.lock_as(me));
+  EXPECT_TRUE(first.succeeded() && second.succeeded());
+  one.unlock_as(me);
+}
+
+TEST(mutex, who_waits_for_it_to_be_unlocked_hears_that_it_is_broken) {  // MTX-8, MTX-10
+  asio::io_context context;
+  mutex one;
+  std::optional<mutex::owner> me(std::in_place);
+  operation locking(context, one.lock_as(*me));
+  operation watching(context, one.wait_unlocked());
+  EXPECT_TRUE(locking.succeeded() && watching.pending());
+  me.reset();
+  settle(context);
+  EXPECT_TRUE(watching.failed_with<broken>());
+}
+
+asio::awaitable<void> watch_in_a_cancelled_scope(mutex& one) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  try {
+    co_await end_inside_the_request();
+  } catch (const boost::system::system_error&) {
+  }
+  co_await one.wait_unlocked();
+}
+
+TEST(mutex, in_a_cancelled_scope_nobody_waits_for_it_to_be_unlocked) {
+  asio::io_context context;
+  mutex one;
+  operation watching(context, watch_in_a_cancelled_scope(one));
+  EXPECT_TRUE(watching.pending());
+  watching.cancel();
+  settle(context);
+  EXPECT_TRUE(watching.cancelled());
+}
+
 TEST(mutex, what_an_owner_holds_nobody_unlocks_without_a_name) {  // MTX-3
   asio::io_context context;
   mutex one;
