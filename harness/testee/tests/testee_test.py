@@ -83,7 +83,7 @@ HELLO = {
     "hello_rubbish": r"wrote a line that is no JSON: 'Welcome to the testee!'",
     "hello_version": r"speaks version 3 of the protocol, and this program versions 1 to 2",
     "hello_no_subjects": r"hosts no subject",
-    "hello_contract": r"hosts 'Q' of the contract 'no_such_contract', which is unknown here; known are bounded_queue, ",
+    "hello_contract": r"hosts 'Q' of the contract 'no_such_contract', which is unknown here; known are [a-z_, ]*bounded_queue, ",
     "hello_name": r"has the name 'a name with blanks': letters, digits, '_' and '-' are allowed",
     "hello_unseen": r"claims the feature 'checked_destruction' for 'Queue', which cannot be seen from outside its process",
     "hello_feature": r"claims the feature 'joins' for 'Queue', which 'bounded_queue' does not have; did you mean 'join'\?",
