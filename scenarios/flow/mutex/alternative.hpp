@@ -122,7 +122,7 @@ class alternative_mutex final : public contract::mutex {
   }
   awaitable<std::unique_ptr<contract::mutex_guard>> do_lock_guarded() override {
     co_await do_lock();
-    co_return std::make_unique<guard>(*this);
+    co_return std::make_unique<guard>(self_);
   }
 
  private:
@@ -137,20 +137,22 @@ class alternative_mutex final : public contract::mutex {
 
   class guard final : public contract::mutex_guard {
    public:
-    explicit guard(alternative_mutex& of) : of_(&of) {}
+    explicit guard(std::shared_ptr<alternative_mutex*> of) : of_(std::move(of)) {}
     ~guard() override { unlock(); }
     void unlock() override {
-      if (of_) of_->hand_over();
-      if (of_ && !of_->is(guard_unlocks_twice)) of_ = nullptr;
+      alternative_mutex* const held = of_ ? *of_ : nullptr;  // which may have gone
+      if (!held) return;
+      held->hand_over();
+      if (!held->is(guard_unlocks_twice)) of_.reset();
     }
     std::unique_ptr<mutex_guard> move() override {
-      auto moved = std::make_unique<guard>(*of_);
-      if (!of_->is(moved_guard_unlocks)) of_ = nullptr;
+      auto moved = std::make_unique<guard>(of_);
+      if (!(*of_)->is(moved_guard_unlocks)) of_.reset();
       return moved;
     }
 
    private:
-    alternative_mutex* of_;
+    std::shared_ptr<alternative_mutex*> of_;
   };
 
   bool is(mutex_defect one) const noexcept { return wrong_ == one; }

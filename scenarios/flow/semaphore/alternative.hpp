@@ -150,7 +150,7 @@ class alternative_semaphore final : public contract::semaphore {
   }
   awaitable<std::unique_ptr<contract::semaphore_permit>> do_acquire_permit(std::size_t count) override {
     co_await do_acquire(count);
-    co_return std::make_unique<permit>(*this, count);
+    co_return std::make_unique<permit>(self_, count);
   }
 
  private:
@@ -164,32 +164,34 @@ class alternative_semaphore final : public contract::semaphore {
 
   class permit final : public contract::semaphore_permit {
    public:
-    permit(alternative_semaphore& owner, std::size_t count) : owner_(owner), count_(count) {}
+    permit(std::shared_ptr<alternative_semaphore*> owner, std::size_t count)
+        : owner_(std::move(owner)), count_(count) {}
     ~permit() override { back(); }
     std::size_t count() const override { return count_; }
     std::unique_ptr<semaphore_permit> split(std::size_t count) override {
       if (count > count_) throw contract::rejected_error("there are not so many");
-      if (!owner_.is(split_counts_twice)) count_ -= count;
+      if (!(*owner_)->is(split_counts_twice)) count_ -= count;
       return std::make_unique<permit>(owner_, count);
     }
     void merge(semaphore_permit& other) override {
       auto& from = dynamic_cast<permit&>(other);
-      if (&owner_ != &from.owner_ && !owner_.is(merges_what_is_foreign))
+      if (owner_ != from.owner_ && !(*owner_)->is(merges_what_is_foreign))
         throw contract::rejected_error("another semaphore's");
       count_ += std::exchange(from.count_, 0);
-      if (owner_.is(merge_loses_one)) --count_;
+      if ((*owner_)->is(merge_loses_one)) --count_;
     }
     void forget() override {
-      if (owner_.is(forget_gives_back)) back();
+      if ((*owner_)->is(forget_gives_back)) back();
       count_ = 0;
     }
 
    private:
     void back() {
-      if (count_ != 0) owner_.give_back(std::exchange(count_, 0));
+      const std::size_t count = std::exchange(count_, 0);
+      if (count != 0 && *owner_) (*owner_)->give_back(count);  // unless the semaphore has gone
     }
 
-    alternative_semaphore& owner_;
+    std::shared_ptr<alternative_semaphore*> owner_;
     std::size_t count_;
   };
 
