@@ -5,16 +5,12 @@
 
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
@@ -22,6 +18,7 @@
 #include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/context_watch.hpp>
+#include <assay/scenarios/cross_cutting/alternative_waits.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/flow/barrier/contract.hpp>
 
@@ -113,8 +110,7 @@ class alternative_barrier final : public contract::barrier {
     now_->state = how;
     const auto parked = now_->parked;  // who is wrong goes on in here
     for (const auto& [number, timer] : parked) {
-      timer->cancel();
-      resume(timer);
+      waits_.wake(*timer);
       if (is(releases_one_party) && how == phase::released) break;
     }
   }
@@ -178,44 +174,17 @@ class alternative_barrier final : public contract::barrier {
 
   // True if the scope is cancelled.
   awaitable<bool> park(generation& where, std::size_t place, boost::asio::steady_timer& timer) {
-    using namespace boost::asio;
-    if (is(weak_request_uses_up_the_strong)) {
-      co_await this_coro::reset_cancellation_state(enable_total_cancellation());
-    }
     where.parked[place] = &timer;
-    boost::system::error_code ended;
+    bool cancelled = false;
     std::exception_ptr failure;
     try {
-      if (is(resumes_inside_the_last_wait) && timer.expiry() == clock::time_point::max()) {
-        co_await wait_to_be_resumed(&timer);
-      } else {
-        co_await timer.async_wait(redirect_error(use_awaitable, ended));
-      }
+      cancelled = co_await waits_.wait(timer);
     } catch (...) {
       failure = std::current_exception();
     }
-    const auto state = co_await this_coro::cancellation_state;
-    if (state.cancelled() == cancellation_type::partial) {  // the defect alone hears of it, and no more
-      co_await this_coro::reset_cancellation_state(disable_cancellation());
-      co_await timer.async_wait(redirect_error(use_awaitable, ended));
-    }
     where.parked.erase(place);
     if (failure) std::rethrow_exception(failure);
-    co_return state.cancelled() != cancellation_type::none;
-  }
-
-  // A defect: the handler is not posted, but kept where whoever decides for the party finds it.
-  awaitable<void> wait_to_be_resumed(const boost::asio::steady_timer* who) {
-    auto initiation = [this, who](auto handler) {
-      auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-      boost::asio::get_associated_cancellation_slot(*kept).assign([this, who](auto) { resume(who); });
-      resumptions_[who] = [kept] { std::move (*kept)(); };
-    };
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-        std::move(initiation), boost::asio::use_awaitable);
-  }
-  void resume(const boost::asio::steady_timer* who) {
-    if (const auto kept = resumptions_.extract(who)) kept.mapped()();
+    co_return cancelled;
   }
 
   boost::asio::any_io_executor executor_;
@@ -230,7 +199,8 @@ class alternative_barrier final : public contract::barrier {
   std::size_t next_extra_ = 0;
   std::size_t generations_ = 0;
   mutable std::size_t counted_ = 0;
-  std::map<const boost::asio::steady_timer*, std::function<void()>> resumptions_;
+  alternative_waits waits_{{.weak_request_uses_up_the_strong = is(weak_request_uses_up_the_strong),
+                            .resumes_inside_the_call = is(resumes_inside_the_last_wait)}};
 };
 
 }  // namespace assay

@@ -4,25 +4,20 @@
 
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <exception>
-#include <functional>
-#include <map>
 #include <memory>
 #include <utility>
 
 #include <assay/harness/catalogue/defects.hpp>
 #include <assay/harness/sim/deadline.hpp>
 #include <assay/harness/trial/context_watch.hpp>
+#include <assay/scenarios/cross_cutting/alternative_waits.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 #include <assay/scenarios/flow/event/contract.hpp>
 
@@ -118,8 +113,7 @@ class alternative_event final : public contract::event {
       waiter& chosen = is(serves_the_last_parked_first) ? *parked_.back() : *parked_.front();
       std::erase(parked_, &chosen);
       chosen.decided = how;
-      chosen.timer.cancel();
-      resume(&chosen);
+      waits_.wake(chosen.timer);
     } while (all);
   }
 
@@ -153,47 +147,17 @@ class alternative_event final : public contract::event {
 
   // True if the scope is cancelled.
   awaitable<bool> park(waiter& self) {
-    using namespace boost::asio;
-    if (is(weak_request_uses_up_the_strong)) {
-      co_await this_coro::reset_cancellation_state(enable_total_cancellation());
-    }
     parked_.push_back(&self);
-    boost::system::error_code ended;
+    bool cancelled = false;
     std::exception_ptr failure;
     try {
-      if (is(resumes_inside_the_set) && self.timer.expiry() == clock::time_point::max()) {
-        co_await wait_to_be_resumed(&self);
-      } else {
-        co_await self.timer.async_wait(redirect_error(use_awaitable, ended));
-      }
+      cancelled = co_await waits_.wait(self.timer);
     } catch (...) {
       failure = std::current_exception();
     }
-    const auto state = co_await this_coro::cancellation_state;
-    if (state.cancelled() ==
-        cancellation_type::partial) {  // the defect alone hears of it, and of nothing more
-      co_await this_coro::reset_cancellation_state(disable_cancellation());
-      co_await self.timer.async_wait(redirect_error(use_awaitable, ended));
-    }
     std::erase(parked_, &self);
     if (failure) std::rethrow_exception(failure);
-    co_return state.cancelled() != cancellation_type::none;
-  }
-
-  // A defect: the handler is not posted, but kept where whoever frees the waiter finds it.
-  awaitable<void> wait_to_be_resumed(const waiter* who) {
-    auto initiation = [this, who](auto handler) {
-      auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-      boost::asio::get_associated_cancellation_slot(*kept).assign([event = self_, who](auto) {
-        if (*event) (*event)->resume(who);
-      });
-      resumptions_[who] = [kept] { std::move (*kept)(); };
-    };
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-        std::move(initiation), boost::asio::use_awaitable);
-  }
-  void resume(const waiter* who) {
-    if (const auto kept = resumptions_.extract(who)) kept.mapped()();
+    co_return cancelled;
   }
 
   boost::asio::any_io_executor executor_;
@@ -210,7 +174,8 @@ class alternative_event final : public contract::event {
   std::size_t sets_ = 0;
   const std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);  // until a later turn
   mutable std::size_t counted_ = 0;
-  std::map<const waiter*, std::function<void()>> resumptions_;
+  alternative_waits waits_{{.weak_request_uses_up_the_strong = is(weak_request_uses_up_the_strong),
+                            .resumes_inside_the_call = is(resumes_inside_the_set)}};
 };
 
 }  // namespace assay
