@@ -20,7 +20,9 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
+#include <assay/scenarios/flow/bounded_queue/order.hpp>
 
 namespace assay {
 
@@ -273,6 +275,7 @@ struct round_state {
   // Of items that were pushed, and are inside still: in which interval that was.
   std::map<int, std::pair<std::size_t, std::size_t>> inside = {};  // began, committed
   interval latest = {};
+  history<queue_order> seen = {};
 
   std::size_t unfinished() const { return committed - removed - finished; }
   std::size_t expected_size() const { return committed + handed_back.size() - taken - removed; }
@@ -330,6 +333,7 @@ void close(run& r) {
 }
 
 std::vector<int> close_now(run& r) {
+  auto seen = r.now.seen.begin({queue_order::verb::close_now});
   const std::vector<item> removed = r.now.queue->close_now();
   r.now.closed = r.now.latest.count_fell = r.now.latest.emptied = true;
   r.now.removed += removed.size();
@@ -338,13 +342,17 @@ std::vector<int> close_now(run& r) {
     ids.push_back(one.id());
     note_gone(r, one.id());
   }
+  seen.what().removed = ids;
+  seen.done();
   return ids;
 }
 
 void say_done(run& r) {
   if (r.now.in_hand.empty()) return;
   r.now.in_hand.pop_back();
+  auto seen = r.now.seen.begin({queue_order::verb::done});
   r.now.queue->done();
+  seen.done();
   ++r.now.finished;
   r.now.latest.count_fell = true;
 }
@@ -353,24 +361,35 @@ asio::awaitable<void> make_push(run& r, caller& me, const planned& one) {
   const std::size_t began = r.intervals;
   item offered = r.t.item(one.id);
   if (r.now.closed) r.now.pushed_late = true;
+  auto seen = r.now.seen.begin({queue_order::verb::push, one.id});
   if (one.patience) {
     co_await r.now.queue->push_for(std::move(offered), *one.patience);
   } else {
     co_await r.now.queue->push(std::move(offered));
   }
+  seen.done();
   me.pushed.push_back(one.id);
   note_commit(r, one.id, began);
 }
 
 asio::awaitable<void> make_pop(run& r, caller& me, const planned& one) {
   item got;
+  auto seen = r.now.seen.begin({queue_order::verb::pop});
   if (one.patience) {
     got = co_await r.now.queue->pop_for(*one.patience);
   } else {
     got = co_await r.now.queue->pop();
   }
+  seen.what().id = got.id();
+  seen.done();
   me.got.push_back(got.id());
   note_taken(r, std::move(got));
+}
+
+asio::awaitable<void> make_join(run& r) {
+  auto seen = r.now.seen.begin({queue_order::verb::join});
+  co_await r.now.queue->join();
+  seen.done();
 }
 
 asio::awaitable<void> make_calls(run& r, caller& me) {
@@ -385,7 +404,7 @@ asio::awaitable<void> make_calls(run& r, caller& me) {
         co_await make_pop(r, me, one);
         break;
       case call::join:
-        co_await r.now.queue->join();
+        co_await make_join(r);
         break;
       case call::done:
         say_done(r);
@@ -710,10 +729,14 @@ asio::awaitable<void> try_push(run& r, const program_step&) {
   if (was_closed) r.now.pushed_late = true;
   bool taken = false;
   bool closed = false;
-  try {
-    taken = r.now.queue->try_push(one);
-  } catch (const contract::closed_error&) {
-    closed = true;
+  {
+    auto seen = r.now.seen.begin({queue_order::verb::push, id});
+    try {
+      taken = r.now.queue->try_push(one);
+    } catch (const contract::closed_error&) {
+      closed = true;
+    }
+    if (taken) seen.done();
   }
   if (taken) note_commit(r, id, r.intervals);
   r.t.expect_eq(closed, was_closed, "BQ-10: try_push says closed exactly after close");
@@ -730,12 +753,15 @@ asio::awaitable<void> try_push(run& r, const program_step&) {
 asio::awaitable<void> try_pop(run& r, const program_step&) {
   item got;
   bool closed = false;
+  auto seen = r.now.seen.begin({queue_order::verb::pop});
   try {
     got = r.now.queue->try_pop();
   } catch (const contract::closed_error&) {
     closed = true;
   }
   const int id = got.id();
+  seen.what().id = id;
+  if (got) seen.done();
   if (got) note_taken(r, std::move(got));
   r.t.expect(!closed || r.now.closed, "BQ-11: try_pop says closed only after close");
   if (!r.settled) co_return;
@@ -757,8 +783,10 @@ asio::awaitable<void> give_back(run& r, const program_step&) {
   ++r.now.beyond;
   r.now.latest.given_back = true;
   bool refused = false;
+  auto seen = r.now.seen.begin({queue_order::verb::hand_back, id});
   try {
     (r.now.queue->*GiveBack)(std::move(one));
+    seen.done();
   } catch (const contract::rejected_error&) {
     refused = true;
   }
@@ -786,8 +814,10 @@ asio::awaitable<void> done(run& r, const program_step&) {
 
 asio::awaitable<void> drop_oldest(run& r, const program_step&) {
   // Which item it is, is not said: the order is known where the model follows.
+  auto seen = r.now.seen.begin({queue_order::verb::drop});
   const bool dropped = r.now.queue->drop_oldest();
   if (dropped) {
+    seen.done();
     ++r.now.removed;
     r.now.latest.count_fell = true;
   }
@@ -943,6 +973,9 @@ asio::awaitable<void> fill_again(run& r) {
 // GEN-3: everything is cancelled and drained, and then nothing may be missing. False if the queue cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
+  if (const explanation why = r.now.seen.explain({.capacity = r.now.capacity}); !why.unexplained.empty())
+    r.t.expect(false, std::string(why.clause) + ": one queue does what was seen, call by call in some order",
+               why.unexplained);
   for (const auto& [op, one] : r.now.all) {
     if (!one.is_in(call::join)) one.op->cancel();
     if (!one.is_in(call::join)) r.now.model->leave(op, outcome_kind::cancelled);

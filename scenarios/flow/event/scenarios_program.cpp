@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/flow/event/contract.hpp>
 
 namespace assay {
@@ -32,9 +33,55 @@ using std::chrono::nanoseconds;
 
 enum class call : std::uint8_t { wait, set, clear, broadcast };
 
+using event_call = call;
+
 struct planned {
   call what{};
   std::optional<nanoseconds> patience = {};
+};
+
+// What an event does where one call is made after the other. Who is freed by a broadcast comes right behind it.
+struct event_order {
+  using call = event_call;
+  event_form form = event_form::manual_reset;
+  bool set = false;
+  bool open = false;  // a broadcast frees who waits
+  bool has_cleared = false;
+  auto operator<=>(const event_order&) const = default;
+
+  // Who was cancelled may have been freed, and have set the event again.
+  static unsigned steps(call what, call_end how) {
+    return what == call::wait && how == call_end::without ? 2 : 1;
+  }
+  bool step(std::size_t, call what, unsigned nth) {
+    if (what == call::wait && open) return true;
+    open = what == call::broadcast;
+    const bool is_automatic = form == event_form::auto_reset;
+    switch (what) {
+      case call::wait: {
+        const bool was_set = set || nth == 1;
+        if (is_automatic) set = nth == 1;
+        return was_set;
+      }
+      case call::set:
+        set = true;
+        break;
+      case call::clear:
+        set = set && form == event_form::latch;
+        has_cleared = true;
+        break;
+      case call::broadcast:
+        break;
+    }
+    return true;
+  }
+  static std::string text(call what) {
+    constexpr const char* names[] = {"wait", "set", "clear", "broadcast"};
+    return names[static_cast<std::size_t>(what)];
+  }
+  std::string_view clause(call) const {
+    return form == event_form::auto_reset && !has_cleared ? "EVT-8" : "EVT-4";
+  }
 };
 
 // Who makes calls, one after another: one operation of the trial.
@@ -127,6 +174,7 @@ struct interval {
   bool from_outside = false;
   bool timed_out = false;
   bool cancelled = false;
+  std::vector<history<event_order>::entry> sets_from_outside = {};
 };
 
 struct run {
@@ -139,6 +187,7 @@ struct run {
   contract::event* event = nullptr;
   callers all = {};
   std::optional<event_model> model = {};
+  history<event_order> seen = {};
   bool set = false;  // the flag of an event that is not auto-reset, as far as it is known
   bool has_cleared = false;
   bool has_broadcast = false;
@@ -193,9 +242,11 @@ void broadcast(run& r, bool first) {
 }
 
 void make_now(run& r, call what, bool first) {
+  auto seen = r.seen.begin(what);
   if (what == call::set) set(r, first);
   if (what == call::clear) clear(r);
   if (what == call::broadcast) broadcast(r, first);
+  seen.done();
 }
 
 asio::awaitable<void> make_calls(run& r, caller& me) {
@@ -204,14 +255,16 @@ asio::awaitable<void> make_calls(run& r, caller& me) {
     me.deadline = one.patience ? later(r.t.now(), *one.patience) : nanoseconds::max();
     if (one.what != call::wait) {
       make_now(r, one.what, false);
-    } else {
-      if (one.patience) {
-        co_await r.event->wait_for(*one.patience);
-      } else {
-        co_await r.event->wait();
-      }
-      ++r.latest.freed;
+      continue;
     }
+    auto seen = r.seen.begin(call::wait);
+    if (one.patience) {
+      co_await r.event->wait_for(*one.patience);
+    } else {
+      co_await r.event->wait();
+    }
+    seen.done();
+    ++r.latest.freed;
   }
 }
 
@@ -337,6 +390,7 @@ asio::awaitable<void> settle_and_check(run& r) {
     one.parked_in = one.at;
     one.owed_an_end = one.owed_a_value = false;
   }
+  for (auto& one : r.latest.sets_from_outside) one.done();
   r.latest = {};
   r.dirty = false;
 }
@@ -428,7 +482,10 @@ asio::awaitable<void> set_from_outside(run& r, const program_step& step) {
   r.latest.from_outside = true;
   if (r.automatic()) r.latest.sets += count;
   if (!r.automatic()) owe_all(r, false);
-  for (std::size_t i = 0; i < count; ++i) r.event->set_from_outside();
+  for (std::size_t i = 0; i < count; ++i) {
+    r.latest.sets_from_outside.push_back(r.seen.begin(call::set));
+    r.event->set_from_outside();
+  }
   r.set = true;
   if (!r.settled) co_return;
   co_await r.t.settle();
@@ -502,6 +559,7 @@ void begin_round(run& r, contract::event& event) {
   r.event = &event;
   r.all.clear();
   r.model.emplace(r.form, r.fair, r.all);
+  r.seen = {};
   r.set = r.dirty = r.has_cleared = r.has_broadcast = false;
   r.latest = {};
 }
@@ -534,6 +592,9 @@ asio::awaitable<void> use_again(run& r) {
 // GEN-3: everything is cancelled, and then nothing may be left. False if the event cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
+  if (const explanation why = r.seen.explain({.form = r.form}); !why.unexplained.empty())
+    r.t.expect(false, std::string(why.clause) + ": one event does what was seen, call by call in some order",
+               why.unexplained);
   for (const auto& [op, one] : r.all) {
     one.op->cancel();
     r.model->leave(op, outcome_kind::cancelled);

@@ -16,10 +16,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/flow/mutex/contract.hpp>
 
 namespace assay {
@@ -41,6 +43,32 @@ struct wish {
   bool unlocks_first = false;  // what the program has locked
 };
 
+// What a mutex does where one call is made after the other. Work under it is two calls: it locks, and unlocks when it ends.
+struct mutex_order {
+  enum class call : std::uint8_t { lock, unlock, try_in_vain, wait_unlocked };
+  bool locked = false;
+  auto operator<=>(const mutex_order&) const = default;
+
+  // Who was cancelled may have been given the mutex, and have passed it on.
+  static unsigned steps(call what, call_end how) {
+    return what == call::lock && how == call_end::without ? 2 : 1;
+  }
+  bool step(std::size_t, call what, unsigned nth) {
+    const bool unlocks = what == call::unlock || (what == call::lock && nth == 1);
+    const bool fits = locked == (unlocks || what == call::try_in_vain);
+    if (what == call::lock || what == call::unlock) locked = !unlocks;
+    return fits;
+  }
+  static std::string_view clause(call what) {
+    constexpr std::string_view clauses[] = {"MTX-1", "MTX-3", "MTX-6", "MTX-10"};
+    return clauses[static_cast<std::size_t>(what)];
+  }
+  static std::string text(call what) {
+    constexpr const char* names[] = {"lock", "unlock", "try_lock in vain", "wait_unlocked"};
+    return names[static_cast<std::size_t>(what)];
+  }
+};
+
 // One call that is under way: one operation of the trial.
 struct caller {
   wish wanted = {};
@@ -48,6 +76,8 @@ struct caller {
   nanoseconds deadline = nanoseconds::max();
   bool is_working = false;
   bool has_unlocked = false;
+  std::optional<history<mutex_order>::entry> locking = {};
+  std::optional<history<mutex_order>::entry> unlocking = {};  // at the end of its work
   bool is_asked_to_end() const { return op->state()->cancels() > 0; }
 };
 using callers = std::map<std::size_t, caller>;
@@ -140,6 +170,7 @@ struct run {
   contract::mutex* mutex = nullptr;
   callers all = {};
   std::optional<mutex_model> model = {};
+  history<mutex_order> seen = {};
   bool locked = false;  // by the program
   std::optional<std::int64_t> owner = {};
   std::size_t working = 0;
@@ -158,10 +189,12 @@ asio::awaitable<void> do_work(run& r, caller& me) {
   const auto leave = [&r, &me](int*) {
     --r.working;
     me.is_working = false;
+    me.unlocking.emplace(r.seen.begin(mutex_order::call::unlock));
   };
   int here = 0;
   ++r.working;
   me.is_working = true;
+  me.locking->done();
   const std::unique_ptr<int, decltype(leave)> working(&here, leave);
   // Who was asked to stop may have lost the mutex, and be still at it for a turn.
   const auto works = [&me](const auto& one) {
@@ -173,12 +206,32 @@ asio::awaitable<void> do_work(run& r, caller& me) {
   if (me.wanted.fails) throw contract::operation_error("work");
 }
 
+void unlock(run& r) {
+  auto seen = r.seen.begin(mutex_order::call::unlock);
+  r.mutex->unlock();
+  seen.done();
+}
+
+void unlock_as(run& r) {
+  auto seen = r.seen.begin(mutex_order::call::unlock);
+  r.mutex->unlock_as(*std::exchange(r.owner, std::nullopt));
+  seen.done();
+}
+
 asio::awaitable<void> make_call(run& r, caller& me) {
   const wish& wanted = me.wanted;
   if (wanted.unlocks_first) {
     me.has_unlocked = true;
-    r.mutex->unlock();
+    unlock(r);
   }
+  const auto end = [](caller* it) {
+    if (it->unlocking) it->unlocking->done();
+    it->unlocking.reset();
+    it->locking.reset();
+  };
+  const std::unique_ptr<caller, decltype(end)> ending(&me);
+  me.locking.emplace(
+      r.seen.begin(wanted.watches ? mutex_order::call::wait_unlocked : mutex_order::call::lock));
   contract::mutex::work inside = [&r, &me] { return do_work(r, me); };
   if (wanted.patience) {
     me.deadline =
@@ -195,6 +248,7 @@ asio::awaitable<void> make_call(run& r, caller& me) {
   } else {
     co_await r.mutex->lock();
   }
+  if (!wanted.works && !wanted.patience) me.locking->done();
 }
 
 // ---- what is checked whenever a program settles
@@ -378,11 +432,11 @@ asio::awaitable<void> watch(run& r, const program_step& step) {
   co_await begin(r, step, "wait until unlocked", wanted, "MTX-10");
 }
 
-asio::awaitable<void> unlock(run& r, const program_step&) {
+asio::awaitable<void> unlock_once(run& r, const program_step&) {
   if (r.locked) {
     r.clause = "MTX-1";
     r.locked = false;
-    r.mutex->unlock();
+    unlock(r);
     r.model->unlock(r.t.now());
     co_return;
   }
@@ -396,10 +450,10 @@ asio::awaitable<void> unlock(run& r, const program_step&) {
   r.t.expect(is_rejected, "MTX-3: to unlock what nobody holds is rejected");
 }
 
-asio::awaitable<void> unlock_as(run& r, const program_step&) {
+asio::awaitable<void> unlock_once_as(run& r, const program_step&) {
   if (!r.owner || r.broken) co_return;
   r.clause = "MTX-3";
-  r.mutex->unlock_as(*std::exchange(r.owner, std::nullopt));
+  unlock_as(r);
   r.model->unlock(r.t.now());
 }
 
@@ -420,7 +474,10 @@ asio::awaitable<void> unlock_and_lock(run& r, const program_step& step) {
 
 asio::awaitable<void> try_lock(run& r, const program_step&) {
   r.clause = "MTX-6";
+  auto seen = r.seen.begin(mutex_order::call::lock);
   const bool locked = r.mutex->try_lock();
+  if (!locked) seen.what() = mutex_order::call::try_in_vain;
+  if (!r.broken) seen.done();
   if (locked) {
     if (r.is_held()) r.t.expect(false, "MTX-1: who tries does not get what another holds");
     r.locked = true;
@@ -474,13 +531,13 @@ const verb verbs[] = {
     {"advance", "", advance},
     {"run_for", "timed", work_for},
     {"lock", "manual", lock},
-    {"unlock", "manual", unlock},
+    {"unlock", "manual", unlock_once},
     {"try_lock", "try", try_lock},
     {"unlock_lock", "manual", unlock_and_lock},
     {"lock_urgently", "priority", lock_urgently},
     {"cancel_all", "cancel_all", cancel_all},
     {"lock_as", "owner_checked", lock_as},
-    {"unlock_as", "owner_checked", unlock_as},
+    {"unlock_as", "owner_checked", unlock_once_as},
     {"wait_unlocked", "wait_unlocked", watch},
     {"end_owner", "owner_death", end_owner},
     {"another_round", "", begin_another_round},
@@ -500,6 +557,7 @@ void begin_round(run& r, contract::mutex& mutex) {
   r.mutex = &mutex;
   r.all.clear();
   r.model.emplace();
+  r.seen = {};
   r.locked = r.sent_away = r.broken = false;
   r.owner.reset();
   r.working = 0;
@@ -509,6 +567,9 @@ void begin_round(run& r, contract::mutex& mutex) {
 // GEN-3: everything is cancelled and unlocked, and then it is free. False if it cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
+  if (const explanation why = r.seen.explain({}); !why.unexplained.empty())
+    r.t.expect(false, std::string(why.clause) + ": one mutex does what was seen, call by call in some order",
+               why.unexplained);
   r.clause = "MTX-2";
   for (const auto& [op, one] : r.all) one.op->cancel();
   co_await r.t.settle();

@@ -16,11 +16,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/flow/semaphore/contract.hpp>
 
 namespace assay {
@@ -42,12 +44,50 @@ struct wish {
   bool releases_first = false;  // a permit that the program has
 };
 
+// What a semaphore does where one call is made after the other. Work with a permit is two calls: one acquires, one releases.
+struct semaphore_order {
+  enum class verb : std::uint8_t { acquire, release, set_limit };
+  struct call {
+    verb what{};
+    std::size_t count = 1;
+  };
+  std::size_t limit = 1;
+  std::size_t used = 0;
+  auto operator<=>(const semaphore_order&) const = default;
+
+  // Who was cancelled may have been given permits, and have passed them on.
+  static unsigned steps(const call& one, call_end how) {
+    return one.what == verb::acquire && how == call_end::without ? 2 : 1;
+  }
+  bool step(std::size_t, const call& one, unsigned nth) {
+    if (one.what == verb::set_limit) {
+      limit = one.count;
+      return true;
+    }
+    if (one.what == verb::release || nth == 1) {
+      if (used < one.count) return false;
+      used -= one.count;
+      return true;
+    }
+    used += one.count;
+    return used <= limit;
+  }
+  static std::string_view clause(const call& one) { return one.what == verb::release ? "SEM-5" : "SEM-1"; }
+  static std::string text(const call& one) {
+    constexpr const char* names[] = {"acquire", "release", "set_limit"};
+    return std::string(names[static_cast<std::size_t>(one.what)]) + " " + std::to_string(one.count);
+  }
+};
+using verb_seen = semaphore_order::verb;
+
 // One call that is under way: one operation of the trial.
 struct caller {
   wish wanted = {};
   std::optional<operation<void>> op = {};
   nanoseconds deadline = nanoseconds::max();
   bool has_released = false;
+  std::optional<history<semaphore_order>::entry> acquiring = {};
+  std::optional<history<semaphore_order>::entry> releasing = {};  // at the end of its work
   bool is_asked_to_end() const { return op->state()->cancels() > 0; }
   bool may_expire(nanoseconds now) const { return deadline <= now; }
 };
@@ -178,9 +218,11 @@ struct run {
   contract::semaphore* semaphore = nullptr;
   callers all = {};
   std::optional<semaphore_model> model = {};
+  history<semaphore_order> seen = {};
   std::size_t limit = 1;
-  std::size_t limit_min = 1;  // of this round
-  std::size_t held = 0;       // what callers got, and nobody has released
+  std::size_t limit_first = 1;  // of this round
+  std::size_t limit_min = 1;    // of this round
+  std::size_t held = 0;         // what callers got, and nobody has released
   std::set<std::int64_t> borrowers = {};
   std::size_t working = 0;
   bool closed = false;
@@ -195,23 +237,46 @@ struct run {
 
 // ---- calls
 
-asio::awaitable<void> do_work(run& r, bool fails) {
-  const auto leave = [&r](int*) { --r.working; };
+void release_noted(run& r, std::size_t count) {
+  auto seen = r.seen.begin({verb_seen::release, count});
+  r.semaphore->release(count);
+  seen.done();
+}
+
+void release_noted_as(run& r, std::int64_t borrower) {
+  auto seen = r.seen.begin({verb_seen::release});
+  r.semaphore->release_as(borrower);
+  seen.done();
+}
+
+asio::awaitable<void> do_work(run& r, caller& me) {
+  const auto leave = [&r, &me](int*) {
+    --r.working;
+    me.releasing.emplace(r.seen.begin({verb_seen::release}));
+  };
   int here = 0;
   ++r.working;
+  me.acquiring->done();
   const std::unique_ptr<int, decltype(leave)> working(&here, leave);
   co_await sleep_for(beat);
-  if (fails) throw contract::operation_error("work");
+  if (me.wanted.fails) throw contract::operation_error("work");
 }
 
 asio::awaitable<void> make_call(run& r, caller& me) {
   if (me.wanted.releases_first) {
     me.has_released = true;
-    r.semaphore->release();
+    release_noted(r, 1);
   }
   const wish& wanted = me.wanted;
+  const auto end = [](caller* it) {
+    if (it->releasing) it->releasing->done();
+    it->releasing.reset();
+    it->acquiring.reset();
+  };
+  const std::unique_ptr<caller, decltype(end)> ending(&me);
+  me.acquiring.emplace(r.seen.begin({verb_seen::acquire, wanted.count}));
   if (wanted.works) {
-    std::function<asio::awaitable<void>()> work = [&r, fails = wanted.fails] { return do_work(r, fails); };
+    std::function<asio::awaitable<void>()> work = [&r, &me] { return do_work(r, me); };
     co_await r.semaphore->run(std::move(work));
   } else if (wanted.borrower) {
     co_await r.semaphore->acquire_as(*wanted.borrower);
@@ -224,6 +289,7 @@ asio::awaitable<void> make_call(run& r, caller& me) {
   } else {
     co_await r.semaphore->acquire(wanted.count);
   }
+  if (!wanted.works) me.acquiring->done();
 }
 
 // ---- what is checked whenever a program settles
@@ -430,14 +496,14 @@ asio::awaitable<void> release_as(run& r, const program_step& step) {
       std::next(r.borrowers.begin(), static_cast<std::ptrdiff_t>(step.a % r.borrowers.size()));
   const std::int64_t who = *chosen;
   r.borrowers.erase(chosen);
-  r.semaphore->release_as(who);
+  release_noted_as(r, who);
   r.model->release_as(who, r.t.now());
 }
 
 void release(run& r, std::size_t count, const char* clause) {
   r.clause = clause;
   r.held -= count;
-  r.semaphore->release(count);
+  release_noted(r, count);
   r.model->release(count, r.t.now());
 }
 
@@ -470,7 +536,12 @@ asio::awaitable<void> release_and_acquire(run& r, const program_step& step) {
 asio::awaitable<void> try_acquire(run& r, const program_step& step) {
   const std::size_t count = r.weighted ? 1 + step.a % 2 : 1;
   r.clause = "SEM-1";
-  const bool taken = r.semaphore->try_acquire(count);
+  bool taken = false;
+  {
+    auto seen = r.seen.begin({verb_seen::acquire, count});
+    taken = r.semaphore->try_acquire(count);
+    if (taken) seen.done();
+  }
   if (taken) r.held += count;
   if (r.closed) r.t.expect(!taken, "SEM-15: who tries gets nothing of a closed semaphore");
   if (!r.exact) co_return;
@@ -483,7 +554,9 @@ asio::awaitable<void> set_limit(run& r, const program_step& step) {
   r.clause = "SEM-7";
   r.limit = least + step.a % 4;
   r.limit_min = std::min(r.limit_min, r.limit);
+  auto seen = r.seen.begin({verb_seen::set_limit, r.limit});
   r.semaphore->set_limit(static_cast<std::int64_t>(r.limit));
+  seen.done();
   r.model->set_limit(r.limit, r.t.now());
   co_return;
 }
@@ -567,9 +640,10 @@ const grammar rules = {.shapes = 6,
 void begin_round(run& r, contract::semaphore& semaphore, const contract::semaphore_config& how) {
   r.semaphore = &semaphore;
   r.all.clear();
-  r.limit = r.limit_min = static_cast<std::size_t>(how.limit);
+  r.limit = r.limit_first = r.limit_min = static_cast<std::size_t>(how.limit);
   r.has_room = how.waiting_max >= 0;
   r.model.emplace(r.limit, r.has_room ? static_cast<std::size_t>(how.waiting_max) : std::size_t(-1));
+  r.seen = {};
   r.held = r.working = 0;
   r.borrowers.clear();
   r.closed = r.sent_away = false;
@@ -597,6 +671,10 @@ asio::awaitable<void> expect_all_permits(run& r) {
 // more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
+  if (const explanation why = r.seen.explain({.limit = r.limit_first}); !why.unexplained.empty())
+    r.t.expect(false,
+               std::string(why.clause) + ": one semaphore does what was seen, call by call in some order",
+               why.unexplained);
   r.clause = "SEM-4";
   for (const auto& [op, one] : r.all) one.op->cancel();
   co_await r.t.settle();
