@@ -5,7 +5,8 @@
 // whichever way the frame ends, the node has left the list. In the waiting coroutine:
 //
 //     popper self(co_await asio::this_coro::executor, deadline);   // see deadline.hpp
-//     const park_result result = co_await park(poppers_, self);
+//     co_await park(poppers_, self);
+//     const park_result result = self.result();
 //
 // and in the primitive, at the commit point: write the outcome into `poppers_.front()`, then `wake()` it.
 //
@@ -29,8 +30,10 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/error_code.hpp>
 #include <concepts>
 #include <cstddef>
+#include <optional>
 
 #include <assay/reference/core/contract.hpp>
 #include <assay/reference/core/deadline.hpp>
@@ -61,10 +64,17 @@ class waiter_list_base {
 
  private:
   friend class waiter;
+  friend boost::asio::awaitable<void> park(waiter_list_base& list, waiter& self, waiter* before);
+
+  // Before the first one parks: looking for a service of the context takes as long as half of a wait.
+  void watch(const boost::asio::any_io_executor& executor) {
+    if (!watch_ || watch_->shutting_down()) watch_.emplace(executor);
+  }
 
   waiter* first_ = nullptr;
   waiter* last_ = nullptr;
   std::size_t size_ = 0;
+  std::optional<shutdown_watch> watch_;  // on the context of whoever parked here first
 
  protected:
   waiter* first() const noexcept { return first_; }
@@ -78,7 +88,7 @@ class waiter {
  public:
   /// `executor` is that of the waiting coroutine; `deadline` is a point in time of the monotonic clock.
   explicit waiter(const boost::asio::any_io_executor& executor, time_point deadline = no_deadline)
-      : timer_(executor, deadline), watch_(executor) {}
+      : timer_(executor, deadline) {}
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
   ~waiter() { unlink(); }
@@ -90,9 +100,18 @@ class waiter {
     timer_.cancel();
   }
 
+  /// What became of the wait, once it is over. Who was not woken leaves the list here.
+  park_result result() noexcept {
+    // The timer's error says only why the wait ended when nobody woke the waiter: a timer that was due already
+    // reports success although it was cancelled to wake it.
+    if (woken_) return park_result::woken;
+    unlink();
+    return ended_ ? park_result::cancelled : park_result::expired;
+  }
+
  private:
   friend class waiter_list_base;
-  friend boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self, waiter* before);
+  friend boost::asio::awaitable<void> park(waiter_list_base& list, waiter& self, waiter* before);
 
   void link(waiter_list_base& list, waiter* before) noexcept {
     list_ = &list;
@@ -117,7 +136,7 @@ class waiter {
   waiter* next_ = nullptr;
   bool woken_ = false;
   boost::asio::steady_timer timer_;
-  shutdown_watch watch_;
+  boost::system::error_code ended_;
 };
 
 inline waiter_list_base::~waiter_list_base() {
@@ -127,7 +146,7 @@ inline waiter_list_base::~waiter_list_base() {
 inline waiter* waiter_list_base::next(const waiter& one) noexcept { return one.next_; }
 inline waiter* waiter_list_base::previous(const waiter& one) noexcept { return one.previous_; }
 
-inline bool waiter_list_base::abandoned() const noexcept { return first_ && !first_->watch_.shutting_down(); }
+inline bool waiter_list_base::abandoned() const noexcept { return first_ && !watch_->shutting_down(); }
 
 /// Waiters in the order in which they parked, but for those who said before whom they do. Linking and
 /// unlinking are O(1).
@@ -147,21 +166,17 @@ class waiter_list : public waiter_list_base {
 };
 
 /// Parks `self` at the end of `list`, or before somebody who is parked there, until it is woken, cancelled,
-/// or its deadline passes.
+/// or its deadline passes. What it was, `self.result()` says.
 ///
+/// Await it at once: it is parked when this returns. It is no coroutine, which would be a frame more for every wait.
 /// Cancellation: every type that the caller's scope lets through ends the wait (total: nothing happened). It
 /// is reported as a result, not thrown, for the primitive to say what it means.
 /// Lifetime: `self` outlives the wait; `list` may be destroyed while somebody is parked, see above.
-inline boost::asio::awaitable<park_result> park(waiter_list_base& list, waiter& self,
-                                                waiter* before = nullptr) {
+[[nodiscard]] inline boost::asio::awaitable<void> park(waiter_list_base& list, waiter& self,
+                                                       waiter* before = nullptr) {
+  list.watch(self.timer_.get_executor());
   self.link(list, before);
-  boost::system::error_code ended;
-  co_await self.timer_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ended));
-  // The timer's error says only why the wait ended when nobody woke the waiter: a timer that was due already
-  // reports success although it was cancelled to wake it.
-  if (self.woken_) co_return park_result::woken;
-  self.unlink();
-  co_return ended ? park_result::cancelled : park_result::expired;
+  return self.timer_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, self.ended_));
 }
 
 }  // namespace assay::reference

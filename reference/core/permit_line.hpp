@@ -115,7 +115,8 @@ class permit_line {
     if (take(wanted)) co_return;
     if (waiting_.size() >= waiting_max_) throw refused(refusal::full);
     claim self(co_await boost::asio::this_coro::executor, wanted, *this);
-    const park_result result = co_await park(waiting_, self, who_makes_way(wanted.priority));
+    co_await park(waiting_, self, who_makes_way(wanted.priority));
+    const park_result result = self.result();
     if (result != park_result::woken) {
       if (self.line) self.line->serve();  // SEM-4: the next may want less
       if (result == park_result::cancelled) throw_cancelled();

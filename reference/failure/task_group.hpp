@@ -134,7 +134,8 @@ class task_group {
     if (cancelled) request_cancel();
     while (!live_.empty()) {
       waiter self(executor);
-      const park_result result = co_await park(joiners_, self);
+      co_await park(joiners_, self);
+      const park_result result = self.result();
       if (result == park_result::woken) break;
       cancelled = true;
       request_cancel();

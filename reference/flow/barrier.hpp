@@ -74,7 +74,8 @@ class barrier {
       co_return number;
     }
     party self(co_await boost::asio::this_coro::executor, deadline, resets_);
-    const park_result result = co_await park(parked_, self);
+    co_await park(parked_, self);
+    const park_result result = self.result();
     if (result == park_result::woken) {  // the barrier may be gone
       if (self.broken || *self.resets != self.resets_seen) throw broken();
       co_return self.number;

@@ -85,7 +85,8 @@ class bounded_queue {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (try_push(item)) co_return;
     pusher self(co_await boost::asio::this_coro::executor, deadline, item);
-    const park_result result = co_await park(pushers_, self);
+    co_await park(pushers_, self);
+    const park_result result = self.result();
     if (result == park_result::woken && self.committed) co_return;
     fail(result);
   }
@@ -120,7 +121,8 @@ class bounded_queue {
     std::optional<T> taken = try_pop();
     if (taken) co_return std::move(*taken);
     popper self(co_await boost::asio::this_coro::executor, deadline);
-    const park_result result = co_await park(poppers_, self);
+    co_await park(poppers_, self);
+    const park_result result = self.result();
     if (result == park_result::woken && self.item) co_return std::move(*self.item);
     fail(result);
   }
@@ -210,7 +212,8 @@ class bounded_queue {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (unfinished() == 0) co_return;
     waiter self(co_await boost::asio::this_coro::executor);
-    const park_result result = co_await park(joiners_, self);
+    co_await park(joiners_, self);
+    const park_result result = self.result();
     if (result != park_result::woken) throw_cancelled();
   }
 

@@ -66,7 +66,8 @@ class basic_event {
       co_return;
     }
     waiter self(co_await boost::asio::this_coro::executor, deadline);
-    const park_result result = co_await park(waiters_, self);
+    co_await park(waiters_, self);
+    const park_result result = self.result();
     if (result == park_result::cancelled) throw_cancelled();
     if (result == park_result::expired) throw timed_out();
   }

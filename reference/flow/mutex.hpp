@@ -197,7 +197,8 @@ class mutex {
       if (here->line.is_closed()) throw broken();
       if (!here->is_locked()) co_return;
       waiter self(executor, deadline);
-      const park_result result = co_await park(here->watchers, self);
+      co_await park(here->watchers, self);
+      const park_result result = self.result();
       if (result == park_result::cancelled) throw_cancelled();
       if (result == park_result::expired) throw timed_out();
     }

@@ -181,7 +181,8 @@ class job_handle {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (!job->ended) {
       waiter self(co_await boost::asio::this_coro::executor);
-      const park_result result = co_await park(job->waiters, self);
+      co_await park(job->waiters, self);
+      const park_result result = self.result();
       if (result != park_result::woken) throw_cancelled();
     }
     if (std::exchange(job->told, true))
@@ -230,7 +231,8 @@ class worker_pool {
     job_pointer job = place.mapped();
     if (try_accept(place, work)) co_return job_handle(std::move(job));
     submitter self(co_await boost::asio::this_coro::executor, std::move(place), work);
-    const park_result result = co_await park(submitters_, self);
+    co_await park(submitters_, self);
+    const park_result result = self.result();
     if (result == park_result::woken && self.accepted) co_return job_handle(std::move(job));
     if (result == park_result::cancelled) throw_cancelled();
     throw closed();
@@ -501,7 +503,8 @@ class worker_pool {
     close();
     if (has_ended()) co_return park_result::woken;
     waiter self(co_await boost::asio::this_coro::executor, deadline);
-    co_return co_await park(drainers_, self);
+    co_await park(drainers_, self);
+    co_return self.result();
   }
 
   const boost::asio::any_io_executor executor_;

@@ -445,7 +445,8 @@ class graceful_shutdown {
     driver_.spawn("shutdown", drive(), [this](const std::exception_ptr& error) { drive_ended(error); });
     while (!driven_) {
       waiter self(executor);
-      const park_result result = co_await park(runners_, self);
+      co_await park(runners_, self);
+      const park_result result = self.result();
       if (result != park_result::cancelled) continue;
       stop_requested_ ? escalate() : request_stop();
     }
@@ -598,7 +599,8 @@ class graceful_shutdown {
   boost::asio::awaitable<void> wait_until(Done done, time_point deadline) {
     while (!done()) {
       waiter self(executor_, deadline);
-      const park_result result = co_await park(driver_waiting_, self);
+      co_await park(driver_waiting_, self);
+      const park_result result = self.result();
       if (result == park_result::expired) co_return;
     }
   }

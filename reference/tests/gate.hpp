@@ -20,7 +20,8 @@ struct gate {
   asio::awaitable<void> wait() {
     check_cancelled(co_await asio::this_coro::cancellation_state);
     waiter self(co_await asio::this_coro::executor);
-    const park_result result = co_await park(waiters, self);
+    co_await park(waiters, self);
+    const park_result result = self.result();
     if (result != park_result::woken) throw_cancelled();
   }
   void open() {
