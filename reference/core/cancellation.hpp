@@ -32,13 +32,11 @@
 // reach.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdint>
@@ -52,6 +50,7 @@
 #include <assay/reference/core/deadline.hpp>
 #include <assay/reference/core/errors.hpp>
 #include <assay/reference/core/exception_group.hpp>
+#include <assay/reference/core/limit.hpp>
 #include <assay/reference/core/parked_waiter.hpp>
 
 namespace assay::reference {
@@ -118,41 +117,36 @@ boost::asio::awaitable<spawn_result<T>> run_scope(boost::asio::awaitable<T> work
   co_return std::move(result);
 }
 
-/// A deadline that requests cancellation of one scope. The callback shares the state, since it may be queued
-/// already when the scope ends.
-class scope_deadline {
- public:
-  scope_deadline(const boost::asio::any_io_executor& executor, time_point deadline)
-      : state_(std::make_shared<state>(executor, deadline)) {
-    if (deadline == no_deadline) return;
-    state_->timer.async_wait([state = state_](boost::system::error_code error) {
-      if (error || state->scope_ended) return;
-      state->expired = true;
-      state->signal.emit(boost::asio::cancellation_type::terminal);
-    });
+/// The outermost frame of limited work.
+template <class T>
+boost::asio::awaitable<T> begin_limited(std::shared_ptr<limit> bounds, boost::asio::awaitable<T> work) {
+  bounds->begin();
+  co_return co_await std::move(work);
+}
+
+/// Runs `work` as a scope within these limits, and waits for it. Each limit is for one run.
+/// Outcomes: those of `work`; if it ended as cancelled, what that means (limit::throw_cause).
+template <class T>
+boost::asio::awaitable<spawn_result<T>> run_limited(std::shared_ptr<limit> bounds,
+                                                    boost::asio::awaitable<T> work) {
+  const auto state = co_await boost::asio::this_coro::cancellation_state;
+  const caller_requests heard(state, bounds);
+  const inside_limit inside(*bounds);
+  // The slot is bound explicitly, or Asio would connect the work to the caller's own.
+  auto token = boost::asio::bind_cancellation_slot(bounds->slot(), boost::asio::use_awaitable);
+  spawn_result<T> result;
+  std::exception_ptr failure;
+  try {
+    auto limited = begin_limited(bounds, std::move(work));
+    result = co_await boost::asio::co_spawn(bounds->executor(), run_scope(std::move(limited)), token);
+  } catch (...) {
+    failure = std::current_exception();
   }
-  scope_deadline(const scope_deadline&) = delete;
-  scope_deadline& operator=(const scope_deadline&) = delete;
-  ~scope_deadline() {
-    state_->scope_ended = true;
-    state_->timer.cancel();
-  }
-
-  boost::asio::cancellation_slot slot() noexcept { return state_->signal.slot(); }
-  bool expired() const noexcept { return state_->expired; }
-
- private:
-  struct state {
-    state(const boost::asio::any_io_executor& executor, time_point deadline) : timer(executor, deadline) {}
-
-    boost::asio::steady_timer timer;
-    boost::asio::cancellation_signal signal;
-    bool expired = false;
-    bool scope_ended = false;
-  };
-
-  std::shared_ptr<state> state_;
-};
+  bounds->end();
+  if (is_cancellation(failure)) bounds->throw_cause();
+  if (failure) std::rethrow_exception(failure);
+  co_return std::move(result);
+}
 
 }  // namespace detail
 
@@ -188,22 +182,11 @@ template <class T>
 template <class T>
 [[nodiscard]] boost::asio::awaitable<T> shield(boost::asio::awaitable<T> work,
                                                time_point deadline = no_deadline) {
-  const auto executor = co_await boost::asio::this_coro::executor;
-  detail::scope_deadline limit(executor, deadline);
-  // The slot is bound explicitly, or Asio would connect the work to the caller's own.
-  auto token = boost::asio::bind_cancellation_slot(limit.slot(), boost::asio::use_awaitable);
-  detail::spawn_result<T> result;
-  std::exception_ptr failure;
-  try {
-    result = co_await boost::asio::co_spawn(executor, detail::run_scope(std::move(work)), token);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (limit.expired() && is_cancellation(failure)) throw timed_out();
-  if (failure) std::rethrow_exception(failure);
-  if constexpr (!std::is_void_v<T>)
-    co_return std::move(
-        *result);  // NOLINT(bugprone-unchecked-optional-access): no failure, so there is a value
+  const auto bounds = std::make_shared<detail::limit>(co_await boost::asio::this_coro::executor);
+  bounds->shield();
+  bounds->set_deadline(deadline);
+  auto result = co_await detail::run_limited(bounds, std::move(work));
+  if constexpr (!std::is_void_v<T>) co_return std::move(*result);
 }
 
 }  // namespace assay::reference

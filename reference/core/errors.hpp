@@ -22,6 +22,11 @@ struct timed_out : error {
   timed_out() : error("timed out") {}
 };
 
+/// Whoever owns it asked it to stop, and nobody else did.
+struct stopped : error {
+  stopped() : error("stopped") {}
+};
+
 /// What it stood on is broken, and stays so unless somebody repairs it: the generation of a barrier, or a
 /// mutex whose owner has ended with it.
 struct broken : error {
