@@ -9,7 +9,7 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Scopes, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -152,6 +152,21 @@ class Lock(Exclusive):
 class TaskGroup(Group):
     def open(self):
         return anyio.create_task_group()
+
+
+@subject(
+    "CancelScope",
+    contract="timeout",
+    features=[
+        "joins_work", "cooperative", "value_wins", "fallback", "deadline", "nested", "scope_handle", "own_cancel", "reschedule",
+        "shield", "unshield", "level_cancel",
+    ],
+    cites=DOCS + "cancellation.html: move_on_after, fail_after, 'it's possible to shield a task'; cancel scopes, 'level cancellation'; "
+    "api.html#anyio.CancelScope: deadline, shield, cancel(), cancel_called",
+)
+class Scopes(Scopes):
+    library = anyio
+    too_late = TimeoutError
 
 
 if __name__ == "__main__":

@@ -258,5 +258,128 @@ class StackOnAsyncio(ExitStack):
     """Stops are steps like others: a cancellation interrupts them."""
 
 
+@subject(
+    "timeout",
+    contract="timeout",
+    features=["joins_work", "cooperative", "value_wins", "fallback", "deadline", "nested"],
+    cites=DOCS + "asyncio-task.html#timeouts: timeout(delay) cancels the current task, and transforms the CancelledError into a "
+    "TimeoutError; timeout_at(when); 'timeout context managers can be safely nested'",
+)
+class Timeout:
+    def __init__(self, env, config):
+        self.env = env
+        self.deadline = None
+
+    async def run_for(self, limit, work):
+        scope = asyncio.timeout(seconds(limit))
+        try:
+            async with scope:
+                await self.env.call("step", step=work)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise TimedOut() from None
+
+    async def run_for_or(self, limit, work):
+        try:
+            await self.run_for(limit, work)
+        except TimedOut as late:
+            if late.__suppress_context__:
+                return False
+            raise
+        return True
+
+    def set_deadline(self, limit):
+        self.deadline = None if limit is None else asyncio.get_running_loop().time() + limit / 1e9
+
+    async def run_by_deadline(self, work):
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                await self.env.call("step", step=work)
+        except TimeoutError:
+            raise TimedOut() from None
+
+    async def run_nested(self, outer, inner, work):
+        inside = asyncio.timeout(seconds(inner))
+        try:
+            async with asyncio.timeout(seconds(outer)):
+                try:
+                    async with inside:
+                        await self.env.call("step", step=work)
+                except TimeoutError:
+                    return False
+        except TimeoutError:
+            raise TimedOut() from None
+        return True
+
+
+@subject(
+    "wait_for",
+    contract="timeout",
+    features=["joins_work", "cooperative", "value_wins"],
+    cites=DOCS + "asyncio-task.html#asyncio.wait_for: 'if a timeout occurs, it cancels the task and raises TimeoutError'; 'the function "
+    "will wait until the future is actually cancelled'; 'if the wait is cancelled, the future is also cancelled'",
+)
+class WaitFor:
+    def __init__(self, env, config):
+        self.env = env
+
+    async def run_for(self, limit, work):
+        try:
+            await asyncio.wait_for(self.env.call("step", step=work), seconds(limit))
+        except asyncio.TimeoutError:
+            raise TimedOut() from None
+
+
+@subject(
+    "wait",
+    contract="timeout",
+    features=["race", "partial_wait"],
+    cites=DOCS + "asyncio-task.html#asyncio.wait: returns two sets, done and pending; FIRST_COMPLETED; 'does not raise TimeoutError: tasks "
+    "that are not done when the timeout occurs are simply returned in the second set'; 'does not cancel the futures when a timeout occurs'",
+)
+class Wait:
+    def __init__(self, env, config):
+        self.env = env
+        self.operations = []
+
+    async def run_for(self, limit, work):
+        task = asyncio.create_task(self.env.call("step", step=work))
+        try:
+            done, _ = await asyncio.wait([task], timeout=seconds(limit))
+        except asyncio.CancelledError:
+            task.cancel()  # nobody else has it
+            raise
+        if not done:
+            task.cancel()
+            raise TimedOut()
+        task.result()
+
+    async def race(self, works):
+        tasks = [asyncio.create_task(self.env.call("step", step=one["id"])) for one in works]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            raise
+        first = next(index for index, task in enumerate(tasks) if task.done())
+        tasks[first].result()
+        return first
+
+    def begin_operation(self, work):
+        self.operations.append(asyncio.get_running_loop().create_task(self.env.call("step", step=work)))
+
+    async def wait_some(self, limit):
+        done, _ = await asyncio.wait(self.operations, timeout=seconds(limit), return_when=asyncio.FIRST_COMPLETED)
+        ended = [index for index, task in enumerate(self.operations) if task in done]
+        return {"done": ended, "pending": [index for index in range(len(self.operations)) if index not in ended]}
+
+    async def end_operations(self):
+        for task in self.operations:
+            task.cancel()
+        await asyncio.wait(self.operations)
+
+
 if __name__ == "__main__":
     Host("asyncio", AsyncioTrial, libraries={"asyncio": platform.python_version()}).serve()

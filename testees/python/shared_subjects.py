@@ -1,8 +1,9 @@
 """What several of the libraries have in the same shape: an adapter derives from these and says what is its library's own."""
 
 import contextlib
+import math
 
-from assay_testee import Aggregate, Closed, OperationError, Outcome, Rejected
+from assay_testee import Aggregate, Closed, OperationError, Outcome, Rejected, TimedOut
 from assay_testee.failures import chain, leaves
 
 
@@ -310,3 +311,91 @@ class ExitStack:
         except OperationError as failure:
             self.names[failure] = name
             raise
+
+
+class Scopes:
+    """fail_after, move_on_after and CancelScope of Trio or anyio, which have the same names; neither takes a negative delay."""
+
+    library = None
+    too_late = None
+
+    def __init__(self, env, config):
+        self.env = env
+        self.deadline = math.inf
+        self.scope = self.shield = None
+        self.stopped = False
+
+    @staticmethod
+    def delay(limit):
+        return math.inf if limit is None else max(limit / 1e9, 0)
+
+    def instant(self, limit):
+        return self.library.current_time() + self.delay(limit)
+
+    async def step(self, work):
+        await self.env.call("step", step=work)
+
+    async def run_for(self, limit, work):
+        try:
+            with self.library.fail_after(self.delay(limit)):
+                await self.step(work)
+        except self.too_late:
+            raise TimedOut() from None
+
+    async def run_for_or(self, limit, work):
+        with self.library.move_on_after(self.delay(limit)):
+            await self.step(work)
+            return True
+        return False
+
+    def set_deadline(self, limit):
+        self.deadline = self.instant(limit)
+
+    async def run_by_deadline(self, work):
+        with self.library.CancelScope(deadline=self.deadline):
+            return await self.step(work)
+        raise TimedOut()
+
+    async def run_nested(self, outer, inner, work):
+        with self.library.move_on_after(self.delay(outer)):
+            with self.library.move_on_after(self.delay(inner)):
+                await self.step(work)
+                return True
+            return False
+        raise TimedOut()
+
+    def open_scope(self, limit):
+        self.scope = self.library.CancelScope(deadline=self.instant(limit))
+        self.stopped = False
+
+    async def run_scope(self, work):
+        try:
+            entered = self.scope.__enter__()
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+        with contextlib.ExitStack() as stack:
+            stack.push(entered.__exit__)
+            await self.step(work)
+            return True
+        if self.stopped:
+            return False
+        raise TimedOut()
+
+    def stop_scope(self):
+        self.stopped = True
+        self.scope.cancel()
+
+    def reschedule(self, limit):
+        if self.scope.cancel_called:
+            return False
+        self.scope.deadline = self.instant(limit)
+        return True
+
+    async def run_shielded(self, limit, work):
+        self.shield = self.library.CancelScope(shield=True, deadline=self.instant(limit))
+        with self.shield:
+            return await self.step(work)
+        raise TimedOut()
+
+    def lift_shield(self):
+        self.shield.shield = False

@@ -6,7 +6,7 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Scopes, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -137,6 +137,22 @@ class StackOnTrio(ExitStack):
     async def stop(self, name, number):
         with trio.CancelScope(shield=True):
             await self.step(name, number)
+
+
+@subject(
+    "CancelScope",
+    contract="timeout",
+    features=[
+        "joins_work", "cooperative", "value_wins", "fallback", "deadline", "nested", "outermost_wins", "scope_handle",
+        "own_cancel", "reschedule", "shield", "unshield", "level_cancel",
+    ],
+    cites=DOCS + "#cancellation-and-timeouts: a scope's code is cancelled when the deadline has passed, and the with block waits for "
+    "it; 'cancellations in Trio are level-triggered'; 'nested cancel scopes: the outermost is what counts'; CancelScope.deadline 'can be "
+    "modified'; cancel(); shield; move_on_after, fail_after, current_time",
+)
+class Scopes(Scopes):
+    library = trio
+    too_late = trio.TooSlowError
 
 
 if __name__ == "__main__":
