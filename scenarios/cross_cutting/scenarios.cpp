@@ -176,6 +176,16 @@ ASSAY_CROSS_CUTTING(
     "");
 
 ASSAY_CROSS_CUTTING(
+    "X-32", must,
+    "A scope with a handle takes a request before it is entered; to enter it twice is refused; and a request "
+    "that was not delivered when it ended reaches no later code.",
+    "");
+
+ASSAY_CROSS_CUTTING(
+    "X-33", must,
+    "To lift a shield while somebody is parked under it delivers a request that was waiting outside.", "");
+
+ASSAY_CROSS_CUTTING(
     "X-36", must,
     "A request that met a delivered value, a deadline or a failure is reported by the same task's next "
     "suspension: it is not lost with the call that it met (with `sticky_request`, which every subject claims "

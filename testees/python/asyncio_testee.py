@@ -2,6 +2,7 @@
 """The testee `asyncio`: what Python's standard library has, held to what its documentation promises."""
 
 import asyncio
+import contextlib
 import platform
 
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
@@ -261,9 +262,9 @@ class StackOnAsyncio(ExitStack):
 @subject(
     "timeout",
     contract="timeout",
-    features=["joins_work", "cooperative", "value_wins", "fallback", "deadline", "nested"],
+    features=["joins_work", "cooperative", "value_wins", "fallback", "deadline", "nested", "scope_handle", "reschedule"],
     cites=DOCS + "asyncio-task.html#timeouts: timeout(delay) cancels the current task, and transforms the CancelledError into a "
-    "TimeoutError; timeout_at(when); 'timeout context managers can be safely nested'",
+    "TimeoutError; timeout_at(when); 'timeout context managers can be safely nested'; Timeout: reschedule, expired, 'an asynchronous context manager'",
 )
 class Timeout:
     def __init__(self, env, config):
@@ -310,6 +311,31 @@ class Timeout:
                     return False
         except TimeoutError:
             raise TimedOut() from None
+        return True
+
+
+    def open_scope(self, limit):
+        self.scope = asyncio.timeout(seconds(limit))
+
+    async def run_scope(self, work):
+        scope = self.scope
+        try:
+            await scope.__aenter__()
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.push_async_exit(scope.__aexit__)
+                await self.env.call("step", step=work)
+        except TimeoutError:
+            raise TimedOut() from None
+        return True
+
+    def reschedule(self, limit):
+        try:
+            self.scope.reschedule(None if limit is None else asyncio.get_running_loop().time() + limit / 1e9)
+        except (AssertionError, RuntimeError):
+            return False
         return True
 
 

@@ -505,7 +505,7 @@ class least_timeout final : public contract::timeout {
     asio::co_spawn(env_.executor(), run(self, std::move(one)),
                    asio::bind_cancellation_slot(self->signal.slot(), [self](std::exception_ptr) {}));
     boost::system::error_code rung;
-    co_await self->alarm.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+    if (!self->ended) co_await self->alarm.async_wait(asio::redirect_error(asio::use_awaitable, rung));
     if (self->ended && self->failure && !is_cancellation(self->failure))
       std::rethrow_exception(self->failure);
     if (self->ended && !self->failure) co_return;

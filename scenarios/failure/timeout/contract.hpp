@@ -54,9 +54,10 @@ class timeout : public with_invariant<timeout_config> {
       {"gives_back", "A race gives back what others than the winner came to."},
       {"partial_wait",
        "`wait_some` tells which operations have ended and which have not, and leaves them alone."},
-      {"scope_handle", "`open_scope` makes a scope that `run_scope` enters once; `stop_scope` cancels it."},
+      {"scope_handle", "`open_scope` makes a scope that `run_scope` enters once."},
       {"own_cancel",
-       "A scope that was stopped by its own handle alone ends as stopped: neither timed out nor cancelled."},
+       "`stop_scope` cancels the scope by its handle; who was stopped by that alone ends as stopped: neither "
+       "timed out nor cancelled."},
       {"reschedule", "`reschedule` moves the deadline of the scope (with `scope_handle`)."},
       {"counts_from_entry", "The limit of a scope counts from entry (with `scope_handle`)."},
       {"shield", "`run_shielded` keeps the caller's requests from the work, and its own limit holds."},
@@ -110,8 +111,8 @@ class timeout : public with_invariant<timeout_config> {
   /// `scope_handle`: outcomes as run_for, and false if it was stopped and nothing else happened. Rejected if it was
   /// entered before.
   awaitable<bool> run_scope(work one) { return calling(do_run_scope(known(std::move(one)))); }
-  /// `scope_handle`: also before the scope is entered.
-  virtual void stop_scope() { throw unclaimed_feature("scope_handle"); }
+  /// `own_cancel`: also before the scope is entered.
+  virtual void stop_scope() { throw unclaimed_feature("own_cancel"); }
   /// `reschedule`: so long from now on. False if the deadline has passed already.
   virtual bool reschedule(nanoseconds) { throw unclaimed_feature("reschedule"); }
 
@@ -166,7 +167,12 @@ class timeout : public with_invariant<timeout_config> {
     counted here;
   };
   template <class T>
-  awaitable<T> calling(awaitable<T> call);
+  awaitable<T> calling(awaitable<T> call) const;
+  // Counted from when it is made: it has its work then.
+  template <class T>
+  static awaitable<T> under_way(std::shared_ptr<const counted>, awaitable<T> call) {
+    co_return co_await std::move(call);
+  }
   static awaitable<void> live(std::shared_ptr<account> all, awaitable<void> work);
   static awaitable<void> run_held(std::shared_ptr<const work> held) { co_await (*held)(); }
   work known(work one) const;
@@ -179,10 +185,11 @@ class timeout : public with_invariant<timeout_config> {
 };
 
 template <class T>
-boost::asio::awaitable<T> timeout::calling(awaitable<T> call) {
-  const counted under_way(account_, &account::calls);
-  co_return co_await std::move(call);
+boost::asio::awaitable<T> timeout::calling(awaitable<T> call) const {
+  const detail::harness_section section;
+  return under_way(std::make_shared<const counted>(account_, &account::calls), std::move(call));
 }
+
 inline boost::asio::awaitable<void> timeout::live(std::shared_ptr<account> all, awaitable<void> work) {
   const counted here(all, &account::alive);
   co_await std::move(work);

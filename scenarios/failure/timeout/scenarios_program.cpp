@@ -205,6 +205,8 @@ void check_end(run& r, const call& one) {
 
 void check_pending(run& r, const call& one) {
   if (!any(one, &piece::begun)) return expect(r, one, false, "TMO-1: work with time left begins");
+  if (any(one, &piece::raised) && !any(one, &piece::alive))
+    return expect(r, one, false, "TMO-4: a failure is told at once");
   if (one.kind != kind::race || r.owns)
     expect(r, one, any(one, &piece::alive), "TMO-2: a call ends when its work has ended");
   const bool asked = any(one, &piece::asked);

@@ -10,6 +10,7 @@ mod tokio_join_set;
 mod tokio_mpsc;
 mod tokio_mutex;
 mod tokio_semaphore;
+mod tokio_timeout;
 
 pub fn all() -> Vec<Offer> {
     vec![
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Offer> {
         tokio_barrier::OFFER,
         tokio_mutex::OFFER,
         async_lock::OFFER,
+        tokio_timeout::OFFER,
     ]
 }
 
