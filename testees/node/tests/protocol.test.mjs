@@ -36,9 +36,9 @@ test('hello says who is there, with the versions of libraries', async () => {
   assert.equal(hello.seeded, false);
   const names = hello.subjects.map((subject) => subject.name);
   assert.deepEqual(names, ['p_queue', 'p_queue_backpressure', 'p_limit', 'bottleneck', 'fastq', 'nodeguy_channel',
-    'async_mutex_semaphore', 'async_mutex']);
+    'async_mutex_semaphore', 'async_mutex', 'promise_race']);
   for (const { name, contract, cites, features } of hello.subjects) {
-    const others = { nodeguy_channel: 'bounded_queue', async_mutex_semaphore: 'semaphore', async_mutex: 'mutex' };
+    const others = { nodeguy_channel: 'bounded_queue', async_mutex_semaphore: 'semaphore', async_mutex: 'mutex', promise_race: 'timeout' };
     assert.equal(contract, others[name] ?? 'worker_pool');
     assert.ok(Array.isArray(features));
     for (const [library, version] of Object.entries(hello.libraries)) {

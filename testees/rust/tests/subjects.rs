@@ -120,7 +120,8 @@ fn hello_tells_what_is_linked() {
             "tokio_semaphore",
             "tokio_barrier",
             "tokio_mutex",
-            "async_lock_semaphore"
+            "async_lock_semaphore",
+            "tokio_timeout"
         ]
     );
 }
