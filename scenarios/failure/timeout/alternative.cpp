@@ -69,7 +69,10 @@ class alternative_timeout::desk : public std::enable_shared_from_this<desk> {
   std::vector<std::size_t> failed;
   std::size_t alive = 0;
 
-  bool is_due() const { return deadline != never && steady_clock::now() >= deadline; }
+  bool is_due() const {
+    if (is(counts_on_being_on_time)) return steady_clock::now() == deadline;
+    return deadline != never && steady_clock::now() >= deadline;
+  }
 
   void begin(work one) {
     const auto self = members.emplace_back(std::make_shared<member>());
@@ -91,9 +94,11 @@ class alternative_timeout::desk : public std::enable_shared_from_this<desk> {
     while (alive > 0) {
       const auto state = co_await asio::this_coro::cancellation_state;
       take_request(state.cancelled());
-      if (!expired && is_due() && !is_asked_) expired = !(is(shield_has_no_deadline) && is_shielded);
+      if (!expired && is_due() && !is_asked_) expired = true;
       if (may_stop()) ask();
       if (may_leave()) break;
+      if (is(counts_on_being_on_time) && deadline != never && steady_clock::now() > deadline && !is_asked_)
+        deadline = never;
       const bool is_armed = !is_asked_ && !expired;
       const auto hundred_years = steady_clock::now() + std::chrono::hours(876'000);
       alarm_.expires_at(!is_armed                                                ? never
@@ -256,8 +261,10 @@ awaitable<void> alternative_timeout::do_run_for(nanoseconds limit, work one) {
   const bool anyway = is(begins_in_a_cancelled_scope);
   if (is(keeps_work)) kept_.push_back(one);
   const auto at = make_desk(limit);
-  co_await look_for_requests(anyway);
   const bool has_passed = at->deadline <= steady_clock::now();
+  co_await look_for_requests(anyway || (has_passed && is(zero_swallows_a_request)));
+  if (is(registers_for_ever) && all_.size() == 300) throw contract::rejected_error("no place left");
+  if (is(registers_for_ever) || is(request_stops_others)) all_.push_back(at);
   if (has_passed && is(waits_without_time)) at->deadline = never;
   if (has_passed && !is(starts_without_time) && !is(waits_without_time)) {
     const bool swallows = is(zero_swallows_a_request);
@@ -272,7 +279,13 @@ awaitable<void> alternative_timeout::do_run_for(nanoseconds limit, work one) {
   const bool hides = is(hides_failures_until_the_deadline);
   at->begin(std::move(one));
   for (int i = 0; has_passed && i < 3; ++i) co_await asio::post(asio::use_awaitable);  // starts_without_time
+  const auto others = is(request_stops_others) ? all_ : std::vector<std::weak_ptr<desk>>();
   co_await at->sit();
+  for (const auto& other : others) {
+    const auto there = at->requested ? other.lock() : nullptr;
+    if (there) there->requested = true;
+    if (there) there->ring();
+  }
   if (hides && !at->failed.empty() && !at->expired) {
     co_await at->sit_until(at->deadline);
     throw contract::timed_out_error();
@@ -458,6 +471,7 @@ awaitable<bool> alternative_timeout::do_run_scope(work one) {
 awaitable<void> alternative_timeout::do_run_shielded(nanoseconds limit, work one) {
   const auto at = make_desk(limit);
   at->is_shielded = true;
+  if (is(shield_has_no_deadline)) at->deadline = never;
   shielded_ = at;
   at->begin(std::move(one));
   co_await at->sit();

@@ -34,7 +34,8 @@ ASSAY_DEFECTS(timeout_defect, none, does_not_wait_for_late_work, does_not_stop_l
               shield_forgets_requests, keeps_work, enters_twice, forgets_an_early_stop,
               stop_is_kept_for_the_next, times_out_early, overflows, makes_a_request_an_event,
               begins_in_a_cancelled_scope, weak_request_uses_up_the_strong, fallback_hides_failures,
-              fallback_hides_requests, request_hides_failures)
+              fallback_hides_requests, request_hides_failures, registers_for_ever, request_stops_others,
+              counts_on_being_on_time)
 
 class alternative_timeout final : public contract::timeout {
  public:
@@ -81,6 +82,7 @@ class alternative_timeout final : public contract::timeout {
   desk_ptr shielded_;
   std::vector<desk_ptr> abandoned_;
   std::vector<work> kept_;
+  std::vector<std::weak_ptr<desk>> all_;  // of the defects request_stops_others and registers_for_ever
 };
 
 }  // namespace assay

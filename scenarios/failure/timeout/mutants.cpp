@@ -107,6 +107,12 @@ using enum timeout_defect;
                {{"X-23", "a failure has no fallback"}}),
      defective(fallback_hides_requests, "a request brings the fallback",
                {{"X-23", "a request has no fallback"}}, {"X-36"}),
+     defective(registers_for_ever, "a call leaves an entry, and the table is full in the end",
+               {{"TMO-18", "the last of many calls"}}, {"TMO-1", "X-27"}),
+     defective(request_stops_others, "a request to one call stops the others",
+               {{"X-2", "leaves the others alone"}}, {"TMO-3"}),
+     defective(counts_on_being_on_time, "a deadline that was met late is none", {{"X-31", "however late"}},
+               {"TMO-2", "TMO-13", "X-23"}),
      defective(request_hides_failures, "a request hides the failure that follows it", {{"X-18", ""}})});
 
 }  // namespace

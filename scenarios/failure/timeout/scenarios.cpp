@@ -402,7 +402,7 @@ ASSAY_SCENARIO(timeout, "TMO-10", "requests while late", .features = {"joins_wor
   co_await t.cancel(run);
   t.expect(run.pending(), "no request makes the call leave late work alone");
   co_await t.pass(15ms);
-  t.expect(run.cancelled(), "the request is told when the work has ended");
+  t.expect(run.cancelled() || run.timed_out(), "the call ends when that work has ended");
 }
 
 ASSAY_SCENARIO(timeout, "TMO-10", "abandoned", .features = {"abandon"}) {
@@ -449,6 +449,11 @@ ASSAY_CLAUSE(timeout, "TMO-11", must,
   }
 }
 
+awaitable<void> time_out_after(nanoseconds delay) {
+  co_await sleep_for(delay);
+  throw assay::contract::timed_out_error();
+}
+
 // Whether anybody but the scenario waits for some instant. Of a testee's timers nothing is known here.
 bool is_timer_armed(const trial& t) {
   const auto tasks = t.tasks();
@@ -456,16 +461,26 @@ bool is_timer_armed(const trial& t) {
                      [](const assay::task_report& one) { return one.due.has_value(); });
 }
 
+// Whoever has armed a timer stays, so that it can be seen.
+awaitable<void> run_and_stay(trial& t, timeout_contract& timeout, work one) {
+  try {
+    co_await timeout.run_for(10ms, std::move(one));
+  } catch (const assay::contract::timed_out_error&) {
+  }
+  t.mark("the call has ended");
+  co_await assay::sleep_for_ever();
+}
+
 ASSAY_SCENARIO(timeout, "TMO-11", "timers", .sim_only = true) {
-  const temper ends[] = {{.takes = 2ms}, {.takes = 2ms, .fails = true}, {.takes = 0ms}};
-  for (const temper& is : ends) {
+  const work ends[] = {sleeping(2ms), sleeping(0ms), [] { return time_out_after(2ms); }};
+  for (const work& one : ends) {
     auto timeout = make();
-    auto run = co_await t.begin("run", timeout->run_for(10ms, acts(t, "a", is)));
+    auto caller = co_await t.begin("caller", run_and_stay(t, *timeout, one));
     co_await t.pass(2ms);
-    const bool has_ended = run.ended();
-    if (has_ended) t.expect(!is_timer_armed(t), "no timer is armed when the call has ended");
-    co_await t.pass(10ms);  // who tells a failure late fails TMO-4
-    t.expect(run.ended(), "a call ends", assay::to_string(run.what()));
+    if (marked(t, "the call has ended"))  // who tells a failure late fails TMO-4
+      t.expect(!is_timer_armed(t), "no timer is armed when the call has ended");
+    co_await t.pass(10ms);
+    co_await t.cancel(caller);
   }
 }
 
@@ -529,7 +544,7 @@ ASSAY_SCENARIO(timeout, "TMO-13", "at the deadline", .features = {"scope_handle"
   auto mover = t.start("move", reschedule_after(10ms, known, moved));
   co_await t.advance(1s);
   t.expect(run.ended() && mover.done(), "both have ended");
-  t.expect_eq(run.done(), moved, "a deadline that was moved in time does not come, one that was not does");
+  t.expect(run.done() || (!moved && run.timed_out()), "a deadline that was moved in time does not come");
   t.sometimes("the deadline was moved in time", moved);
 }
 
@@ -801,7 +816,7 @@ ASSAY_CLAUSE(
   const int times = t.where() == assay::tier::sim ? 1000 : 100;
   auto caller = co_await t.begin("caller", call_often(t, *timeout, times, held));
   co_await t.pass(10s);
-  t.premise(marked(t, "called often"), "all calls have ended");
+  t.expect(marked(t, "called often"), "the last of many calls is as the first");
   t.expect(held.use_count() <= 2, "nothing of a call is left when many have ended");
   co_await t.cancel(caller);
   t.expect(caller.cancelled(), "a request reaches what the caller does after many calls");
@@ -890,7 +905,7 @@ ASSAY_SCENARIO(timeout, "X-19", "", .features = {"joins_work", "lifetime"}, .swe
   auto run = t.start("run", timeout->run_for(10ms, std::move(keeping)));
   t.victim(run);
   co_await t.pass(10ms);
-  t.expect(run.ended(), "the call has ended at its deadline");
+  t.expect(run.timed_out() || (t.disturbed() && run.cancelled()), "the call has ended at its deadline");
   t.expect_eq(held.use_count(), 1, "nothing of the work is left when its call has ended");
 }
 
@@ -899,11 +914,6 @@ ASSAY_SCENARIO(timeout, "X-23", "extreme durations") {
   co_await assay::keeps_extreme_durations(t, make, &wait_for);
 }
 ASSAY_SCENARIO(timeout, "X-25", "") { co_await assay::ends_at_once_if_it_has_passed(t, make, &wait_for); }
-
-awaitable<void> time_out_after(nanoseconds delay) {
-  co_await sleep_for(delay);
-  throw assay::contract::timed_out_error();
-}
 
 ASSAY_SCENARIO(timeout, "X-23", "fallback", .features = {"fallback"}) {
   auto timeout = make();
@@ -932,11 +942,12 @@ ASSAY_SCENARIO(timeout, "X-23", "fallback", .features = {"fallback"}) {
 
 ASSAY_SCENARIO(timeout, "X-31", "", .features = {"joins_work"}, .late = true) {
   auto timeout = make();
-  for (const nanoseconds takes : {9ms, 11ms}) {
+  for (const nanoseconds takes : {nanoseconds(9ms), nanoseconds(11ms), nanoseconds(1h)}) {
     auto run = t.start("run", timeout->run_for(10ms, acts(t, "a", {.takes = takes})));
     auto bystander = t.start("another timer", sleep_for(12ms));
     co_await t.advance(1s);
-    t.expect(run.done() || run.timed_out(), "a call ends well or as timed out, however late the loop is");
+    t.expect(run.timed_out() || (takes < 1s && run.done()),
+             "a call ends well or as timed out, however late the loop is");
     t.expect(bystander.done(), "nobody else is disturbed");
   }
 }

@@ -214,7 +214,9 @@ void check_pending(run& r, const call& one) {
   if (one.is_asked_to_end() && one.kind != kind::shielded)
     expect(r, one, asked && r.cooperative, "TMO-3: a request reaches the work");
   if (one.stopped) expect(r, one, asked && r.cooperative, "TMO-15: the handle's request reaches the work");
-  if (one.kind == kind::race && (any(one, &piece::through) || any(one, &piece::raised)))
+  if (one.kind == kind::race && any(one, &piece::raised))
+    expect(r, one, asked, "TMO-4: a failure ends a race at once");
+  if (one.kind == kind::race && any(one, &piece::through))
     expect(r, one, asked, "TMO-9: a race is over when the first has ended");
   if (asked && one.deadline > r.t.now() && !one.is_asked_to_end() && !one.stopped && one.kind != kind::race)
     expect(r, one, false, "TMO-11: work is not asked to stop before its deadline");
