@@ -211,6 +211,8 @@ class mutex {
   bool is_locked() const noexcept { return state_->is_locked(); }
   /// Whether this owner holds it, from the moment on in which it was given to him (MTX-12).
   bool is_held_by(const owner& who) const noexcept { return state_->is_held_by(who.name_.get()); }
+  /// Whether this guard holds it: this mutex, and no other.
+  bool is_held_by(const guard& one) const noexcept { return one.of_ == state_; }
   /// How many are parked for the lock.
   std::size_t waiting() const noexcept { return state_->line.waiting(); }
 
