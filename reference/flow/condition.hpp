@@ -49,7 +49,8 @@ namespace assay::reference {
 /// How long a wait waits.
 struct condition_wait {
   time_point deadline = no_deadline;  ///< for the notification
-  duration reacquire_within = no_limit;  ///< for the mutex then (X-11), from the moment in which the wait has ended
+  duration reacquire_within =
+      no_limit;  ///< for the mutex then (X-11), from the moment in which the wait has ended
 };
 
 class condition {
@@ -122,7 +123,8 @@ class condition {
   static boost::asio::awaitable<mutex::guard> lock_again(mutex& door, time_point deadline);
 
   mutex& door_;
-  std::shared_ptr<line> parked_ = std::make_shared<line>();  // shared with those who may have to notify another
+  std::shared_ptr<line> parked_ =
+      std::make_shared<line>();  // shared with those who may have to notify another
 };
 
 // Runs in a scope of its own: there a request can be held.

@@ -51,6 +51,7 @@ class condition_by_hand : public contract::condition {
   }
 
  private:
+  bool counts_who_locks() const noexcept final { return true; }
   awaitable<void> do_hold(work inside) final {
     co_await lock();
     std::exception_ptr failure;

@@ -37,7 +37,6 @@ class condition : public with_invariant<condition_config> {
       {"exact_wakeups",
        "A notification wakes as many as it says, and no wait ends because of another's notification."},
       {"timed", "`wait_for` waits no longer for a notification than it is told, and then ends as timed out."},
-      {"predicate", "`wait_until` waits until the number is large enough; `change` changes it."},
       {"predicate_value", "`wait_until` ends with what its predicate said: the number."},
       {"manual", "`lock`, `unlock`, `wait_held` and `notify_now` are calls of their own."},
       {"plain_notify", "`notify_now` may be called by whoever does not hold the mutex."},
@@ -48,7 +47,8 @@ class condition : public with_invariant<condition_config> {
       {"status", "`is_locked` tells whether somebody holds the mutex."},
       {"statistics", "`waiting` tells how many wait to be notified."},
       {"strict_entry",
-       "A wait that is entered in a cancelled scope reports cancelled, and keeps the mutex all the time (X-6)."},
+       "A wait that is entered in a cancelled scope reports cancelled, and keeps the mutex all the time "
+       "(X-6)."},
       {"posted_wakeups", "No waiter continues inside the call that notified it (X-12)."},
       {"checked_destruction", "Destroying a condition with parked waiters ends the process (X-20)."},
   };
@@ -69,7 +69,7 @@ class condition : public with_invariant<condition_config> {
   awaitable<void> wait_for(nanoseconds patience, work after = {}) {
     return do_wait_for(patience, watched(std::move(after)));
   }
-  /// `predicate`: as wait, until the number is at least this, which is more than 0. `predicate_value`: ends with the number.
+  /// As wait, until the number is at least this, which is more than 0. `predicate_value`: ends with the number.
   awaitable<std::int64_t> wait_until(std::int64_t at_least, work after = {}) {
     return do_wait_until(at_least, watched(std::move(after)));
   }
@@ -77,10 +77,10 @@ class condition : public with_invariant<condition_config> {
   virtual awaitable<void> notify(std::size_t count) = 0;
   /// The same for everybody who waits.
   virtual awaitable<void> notify_all() = 0;
-  /// `predicate`: as notify, but changes the number before.
-  virtual awaitable<void> change(std::int64_t, std::size_t) { throw unclaimed_feature("predicate"); }
-  /// `predicate`: the number. It is 0 in the beginning.
-  virtual std::int64_t number() const { throw unclaimed_feature("predicate"); }
+  /// As notify, but changes the number before.
+  virtual awaitable<void> change(std::int64_t number, std::size_t count) = 0;
+  /// The number. It is 0 in the beginning.
+  virtual std::int64_t number() const = 0;
 
   /// `manual`.
   awaitable<void> lock();
@@ -110,12 +110,14 @@ class condition : public with_invariant<condition_config> {
   virtual awaitable<void> do_hold(work inside) = 0;
   virtual awaitable<void> do_wait(work after) = 0;
   virtual awaitable<void> do_wait_for(nanoseconds, work) { throw unclaimed_feature("timed"); }
-  virtual awaitable<std::int64_t> do_wait_until(std::int64_t, work) { throw unclaimed_feature("predicate"); }
+  virtual awaitable<std::int64_t> do_wait_until(std::int64_t at_least, work after) = 0;
   virtual awaitable<void> do_lock() { throw unclaimed_feature("manual"); }
   virtual void do_unlock() { throw unclaimed_feature("manual"); }
   virtual awaitable<void> do_wait_held() { throw unclaimed_feature("manual"); }
   virtual awaitable<void> do_wait_held_for(nanoseconds) { throw unclaimed_feature("timed"); }
 
+  // Whether all of its calls are made of lock, unlock and waiting_held, which keep the account.
+  virtual bool counts_who_locks() const noexcept { return false; }
   // For a call of a subject's own that waits as wait_held does.
   awaitable<void> waiting_held(awaitable<void> waiting);
   // Whether who has waited holds the mutex again.
@@ -149,9 +151,8 @@ inline boost::asio::awaitable<void> condition::alone(std::shared_ptr<account> kn
   co_await inside();
 }
 inline condition::work condition::watched(work inside) const {
-  // In a testee, work that is asked to stop may have lost the mutex already when it ends here. What is made by hand counts
-  // whoever locks.
-  if (!inside || !in_process() || claims("manual")) return inside;
+  // In a testee, work that is asked to stop may have lost the mutex already when it ends here.
+  if (!inside || !in_process() || counts_who_locks()) return inside;
   return [known = account_, inner = std::move(inside)] { return alone(known, inner); };
 }
 inline boost::asio::awaitable<void> condition::lock() {
@@ -190,7 +191,8 @@ inline boost::asio::awaitable<void> condition::waiting_held(awaitable<void> wait
 
 inline std::string condition::invariant() const {
   if (account_->several) return "CND-2: more than one holds the mutex";
-  return account_->looked_beside_another ? "CND-5: the predicate is looked at while another holds the mutex" : "";
+  return account_->looked_beside_another ? "CND-5: the predicate is looked at while another holds the mutex"
+                                         : "";
 }
 
 }  // namespace assay::contract

@@ -60,9 +60,8 @@ class reference_condition final : public condition_by_hand {
     return {.deadline = deadline, .reacquire_within = reacquire_within_};
   }
   awaitable<void> wait_until(reference::time_point deadline) {
-    return with_guard([this, deadline](reference::mutex::guard& mine) {
-      return changed_.wait(mine, how(deadline));
-    });
+    return with_guard(
+        [this, deadline](reference::mutex::guard& mine) { return changed_.wait(mine, how(deadline)); });
   }
   static awaitable<void> keep_value(awaitable<std::int64_t> waiting, std::int64_t& value) {
     value = co_await std::move(waiting);
@@ -88,7 +87,7 @@ class reference_condition final : public condition_by_hand {
 
 const implements<reference_condition> registered(
     "reference", subject_kind::reference,
-    {.features = {"fair", "exact_wakeups", "timed", "predicate", "predicate_value", "manual", "plain_notify",
+    {.features = {"fair", "exact_wakeups", "timed", "predicate_value", "manual", "plain_notify",
                   "checked_lock", "bounded_reacquire", "status", "statistics", "strict_entry",
                   "posted_wakeups", "checked_destruction"}});
 
