@@ -91,7 +91,8 @@ using enum condition_defect;
                {{"X-28", "looking changes nothing"}}),
      defective(says_it_is_free, "the status never says that the mutex is locked",
                {{"X-28", "while somebody holds it"}}, {}, {"status"}),
-     defective(wears_out, "every 25th notification is lost", {{"CND-3", ""}})});
+     defective(wears_out, "every 25th notification is lost", {{"CND-3", ""}})},
+    notifying::by_anybody);
 
 }  // namespace
 }  // namespace assay
