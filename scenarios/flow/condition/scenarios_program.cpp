@@ -213,6 +213,15 @@ void notify_in_model(run& r, std::size_t count) {
 
 // ---- steps
 
+// Whoever holds the mutex, or comes to it, leaves it.
+asio::awaitable<void> let_all_leave(run& r) {
+  do {
+    if (r.locked) r.condition->unlock();
+    r.locked = false;
+    co_await r.t.pass(everybody * beat);
+  } while (r.locked);
+}
+
 // Who has waited longest goes when there are too many: so a program that is repeated goes on.
 asio::awaitable<void> make_room(run& r) {
   if (r.all.size() < callers_max) co_return;
@@ -220,9 +229,7 @@ asio::awaitable<void> make_room(run& r) {
   if (r.all.size() < callers_max) co_return;
   r.modelled = false;
   r.all.begin()->second.op->cancel();
-  if (r.locked) r.condition->unlock();
-  r.locked = false;
-  co_await r.t.pass(everybody * beat);
+  co_await let_all_leave(r);
   co_await settle_and_check(r);
 }
 
@@ -430,9 +437,7 @@ void begin_round(run& r, contract::condition& condition) {
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
   r.modelled = false;
-  if (r.locked) r.condition->unlock();
-  r.locked = false;
-  co_await r.t.pass(everybody * beat);
+  co_await let_all_leave(r);
   co_await settle_and_check(r);
   const bool cancels = r.next_op % 2 == 0;
   for (const auto& [op, one] : r.all) {
