@@ -142,7 +142,8 @@ inline boost::asio::awaitable<void> condition::wait_in_line(std::shared_ptr<line
   }
   co_await hold_requests;
   try {
-    held = co_await shield(lock_again(door, deadline_after(how.reacquire_within)));  // CND-2
+    held = door.try_lock();
+    if (!held) held = co_await shield(lock_again(door, deadline_after(how.reacquire_within)));  // CND-2
   } catch (...) {
     failure = std::current_exception();
     if (result == park_result::woken) notify(*parked, 1);  // CND-10

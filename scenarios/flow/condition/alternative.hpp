@@ -158,18 +158,10 @@ class alternative_condition final : public condition_by_hand {
   }
   // Where no request comes.
   awaitable<void> reacquire(bool& locked) {
-    if (is(waits_until_free_and_does_not_lock)) {
-      while (locked_) {
-        waiter self{boost::asio::steady_timer(executor_, never)};
-        co_await park(self, line_);
-        if (self.is_served) unlock_next();
-      }
-      locked = true;
-      co_return;
-    }
     nanoseconds limit = is(reacquires_for_ever) ? nanoseconds::max() : reacquire_within_;
     if (is(gives_up_too_early) && limit < nanoseconds::max()) limit /= 2;
     locked = co_await acquire(deadline_after(limit));
+    if (locked && is(waits_until_free_and_does_not_lock)) unlock_next();
   }
 
   awaitable<void> enter() {
@@ -202,6 +194,7 @@ class alternative_condition final : public condition_by_hand {
     } catch (...) {
       failure = std::current_exception();
     }
+    std::erase(parked_, &self);  // also if it did not get so far
     const bool notified = decide(self, cancelled, deadline);
     nobody_has_run_ = false;
     if (look != nullptr) look->seen = look->holds();
@@ -211,10 +204,13 @@ class alternative_condition final : public condition_by_hand {
     co_await hold_requests;
     bool locked = returns_without;
     try {
-      if (!returns_without && is(request_ends_the_reacquisition)) {
+      if (!locked && !locked_) {
+        locked = true;
+        locked_ = !is(waits_until_free_and_does_not_lock);
+      } else if (!locked && is(request_ends_the_reacquisition)) {
         co_await this_coro::throw_if_cancelled(throwing);
         co_await reacquire(locked);
-      } else if (!returns_without) {
+      } else if (!locked) {
         co_await shield(reacquire(locked));
       }
     } catch (...) {

@@ -17,11 +17,6 @@ namespace assay {
 
 class condition_by_hand : public contract::condition {
  public:
-  awaitable<void> notify(std::size_t count) final {
-    co_await lock();
-    notify_now(count);
-    unlock();
-  }
   awaitable<void> notify_all() final {
     co_await lock();
     notify_all_now();
@@ -52,11 +47,13 @@ class condition_by_hand : public contract::condition {
 
  private:
   bool counts_who_locks() const noexcept final { return true; }
-  awaitable<void> do_hold(work inside) final {
+  awaitable<void> do_hold(work inside) final { return do_notify(0, std::move(inside)); }
+  awaitable<void> do_notify(std::size_t count, work inside) final {
     co_await lock();
+    if (count > 0) notify_now(count);
     std::exception_ptr failure;
     try {
-      co_await inside();
+      if (inside) co_await inside();
     } catch (...) {
       failure = std::current_exception();
     }

@@ -73,11 +73,13 @@ class condition : public with_invariant<condition_config> {
   awaitable<std::int64_t> wait_until(std::int64_t at_least, work after = {}) {
     return do_wait_until(at_least, watched(std::move(after)));
   }
-  /// Locks, notifies so many, unlocks. Outcomes: value, cancelled.
-  virtual awaitable<void> notify(std::size_t count) = 0;
-  /// The same for everybody who waits.
+  /// Locks, notifies so many, does `inside` (if any), and unlocks. Outcomes: as hold.
+  awaitable<void> notify(std::size_t count, work inside = {}) {
+    return do_notify(count, watched(std::move(inside)));
+  }
+  /// Locks, notifies everybody who waits, unlocks.
   virtual awaitable<void> notify_all() = 0;
-  /// As notify, but changes the number before.
+  /// Locks, changes the number, notifies so many, unlocks.
   virtual awaitable<void> change(std::int64_t number, std::size_t count) = 0;
   /// The number. It is 0 in the beginning.
   virtual std::int64_t number() const = 0;
@@ -111,6 +113,7 @@ class condition : public with_invariant<condition_config> {
   virtual awaitable<void> do_wait(work after) = 0;
   virtual awaitable<void> do_wait_for(nanoseconds, work) { throw unclaimed_feature("timed"); }
   virtual awaitable<std::int64_t> do_wait_until(std::int64_t at_least, work after) = 0;
+  virtual awaitable<void> do_notify(std::size_t count, work inside) = 0;
   virtual awaitable<void> do_lock() { throw unclaimed_feature("manual"); }
   virtual void do_unlock() { throw unclaimed_feature("manual"); }
   virtual awaitable<void> do_wait_held() { throw unclaimed_feature("manual"); }

@@ -648,8 +648,21 @@ ASSAY_SCENARIO(condition, "X-12", "", .features = {"plain_notify", "posted_wakeu
   condition->notify_all_now();
   t.expect(first.pending() && second.pending(), "nor if all are notified");
   co_await t.settle();
-  (void)first.what();
-  (void)second.what();
+  t.expect(first.done() && second.done(), "but later in the same instant");
+  co_await t.cancel(first);
+  co_await t.cancel(second);
+}
+
+ASSAY_SCENARIO(condition, "X-12", "unlock", .features = {"manual", "posted_wakeups"}, .sim_only = true) {
+  auto condition = make();
+  auto first = co_await t.begin("lock 1", condition->lock());
+  auto second = co_await t.begin("lock 2", condition->lock());
+  t.premise(first.done() && second.pending(), "somebody waits for the mutex");
+  condition->unlock();
+  t.expect(second.pending(), "nor does one inside the unlock that gave it the mutex");
+  co_await t.settle();
+  t.expect(second.done(), "it has it later in the same instant");
+  condition->unlock();
 }
 
 ASSAY_SCENARIO(condition, "X-13", "", .features = {"fair"}) {

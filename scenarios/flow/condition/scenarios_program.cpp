@@ -452,6 +452,7 @@ asio::awaitable<bool> finish_round(run& r) {
     const char* const text = cancels ? "ends when it is cancelled" : "ends when everybody is notified";
     all_ended = r.t.expect(ended, said_of(one, cancels ? "CND-2" : "CND-6", text)) && all_ended;
   }
+  for (const auto& [op, one] : r.all) one.op->cancel();
   co_await r.t.cancel(last);
   co_await settle_and_check(r);
   co_return all_ended;
