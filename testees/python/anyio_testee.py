@@ -10,6 +10,7 @@ import sys
 import anyio
 from assay_testee import Host, TimedOut, subject
 from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Scopes, Tokens
+from shared_subjects import Channel, Conditional, Exclusive, Flag, Group, Permits, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -139,6 +140,23 @@ class Lock(Exclusive):
     async def acquire_within(self, patience):
         with anyio.move_on_after(seconds(patience)):
             return await self.lock_of_ours.acquire()
+        raise TimedOut()
+
+
+@subject(
+    "Condition",
+    contract="condition",
+    features=["exact_wakeups", "timed", "status", "statistics"],
+    cites=DOCS + "synchronization.html#conditions: 'first acquires a lock and then waits for a notification from the event'; 'the "
+    "notifying task can also choose to wake up more than one listener at once, or even all of them'; api.html#anyio.Condition: notify: "
+    "'notify exactly n listeners'; locked, statistics().tasks_waiting; cancellation.html: move_on_after",
+)
+class Condition(Conditional):
+    library = anyio
+
+    async def within(self, patience, operation):
+        with anyio.move_on_after(seconds(patience)):
+            return await operation()
         raise TimedOut()
 
 

@@ -7,7 +7,7 @@ import platform
 
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import Exclusive, ExitStack, Flag, Group, Permits
+from shared_subjects import Conditional, Exclusive, ExitStack, Flag, Group, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -224,6 +224,54 @@ class Lock(Exclusive):
             self.lock_of_ours.release()
         except RuntimeError as failure:
             raise Rejected(str(failure)) from None
+
+
+@subject(
+    "Condition",
+    contract="condition",
+    features=["exact_wakeups", "timed", "predicate_value", "manual", "checked_lock", "notify_needs_lock", "status"],
+    cites=DOCS + "asyncio-sync.html#asyncio.Condition: wait: 'if the calling task has not acquired the lock when this method is called, a "
+    "RuntimeError is raised'; 'once awakened, the Condition re-acquires its lock'; notify: 'wake up at most n tasks', 'if called with an "
+    "unlocked lock a RuntimeError error is raised'; wait_for: 'the final value is the return value'; locked; "
+    "asyncio-task.html#asyncio.timeout",
+)
+class Condition(Conditional):
+    library = asyncio
+
+    async def within(self, patience, operation):
+        try:
+            async with asyncio.timeout(seconds(patience)):
+                await operation()
+        except TimeoutError:
+            raise TimedOut() from None
+
+    async def until(self, holds):
+        return await self.condition.wait_for(holds)
+
+    async def finish(self, after):
+        if after is None:
+            return
+        work = asyncio.ensure_future(self.env.call("step", step=after))
+        request = None
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError as one:
+                request = one
+        if request:
+            raise request
+
+    async def lock(self):
+        await self.condition.acquire()
+
+    def unlock(self):
+        self.condition.release()
+
+    async def wait_held(self):
+        await self.condition.wait()
+
+    async def wait_held_for(self, patience):
+        await self.within(patience, self.condition.wait)
 
 
 @subject(

@@ -224,6 +224,102 @@ class Exclusive:
         return self.lock_of_ours.statistics().tasks_waiting
 
 
+class Conditional:
+    """A Condition of asyncio, Trio or anyio, which have the same names."""
+
+    library = None
+
+    def __init__(self, env, config):
+        self.env = env
+        self.condition = self.library.Condition()
+        self.guarded = 0
+
+    async def within(self, patience, operation):
+        """Raises TimedOut."""
+        raise NotImplementedError
+
+    async def until(self, holds):
+        while not holds():
+            await self.condition.wait()
+        return holds()
+
+    async def finish(self, after):
+        """Does what comes after a wait, where no cancellation reaches it."""
+        if after is not None:
+            with self.library.CancelScope(shield=True):
+                await self.env.call("step", step=after)
+
+    async def hold(self, work):
+        async with self.condition:
+            await self.env.call("step", step=work)
+
+    async def wait(self, after=None):
+        async with self.condition:
+            try:
+                await self.condition.wait()
+            finally:
+                await self.finish(after)
+
+    async def wait_for(self, patience, after=None):
+        async with self.condition:
+            try:
+                await self.within(patience, self.condition.wait)
+            finally:
+                await self.finish(after)
+
+    async def wait_until(self, at_least, after=None):
+        async with self.condition:
+            try:
+                return await self.until(lambda: self.guarded >= at_least and self.guarded)
+            finally:
+                await self.finish(after)
+
+    async def notify(self, count, inside=None):
+        async with self.condition:
+            if count > 0:
+                self.condition.notify(count)
+            if inside is not None:
+                await self.env.call("step", step=inside)
+
+    async def notify_all(self):
+        async with self.condition:
+            self.condition.notify_all()
+
+    async def change(self, number, count):
+        async with self.condition:
+            self.guarded = number
+            if count > 0:
+                self.condition.notify(count)
+
+    def number(self):
+        return self.guarded
+
+    async def wait_without(self):
+        try:
+            await self.condition.wait()
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+
+    def notify_now(self, count):
+        self.tell(lambda: self.condition.notify(count))
+
+    def notify_all_now(self):
+        self.tell(self.condition.notify_all)
+
+    @staticmethod
+    def tell(notify):
+        try:
+            notify()
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+
+    def is_locked(self):
+        return self.condition.locked()
+
+    def waiting(self):
+        return self.condition.statistics().tasks_waiting
+
+
 class Group:
     """A group of tasks that is an asynchronous context manager."""
 

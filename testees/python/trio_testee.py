@@ -7,6 +7,7 @@ import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
 from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Scopes, Tokens
+from shared_subjects import Channel, Conditional, Exclusive, ExitStack, Flag, Group, Permits, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -111,6 +112,21 @@ class Lock(Exclusive):
 
     async def acquire_within(self, patience):
         await MemoryChannel._within(self.lock_of_ours.acquire, patience)
+
+
+@subject(
+    "Condition",
+    contract="condition",
+    features=["fair", "exact_wakeups", "timed", "checked_lock", "notify_needs_lock", "status", "statistics"],
+    cites=DOCS + "#trio.Condition: 'a classic condition variable'; wait: 'when cancelled it will block to re-acquire the lock before "
+    "raising Cancelled'; 'RuntimeError: if the calling task does not hold the lock'; notify: 'the number of tasks to wake', RuntimeError "
+    "if the calling task does not hold the lock; locked; statistics().tasks_waiting; " + FAIR,
+)
+class Condition(Conditional):
+    library = trio
+
+    async def within(self, patience, operation):
+        await MemoryChannel._within(operation, patience)
 
 
 @subject(

@@ -34,13 +34,14 @@ ASSAY_DEFECTS(condition_defect, none, keeps_the_mutex, gap_before_parking, notif
               eats_the_notification, wakes_one_more_when_cancelled, cancelled_waiter_stays,
               expired_waiter_stays, waits_once_for_its_predicate, looks_before_it_has_the_mutex,
               does_not_look_before_it_waits, forgets_what_the_predicate_said, notify_all_leaves_the_last,
-              notify_all_is_remembered, wait_is_not_checked, refused_wait_unlocks, notify_is_not_checked,
-              refused_notify_wakes, reacquires_for_ever, limit_is_for_the_notification,
-              lost_wait_keeps_the_notification, lost_wait_unlocks, gives_up_too_early,
-              serves_the_last_parked_first, begins_although_cancelled, weak_request_uses_up_the_strong,
-              resumes_inside_the_notify, destruction_is_not_checked, times_out_early,
-              ignores_a_deadline_that_has_passed, deadlines_overflow, deadline_beats_the_notification,
-              takes_lateness_for_a_time_out, forgets_who_was_counted, says_it_is_free, wears_out)
+              notify_all_is_remembered, wait_is_not_checked, refused_wait_unlocks,
+              refused_wait_leaves_an_entry, notify_is_not_checked, refused_notify_wakes, reacquires_for_ever,
+              limit_is_for_the_notification, lost_wait_keeps_the_notification, lost_wait_unlocks,
+              gives_up_too_early, serves_the_last_parked_first, begins_although_cancelled,
+              weak_request_uses_up_the_strong, resumes_inside_the_notify, destruction_is_not_checked,
+              times_out_early, ignores_a_deadline_that_has_passed, deadlines_overflow,
+              deadline_beats_the_notification, takes_lateness_for_a_time_out, forgets_who_was_counted,
+              says_it_is_free, wears_out)
 
 /// Whether to notify takes the mutex.
 enum class notifying { by_anybody, by_holders };
@@ -84,6 +85,7 @@ class alternative_condition final : public condition_by_hand {
   awaitable<void> wait_without() override {
     if (is(wait_is_not_checked)) co_await do_wait_held();
     if (is(refused_wait_unlocks)) unlock_next();
+    if (is(refused_wait_leaves_an_entry)) ++phantoms_;
     throw contract::rejected_error("waits without the mutex");
   }
   bool is_locked() const override { return locked_ && !is(says_it_is_free); }
