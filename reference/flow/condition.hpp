@@ -60,8 +60,8 @@ class condition {
   condition& operator=(const condition&) = delete;
 
   /// Nobody may be parked: a contract violation. Who was notified is not: the condition may go right after
-  /// notify_all. If the handler returns, or the whole execution context is being destroyed, those who are parked are
-  /// let go.
+  /// notify_all, if nobody waits for a predicate that does not hold. If the handler returns, or the whole
+  /// execution context is being destroyed, those who are parked are let go.
   ~condition() {
     if (parked_->abandoned()) contract_violation("condition destroyed while somebody waits for it");
   }
