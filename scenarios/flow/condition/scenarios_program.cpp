@@ -341,6 +341,7 @@ asio::awaitable<void> unlock_it(run& r, const program_step&) {
 }
 
 asio::awaitable<void> wait_with_lock(run& r, const program_step& step) {
+  co_await make_room(r);
   if (!r.locked) co_return;
   caller what;
   what.gives_lock_away = true;
