@@ -41,6 +41,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -174,16 +175,19 @@ template <class T>
 /// begins, and nothing begins in here once the work has. To enter a shield when a request is recorded already,
 /// await `hold_requests` first; else co_await throws, as everywhere.
 ///
-/// `deadline` is a point in time of the monotonic clock. When it passes, `work` is asked to stop, and
-/// waited for.
+/// `deadline` is a point in time of the monotonic clock. When it passes, `on_expiry` is called, and `work` is
+/// asked to stop, and waited for. So what does not hear the request can be made to end in another way: its socket
+/// closed, say. The call must not throw, and is made at most once, before the shield ends.
 /// Outcomes: that of `work`; timed_out if it ended cancelled because of the deadline.
 /// Note: a request is recorded as reliably as the caller's state does it; inside a scope none is ever
 /// forgotten.
 template <class T>
 [[nodiscard]] boost::asio::awaitable<T> shield(boost::asio::awaitable<T> work,
-                                               time_point deadline = no_deadline) {
+                                               time_point deadline = no_deadline,
+                                               std::function<void()> on_expiry = nullptr) {
   const auto bounds = std::make_shared<detail::limit>(co_await boost::asio::this_coro::executor);
   bounds->shield();
+  bounds->on_expiry(std::move(on_expiry));
   bounds->set_deadline(deadline);
   auto result = co_await detail::run_limited(bounds, std::move(work));
   if constexpr (!std::is_void_v<T>) co_return std::move(*result);

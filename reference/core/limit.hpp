@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -59,10 +60,14 @@ class limit : public std::enable_shared_from_this<limit> {
     set_deadline(deadline_);
   }
 
+  /// Called once, before the work is asked to stop, when the deadline passes. It must not throw.
+  void on_expiry(std::function<void()> call) noexcept { on_expiry_ = std::move(call); }
+
   /// The deadline has passed.
   void expire() {
     if (ended()) return;
     expired_ = true;
+    if (const auto call = std::exchange(on_expiry_, nullptr)) call();
     ask(boost::asio::cancellation_type::terminal);
   }
 
@@ -137,6 +142,7 @@ class limit : public std::enable_shared_from_this<limit> {
   time_point deadline_ = no_deadline;
   std::uint64_t changes_ = 0;  // of the deadline: a handler of an old one knows that it is old
   boost::asio::cancellation_type requested_ = boost::asio::cancellation_type::none;  // by the caller
+  std::function<void()> on_expiry_;
   phase phase_ = phase::not_entered;
   bool shielded_ = false;
   bool asked_ = false;
