@@ -525,7 +525,8 @@ ASSAY_CLAUSE(cleanup, "CLN-9", must,
              "An acquire that fails or is cancelled means no flush and no close of it; what was acquired "
              "before is cleaned up, "
              "and the failure is the acquire's outcome.") {
-  for (const std::string name : three()) {
+  const words names = three();
+  for (const std::string& name : names) {
     world w(t);
     w.plans["acquire " + name].how = conduct::fails;
     auto scope = make();
