@@ -49,6 +49,11 @@ struct world {
   void note(std::string what) {
     t.mark(what);
     log.push_back(std::move(what));
+    when.push_back(t.elapsed());
+    constexpr std::string_view of_a_failure = ": failed";
+    const std::string& line = log.back();
+    if (!line.ends_with(of_a_failure) || line.starts_with("acquire")) return;
+    failed.push_back(line.substr(0, line.size() - of_a_failure.size()));
   }
   bool happened(std::string_view what) const { return std::find(log.begin(), log.end(), what) != log.end(); }
   std::size_t times(std::string_view what) const {
@@ -70,8 +75,10 @@ struct world {
   std::map<std::string, step_plan> plans;               // by the step's name; others have the default plan
   std::map<std::string, std::function<void()>> at_end;  // in the turn in which the step ends
   words log;
-  words under_way;      // steps of cleanup that have begun and not ended
-  std::string overlap;  // the first of these that began beside another one
+  std::vector<std::chrono::nanoseconds> when;  // of each line
+  words failed;                                // the body and steps of cleanup, in order
+  words under_way;                             // steps of cleanup that have begun and not ended
+  std::string overlap;                         // the first of these that began beside another one
   std::map<std::string, boost::asio::steady_timer*> waiting;  // steps that wait
 };
 

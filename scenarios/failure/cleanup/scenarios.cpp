@@ -1085,3 +1085,32 @@ ASSAY_SCENARIO(cleanup, "X-29", "", .features = {"bounded_cleanup"}) {
   (void)run.what();
   t.expect_eq(scope->forced(), words({"c", "a"}), "every close by force is named, in their order");
 }
+
+namespace {
+
+asio::awaitable<void> run_and_go_on(trial& t, cleanup& scope, cleanup::step body) {
+  const std::exception_ptr failure = co_await assay::failure_of(scope.run(std::move(body)));
+  if (assay::is_cancellation(failure)) std::rethrow_exception(failure);
+  if (failure) t.observe(failure);
+  co_await assay::sleep_for_ever();
+}
+
+}  // namespace
+
+ASSAY_SCENARIO(cleanup, "X-36", "", .features = {"sticky_request"}) {
+  for (const char* const step : {"flush a", "close a"}) {
+    world w(t);
+    w.plans["body"].how = conduct::waits;
+    w.plans[step].how = conduct::fails;
+    auto scope = make();
+    cleanup::step body = body_of(w, *scope, one());
+    auto run = t.start("run, and go on", run_and_go_on(t, *scope, std::move(body)));
+    co_await t.advance(10ms);
+    presuppose(w, "body");
+    run.cancel();
+    co_await t.advance(20ms);
+    t.expect(run.cancelled(),
+             "the request that met a failure of cleanup shows at its caller's next suspension");
+    co_await t.cancel(run);
+  }
+}
