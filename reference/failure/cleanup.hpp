@@ -148,7 +148,7 @@ class cleanup_scope {
   }
 
   /// A snapshot.
-  cleanup_statistics statistics() const noexcept { return {open_, closed_, forced_.size()}; }
+  cleanup_statistics statistics() const noexcept { return {open_, closed_, forced_count_}; }
 
   /// The names of what was closed by force, in that order.
   const std::vector<std::string>& forced() const noexcept { return forced_; }
@@ -267,16 +267,18 @@ class cleanup_scope {
     } catch (...) {
       failure = std::current_exception();
     }
-    --open_;
     if (so_far.forced) failure = std::make_exception_ptr(timed_out());
-    if (!so_far.forced) ++closed_;
     if (!so_far.forced && !so_far.over) force(what, so_far);  // for want of memory it was not even begun
+    if (!so_far.forced) --open_;
+    if (!so_far.forced) ++closed_;
     note(outcome, what.name, failure);
     note(outcome, what.name, so_far.failure);
   }
 
-  static void force(const resource& what, progress& so_far) noexcept {
+  void force(const resource& what, progress& so_far) noexcept {
     so_far.forced = true;
+    --open_;
+    ++forced_count_;
     try {
       if (what.force_close) what.force_close();
     } catch (...) {
@@ -356,6 +358,7 @@ class cleanup_scope {
   std::size_t calls_ = 0;        // under way
   std::size_t open_ = 0;
   std::size_t closed_ = 0;
+  std::size_t forced_count_ = 0;
   std::vector<std::string> forced_;
   bool entered_ = false;
   bool closing_ = false;

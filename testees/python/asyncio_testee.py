@@ -8,6 +8,7 @@ import platform
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
 from shared_subjects import Conditional, Exclusive, ExitStack, Flag, Group, Permits
+from shared_subjects import CleanupStack, Exclusive, ExitStack, Flag, Group, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -453,6 +454,29 @@ class Wait:
         for task in self.operations:
             task.cancel()
         await asyncio.wait(self.operations)
+STACK = (
+    DOCS + "contextlib.html#contextlib.AsyncExitStack: enter_async_context 'enters a new asynchronous context manager'; aclose(); "
+    "#contextlib.ExitStack: callbacks 'can suppress the exception', and 'outer' ones are then called without one"
+)
+
+
+@subject("AsyncExitStack", contract="cleanup", features=["suppress"], cites=STACK)
+class CleanupOnAsyncio(CleanupStack):
+    """What is awaited in cleanup is interrupted by another cancellation."""
+
+
+@subject(
+    "AsyncExitStack_shield",
+    contract="cleanup",
+    features=["suppress"],
+    cites=STACK + "; " + DOCS + "asyncio-task.html#asyncio.shield: 'if the coroutine containing it is cancelled, the Task running "
+    "in something() is not cancelled'",
+)
+class ShieldedCleanupOnAsyncio(CleanupStack):
+    """`await asyncio.shield(close())` in a `finally`, as people write it."""
+
+    async def clean(self, flush_and_close):
+        await asyncio.shield(flush_and_close())
 
 
 if __name__ == "__main__":

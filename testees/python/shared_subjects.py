@@ -371,6 +371,17 @@ class Group:
             raise
 
 
+def told(last, names):
+    """What a stack's last exception says: the failures that led to it, with these names; else itself."""
+    # A cancellation that came meanwhile has the failures as its context: they are told before it (X-18).
+    failures = chain(last, OperationError)
+    if not failures:
+        return last
+    if len(failures) == 1:
+        return failures[0]
+    return Aggregate((names[one], one) for one in failures)
+
+
 class ExitStack:
     """contextlib.AsyncExitStack, whatever it runs on."""
 
@@ -390,13 +401,7 @@ class ExitStack:
                     stack.push_async_callback(self.stop, name, stop)
                 await self.step("body", body)
         except BaseException as last:
-            # A cancellation that came meanwhile has the failures as its context: they are told before it (X-18).
-            failures = chain(last, OperationError)
-            if not failures:
-                raise
-            if len(failures) == 1:
-                raise failures[0] from None
-            raise Aggregate((self.names[one], one) for one in failures) from None
+            raise told(last, self.names) from None
 
     async def stop(self, name, number):
         await self.step(name, number)
@@ -495,3 +500,69 @@ class Scopes:
 
     def lift_shield(self):
         self.shield.shield = False
+class Registered:
+    """A resource of `cleanup` as an asynchronous context manager: flushed on every path, and closed in spite of that."""
+
+    def __init__(self, scope, name, acquire, flush, close):
+        self.scope = scope
+        self.name = name
+        self.numbers = acquire, flush, close
+
+    async def __aenter__(self):
+        await self.scope.step(self.name, self.numbers[0])
+
+    async def __aexit__(self, *how):
+        await self.scope.clean(self.flush_and_close)
+
+    async def flush_and_close(self):
+        try:
+            await self.scope.step(self.name, self.numbers[1])
+        finally:
+            await self.scope.step(self.name, self.numbers[2])
+
+
+class CleanupStack:
+    """contextlib.AsyncExitStack as a scope that acquires; `clean` says how what suspends is shielded."""
+
+    def __init__(self, env, config):
+        self.env = env
+        self.stack = contextlib.AsyncExitStack()
+        self.names = {}
+
+    async def run(self, body):
+        try:
+            async with self.stack:
+                await self.step("body", body)
+        except BaseException as last:
+            raise told(last, self.names) from None
+
+    async def acquire(self, name, acquire, flush, force, close=None):
+        resource = object() if close is None else Registered(self, name, acquire, flush, close)
+        try:
+            await self.stack.enter_async_context(resource)
+        except TypeError as refusal:  # "'object' object does not support the asynchronous context manager protocol"
+            raise Rejected(str(refusal)) from None
+
+    async def close(self):
+        try:
+            await self.stack.aclose()
+        except BaseException as last:
+            raise told(last, self.names) from None
+
+    def handle(self, name, swallows, handler):
+        def asked(kind, failure, traceback):
+            so_far = None if failure is None else told(failure, self.names)
+            self.env.tell("handled", handler=handler, so_far=self.env.outcome(so_far))
+            return swallows and isinstance(failure, Exception) and isinstance(so_far, (OperationError, Aggregate))
+
+        self.stack.push(asked)
+
+    async def clean(self, flush_and_close):
+        await flush_and_close()
+
+    async def step(self, name, number):
+        try:
+            await self.env.call("step", step=number)
+        except OperationError as failure:
+            self.names[failure] = name
+            raise

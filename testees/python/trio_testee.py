@@ -8,6 +8,7 @@ from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
 from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Scopes, Tokens
 from shared_subjects import Channel, Conditional, Exclusive, ExitStack, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, CleanupStack, Exclusive, ExitStack, Flag, Group, Permits, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -169,6 +170,18 @@ class StackOnTrio(ExitStack):
 class Scopes(Scopes):
     library = trio
     too_late = trio.TooSlowError
+    "AsyncExitStack",
+    contract="cleanup",
+    features=["shielded_cleanup", "suppress"],
+    cites="docs.python.org/3.11/library/contextlib.html#contextlib.AsyncExitStack; "
+    + DOCS
+    + "#trio.CancelScope.shield: 'as long as a scope is shielded, its contents are not cancelled from outside'; the example is "
+    "cleanup with a timeout",
+)
+class CleanupOnTrio(CleanupStack):
+    async def clean(self, flush_and_close):
+        with trio.CancelScope(shield=True):
+            await flush_and_close()
 
 
 if __name__ == "__main__":

@@ -367,8 +367,9 @@ class tasked_cleanup final : public contract::cleanup {
       so_far.failures.clear();
     }
     if (is(cleanup_defect::forces_what_was_closed) && !state.forced) force(*one, state);
+    if (state.forced) co_return;
     --open_;
-    if (!state.forced) ++closed_so_far_;
+    ++closed_so_far_;
   }
 
   awaitable<void> take(const entry& one, const step& work, bool is_flush, cleaning_of& state,
@@ -409,6 +410,7 @@ class tasked_cleanup final : public contract::cleanup {
 
   void force(const entry& one, cleaning_of& state) {
     state.forced = true;
+    --open_;
     forced_.push_back(one.what.name);
     if (one.what.force_close) one.what.force_close();
   }
