@@ -426,7 +426,9 @@ ASSAY_CLAUSE(cleanup, "CLN-7", must,
       (void)run.what();
       t.expect_eq(w.those("force "), words({"b"}), "only that, and once");
       t.expect_eq(scope->forced(), words({"b"}), "what is closed by force is named");
-      t.expect_eq(w.those("close ", ": ended"), words({"c", "a"}), "the others are cleaned up as ever");
+      words others = w.those("close ", ": ended");
+      std::erase(others, "b");  // it may have ended by the force
+      t.expect_eq(others, words({"c", "a"}), "the others are cleaned up as ever");
       t.expect_eq(w.times("close b"), step == "close b" ? 1U : 0U, "no step of it begins after the force");
     }
   }
