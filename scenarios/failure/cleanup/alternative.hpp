@@ -250,7 +250,7 @@ class tasked_cleanup final : public contract::cleanup {
     const auto commit = [this, registered, &late](const std::exception_ptr& failure) {
       --acquiring_;
       if (failure && !is(cleanup_defect::closes_what_failed)) return;
-      ++open_;
+      if (!failure) ++open_;
       late = closing_ && !is(cleanup_defect::takes_late_comers);
       if (!late && !is(cleanup_defect::orders_by_the_calls)) stack_.push_back(registered);
     };
@@ -367,7 +367,7 @@ class tasked_cleanup final : public contract::cleanup {
       so_far.failures.clear();
     }
     if (is(cleanup_defect::forces_what_was_closed) && !state.forced) force(*one, state);
-    if (state.forced) co_return;
+    if (state.forced || open_ == 0) co_return;
     --open_;
     ++closed_so_far_;
   }
@@ -410,7 +410,7 @@ class tasked_cleanup final : public contract::cleanup {
 
   void force(const entry& one, cleaning_of& state) {
     state.forced = true;
-    --open_;
+    if (open_ > 0) --open_;
     forced_.push_back(one.what.name);
     if (one.what.force_close) one.what.force_close();
   }

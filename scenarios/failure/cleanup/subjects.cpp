@@ -46,12 +46,9 @@ class listed_cleanup final : public contract::cleanup {
     }
     if (first) std::rethrow_exception(first);
   }
-  void keep_first(std::exception_ptr& first, const std::exception_ptr& next) {
-    if (!first) {
-      first = next;
-    } else if (!is_cancellation(next)) {
-      environment_.report_unhandled(next);
-    }
+  void keep_first(std::exception_ptr& first, std::exception_ptr next) {
+    if (!first || is_cancellation(first)) std::swap(first, next);
+    if (next && !is_cancellation(next)) environment_.report_unhandled(next);
   }
 
   environment& environment_;

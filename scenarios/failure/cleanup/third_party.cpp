@@ -48,10 +48,10 @@ class close_after_catch final : public contract::cleanup {
       const contract::cleanup_resource last = std::move(open_.back());
       open_.pop_back();
       for (const step* const next : {&last.flush, &last.close}) {
-        const std::exception_ptr failure = co_await failure_of((*next)());
+        std::exception_ptr failure = co_await failure_of((*next)());
         if (!failure) continue;
-        if (first && !is_cancellation(failure)) environment_.report_unhandled(failure);
-        if (!first) first = failure;
+        if (!first || is_cancellation(first)) std::swap(first, failure);
+        if (failure && !is_cancellation(failure)) environment_.report_unhandled(failure);
       }
     }
     if (first) std::rethrow_exception(first);
