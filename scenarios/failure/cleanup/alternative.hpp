@@ -69,6 +69,7 @@ class tasked_cleanup final : public contract::cleanup {
   }
 
   void handle(std::string name, bool swallows, observer seen) override {
+    if (closing_ && !is(cleanup_defect::takes_late_comers)) throw contract::closed_error();
     auto one = std::make_shared<entry>();
     one->what.name = std::move(name);
     one->swallows = swallows;

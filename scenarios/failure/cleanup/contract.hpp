@@ -92,6 +92,7 @@ class cleanup : public with_invariant<cleanup_config> {
 
   /// `suppress`: registers somebody who is asked at his turn among the resources. If he swallows, a failure is gone for
   /// those registered before him, and for the outcome; a cancellation is not. Called while the body runs.
+  /// `single_use`: throws closed_error once cleanup has begun.
   virtual void handle(std::string /*name*/, bool /*swallows*/, observer /*seen*/) {
     throw unclaimed_feature("suppress");
   }

@@ -73,7 +73,7 @@ using enum cleanup_defect;
                   "what outlasts the limit is asked to stop, and not closed by force",
                   {{"CLN-7", "closed by force at that instant"}}),
         defective(forces_when_it_has_ended, "waits for what outlasts the limit before it closes by force",
-                  {{"CLN-7", "closed by force at that instant"}}),
+                  {{"CLN-7", "closed by force"}}),
         defective(forces_what_was_closed, "closes by force what is closed already",
                   {{"CLN-7", "what ends in time is not closed by force"}}),
         defective(closes_after_the_force, "closes what it has closed by force",

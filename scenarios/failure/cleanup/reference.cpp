@@ -44,10 +44,15 @@ class reference_cleanup final : public contract::cleanup {
       : scope_(executor, {.limit = wanted.limit}) {}
 
   void handle(std::string name, bool swallows, observer seen) override {
-    scope_.handle(std::move(name), [swallows, seen = std::move(seen)](const std::exception_ptr& so_far) {
+    const auto decide = [swallows, seen = std::move(seen)](const std::exception_ptr& so_far) {
       seen(so_far ? describe(in_words_of_the_contract(so_far)) : describe(so_far));
       return swallows;
-    });
+    };
+    try {
+      scope_.handle(std::move(name), decide);
+    } catch (const reference::closed&) {
+      throw contract::closed_error();
+    }
   }
   std::vector<std::string> forced() const override { return scope_.forced(); }
   contract::cleanup_statistics statistics() const override {

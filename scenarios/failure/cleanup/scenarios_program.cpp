@@ -300,8 +300,11 @@ ASSAY_PROGRAM(cleanup, "CLN-1", rules,
   co_await drive(p, steps, run);
   co_await t.advance(50ms);
   if (t.disturbed() || run.pending()) p.is_asked = true;
-  run.cancel();
-  co_await t.advance(1h);
+  // Where requests are no level, each of them may be spent with one step that ignores it.
+  for (std::size_t i = 0; i < 4 + 4 * steps.steps.size() && !run.ended(); ++i) {
+    run.cancel();
+    co_await t.advance(1h);
+  }
   if (!t.expect(run.ended(), "CLN-3: a run ends when its cleanup has ended")) co_await sleep_for_ever();
   for (const operation<void>& one : p.others) {
     one.cancel();
