@@ -460,7 +460,7 @@ STACK = (
 )
 
 
-@subject("AsyncExitStack", contract="cleanup", features=["suppress"], cites=STACK)
+@subject("AsyncExitStack_scope", contract="cleanup", features=["suppress"], cites=STACK)
 class CleanupOnAsyncio(CleanupStack):
     """What is awaited in cleanup is interrupted by another cancellation."""
 

@@ -171,6 +171,7 @@ class Scopes(Scopes):
     library = trio
     too_late = trio.TooSlowError
     "AsyncExitStack",
+    "AsyncExitStack_scope",
     contract="cleanup",
     features=["shielded_cleanup", "suppress"],
     cites="docs.python.org/3.11/library/contextlib.html#contextlib.AsyncExitStack; "

@@ -168,7 +168,7 @@ class tasked_cleanup final : public contract::cleanup {
   // What a call does, with the caller's requests held; they show when it has ended.
   awaitable<void> call(awaitable<void> work) {
     const bool throwing = co_await boost::asio::this_coro::throw_if_cancelled();
-    if (!is(cleanup_defect::cleanup_throws_at_once)) co_await hold_requests;
+    co_await hold_requests;
     ++calls_;
     const std::exception_ptr failure = co_await outcome_of(std::move(work));
     --calls_;
@@ -286,6 +286,12 @@ class tasked_cleanup final : public contract::cleanup {
   }
 
   awaitable<void> clean_all_once(verdict& so_far) {
+    const auto requests = co_await boost::asio::this_coro::cancellation_state;
+    if (is(cleanup_defect::cleanup_throws_at_once) &&
+        requests.cancelled() != boost::asio::cancellation_type::none) {
+      stack_.clear();
+      contract::throw_cancelled();
+    }
     if (std::exchange(closing_, true) && !is(cleanup_defect::runs_again) &&
         !is(cleanup_defect::takes_late_comers)) {
       while (!closed_) {
