@@ -10,6 +10,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,8 +25,23 @@ namespace assay::contract {
 struct task_group_config {
   /// `collect`: a failure leaves the other children alone; everything else is as without it (TG-13).
   bool collect = false;
+  /// `join_next`: how each child ended is kept until `join_next` has given it.
+  bool keeps_endings = false;
 };
-BOOST_DESCRIBE_STRUCT(task_group_config, (), (collect))
+BOOST_DESCRIBE_STRUCT(task_group_config, (), (collect, keeps_endings))
+
+/// How a child ended.
+BOOST_DEFINE_ENUM_CLASS(child_end, well, cancelled, failed)
+
+struct child_ending {
+  std::string name;
+  child_end how{};
+  bool operator==(const child_ending&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(child_ending, (), (name, how))
+
+/// By what an aggregate is split: failures of the classes of the same names.
+BOOST_DEFINE_ENUM_CLASS(failure_kind, closed, broken, timed_out)
 
 /// The designated fatal class (`fatal_class`, TG-12): a child's wish to end the process. The group throws it
 /// as it is.
@@ -65,6 +81,18 @@ class task_group : public with_invariant<task_group_config> {
        "A wish to end the process (`exit_request`) is thrown bare and before all other failures."},
       {"collect", "With `collect` a failure leaves the other children alone."},
       {"lifetime", "What a child owned is destroyed before the group ends (X-19)."},
+      {"handles", "One child can be cancelled or awaited alone: `cancel_child`, `join_child`."},
+      {"split", "`run_split` takes an aggregate apart by kinds of failures, and throws what nobody took."},
+      {"started", "`start` begins a child and waits until it reports that it is ready."},
+      {"own_cancel", "`cancel` ends the group's children; that alone is no failure and no cancellation."},
+      {"keeps_outside_request",
+       "A request from outside that a failure outranks is there still at the caller's next suspension."},
+      {"checked_entry", "`spawn` before `run` is refused, and so is a second `run`."},
+      {"scope_handle", "A `cancel` before `run` counts as one in it."},
+      {"join_next", "With `keeps_endings`, `join_next` gives how each child ended, one after another."},
+      {"never_starts", "A child that is cancelled before its first step does not begin."},
+      {"runs_to_first_suspension",
+       "A child that is cancelled before its first step begins, and hears of it where it first suspends."},
   };
   using contract_type = task_group;
   using config = task_group_config;
@@ -80,6 +108,11 @@ class task_group : public with_invariant<task_group_config> {
     std::string name;
     work run;
   };
+  /// What a child calls, once, that has been started with `start`: it is ready. False if that is refused.
+  using ready_report = std::function<bool()>;
+  using starting_work = std::function<awaitable<void>(ready_report)>;
+  /// Takes what one kind of failures was split off as: an aggregate, or the failure if it stood alone.
+  using part_taker = std::function<void(failure_kind, const outcome&)>;
   /// The name under which a failure of the body is told.
   static constexpr std::string_view body_name = "body";
 
@@ -110,6 +143,31 @@ class task_group : public with_invariant<task_group_config> {
   /// `close`: the group takes no more children; those it has go on.
   virtual void close() { throw unclaimed_feature("close"); }
 
+  /// `handles`: asks the child of this name to stop, and nobody else; of several the one that came last. Nothing
+  /// happens if it is not at work.
+  virtual void cancel_child(const std::string&) { throw unclaimed_feature("handles"); }
+  /// `handles`: waits until that child, which is at work, has ended, whichever way. Its failure is the group's all the
+  /// same. Outcomes: how it ended; cancelled, which leaves the child alone.
+  virtual awaitable<child_end> join_child(std::string) { throw unclaimed_feature("handles"); }
+
+  /// `split`: as run. Of what it fails with, the failures of each kind in `kinds` are given to `take`, kind after kind; what
+  /// is left is thrown, in the order and the nesting that it had. A child that runs a group itself fails with what that does.
+  awaitable<void> run_split(std::vector<child> children, std::vector<failure_kind> kinds, part_taker take);
+
+  /// `started`: adds a child as `spawn` does, and waits until it reports that it is ready. From then on it is a child like
+  /// others; until then it is the caller's, whose cancellation ends it, and the group waits for it.
+  /// Outcomes: value; cancelled, when the child has ended; what the child failed with, which is nobody else's then;
+  /// rejected if it ended otherwise, or if the group takes no more.
+  awaitable<void> start(std::string child_name, starting_work work);
+
+  /// `own_cancel`: asks every child to stop, and takes no more. The group ends when they have: with a value, unless one of
+  /// them fails or the group is cancelled from outside.
+  virtual void cancel() { throw unclaimed_feature("own_cancel"); }
+
+  /// `join_next`: how the next child ended, each once, in the order in which they ended; nothing if there is no child left
+  /// of which to tell. It may be called after the run as well. Outcomes: value, cancelled.
+  virtual awaitable<std::optional<child_ending>> join_next() { throw unclaimed_feature("join_next"); }
+
   /// When the run has ended, so has every child (TG-1), and nothing of one is left (TG-11).
   std::string invariant() const;
   void know(const made_as<config>& how) {
@@ -125,6 +183,10 @@ class task_group : public with_invariant<task_group_config> {
     throw unclaimed_feature("body_failure");
   }
   virtual bool do_spawn(child) { throw unclaimed_feature("dynamic_spawn"); }
+  virtual awaitable<void> do_run_split(std::vector<child>, std::vector<failure_kind>, part_taker) {
+    throw unclaimed_feature("split");
+  }
+  virtual awaitable<void> do_start(std::string, starting_work) { throw unclaimed_feature("started"); }
 
  private:
   struct account {
@@ -141,6 +203,9 @@ class task_group : public with_invariant<task_group_config> {
     counted here;
   };
   static awaitable<void> live(std::shared_ptr<account> all, awaitable<void> work);
+  static awaitable<void> live_with(starting_work work, ready_report ready) {
+    co_await work(std::move(ready));
+  }
   void account_for(work& one) const;
   void account_for(child& one) const { account_for(one.run); }
 
@@ -174,6 +239,23 @@ inline boost::asio::awaitable<void> task_group::run_with_body(std::vector<child>
   const counted under_way(account_, &account::runs);
   account_->has_run = true;
   co_await do_run_with_body(std::move(children), std::move(body));
+}
+
+inline boost::asio::awaitable<void> task_group::run_split(std::vector<child> children,
+                                                          std::vector<failure_kind> kinds, part_taker take) {
+  for (child& one : children) account_for(one);
+  const counted under_way(account_, &account::runs);
+  account_->has_run = true;
+  co_await do_run_split(std::move(children), std::move(kinds), std::move(take));
+}
+
+// A child that has not reported is in no run that has ended either: the group waits for it.
+inline boost::asio::awaitable<void> task_group::start(std::string child_name, starting_work work) {
+  const std::shared_ptr<account> all = account_;
+  starting_work counting = [all, work = std::move(work)](ready_report ready) {
+    return live(all, live_with(work, std::move(ready)));
+  };
+  co_await do_start(std::move(child_name), std::move(counting));
 }
 
 inline std::string task_group::invariant() const {
