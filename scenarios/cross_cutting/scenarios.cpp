@@ -177,8 +177,8 @@ ASSAY_CROSS_CUTTING(
 
 ASSAY_CROSS_CUTTING(
     "X-32", must,
-    "A scope with a handle takes a request before it is entered; to enter it twice is refused; and a request "
-    "that was not delivered when it ended reaches no later code.",
+    "A request before entry counts; entering twice, or leaving from another task, is refused; a request that "
+    "was not delivered when its scope ended reaches no later code (with `scope_handle`).",
     "");
 
 ASSAY_CROSS_CUTTING(

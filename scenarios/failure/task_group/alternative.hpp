@@ -7,6 +7,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <assay/harness/catalogue/defects.hpp>
@@ -49,7 +51,28 @@ ASSAY_DEFECTS(group_defect, none, ends_with_the_first_failure, forgets_children_
               lets_an_exit_request_wait_for_nobody, prefers_failures_to_an_exit_request,
               drops_failures_beside_an_exit_request, lists_children_after_their_first_turn,
               asks_no_more_than_thirty_two, ends_well_if_no_child_was_cancelled,
-              takes_no_children_after_a_failure)
+              takes_no_children_after_a_failure,
+              // one child alone
+              stops_the_group_for_one_child, counts_a_child_cancelled_alone_as_a_failure,
+              asks_the_first_child_instead, ends_a_join_with_any_child, takes_the_child_along_with_its_joiner,
+              leaves_a_failure_to_the_joiner, says_that_all_children_ended_well,
+              // parts of a failure
+              splits_only_the_outermost, drops_what_nobody_took, splits_the_whole_for_every_kind,
+              flattens_what_it_splits, turns_the_rest_around, hands_cancellations_to_a_taker,
+              // starts
+              stops_the_group_for_one_starter, abandons_a_start_that_is_cancelled,
+              takes_a_start_for_done_when_the_child_ends, tells_a_failed_start_to_the_group,
+              waits_for_no_start, takes_a_second_report, spares_starts_when_it_stops,
+              keeps_a_started_child_to_its_starter, starts_children_after_its_end,
+              // its own request
+              ends_as_cancelled_by_itself, hides_failures_behind_its_own_request,
+              forgets_requests_beside_its_own, takes_a_request_with_the_failure, is_not_stopped_by_itself,
+              forgets_a_cancel_before_it_runs, takes_children_before_it_runs, runs_twice,
+              // endings
+              tells_no_cancelled_children, tells_an_ending_twice, loses_the_ending_of_a_cancelled_call,
+              leaves_the_last_call_waiting, owes_nothing_when_it_has_ended, keeps_closures_until_the_end,
+              // first steps
+              drops_children_before_their_first_step, promises_that_children_never_start)
 
 class alternative_group final : public contract::task_group {
  public:
@@ -57,11 +80,18 @@ class alternative_group final : public contract::task_group {
                     group_defect wrong = group_defect::none);
 
   void close() override;
+  void cancel() override;
+  void cancel_child(const std::string& child_name) override;
+  awaitable<contract::child_end> join_child(std::string child_name) override;
+  awaitable<std::optional<contract::child_ending>> join_next() override;
 
  protected:
   awaitable<void> do_run(std::vector<child> children) override;
   awaitable<void> do_run_with_body(std::vector<child> children, work body) override;
   bool do_spawn(child one) override;
+  awaitable<void> do_run_split(std::vector<child> children, std::vector<contract::failure_kind> kinds,
+                               part_taker take) override;
+  awaitable<void> do_start(std::string child_name, starting_work work) override;
 
  private:
   class core;
