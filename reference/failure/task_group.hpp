@@ -178,6 +178,8 @@ class task_group {
   ~task_group() {
     if (!live_.empty() && !watch_.shutting_down())
       contract_violation("task_group destroyed before its tasks ended");
+    for (const task& each : live_)
+      if (each.handle) each.handle->who = nullptr;
     if (takers_.abandoned()) contract_violation("task_group destroyed while somebody waits in join_next");
     for (const task& failed : failed_) options_.unhandled(failed.failure());
   }
@@ -231,7 +233,7 @@ class task_group {
     co_await boost::asio::this_coro::throw_if_cancelled(throwing);
     if (between->reported) co_return;
     if (between->error && !is_cancellation(between->error)) std::rethrow_exception(between->error);
-    if (between->given_up) throw_cancelled();
+    if (between->given_up || (stopping_ && between->error)) throw_cancelled();  // the group asked it
     throw not_started("the task ended before it was ready");
   }
 

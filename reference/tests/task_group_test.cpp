@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <assay/reference/core/split_failures.hpp>
 #include <assay/reference/tests/gate.hpp>
 #include <assay/reference/tests/operation.hpp>
 #include <assay/reference/tests/violations.hpp>
@@ -283,17 +284,139 @@ TEST(task_group, dies_with_its_context_and_everybody_parked) {  // X-21
   {
     asio::io_context context;
     outside = std::make_unique<task_group>(context.get_executor());
-    EXPECT_TRUE(outside->spawn("parked", keep(owned, a)));
+    const auto handle = outside->spawn_with_handle("parked", keep(owned, a));
+    operation watching(context, handle->join());
+    auto never = [&](task_group::ready_report) { return keep(owned, a); };
+    operation start(context, outside->start("parked", never));
     operation join(context, outside->join());
     operation run(context, run_task_group([&](task_group& tasks) -> asio::awaitable<void> {
                     EXPECT_TRUE(tasks.spawn("parked", keep(owned, a)));
                     co_await a.wait();
                   }));
-    EXPECT_EQ(a.waiters.size(), 3u);
+    EXPECT_EQ(a.waiters.size(), 4u);
   }
   EXPECT_EQ(owned.use_count(), 1);
   outside.reset();
   EXPECT_EQ(violations.count(), 0);
+}
+
+asio::awaitable<void> report_and_wait(task_group::ready_report ready, gate& before, gate& after, trail& log) {
+  co_await before.wait();
+  log.push_back(ready() ? "ready" : "too late");
+  co_await after.wait();
+}
+
+TEST_F(task_group_test, hands_out_handles_that_may_outlive_it) {  // TG-14, TG-22
+  std::optional<task_group::task_handle> handle;
+  auto owned = std::make_shared<int>(1);
+  {
+    task_group short_lived(context.get_executor());
+    handle = short_lived.spawn_with_handle("keeps", keep(owned, a));
+    ASSERT_TRUE(handle);
+    operation join(context, short_lived.join());
+    EXPECT_FALSE(handle->has_ended());
+    a.open();
+    settle(context);
+    EXPECT_TRUE(join.succeeded());
+  }
+  EXPECT_EQ(owned.use_count(), 1) << "a handle keeps nothing of what the task owned";
+  EXPECT_TRUE(handle->has_ended());
+  handle->request_cancel();
+  operation late(context, handle->join());
+  EXPECT_EQ(late.value(), task_end::well);
+}
+
+TEST_F(task_group_test, survives_a_task_that_ends_inside_the_request_of_its_handle) {  // TG-14
+  auto handle = group.spawn_with_handle("one", end_inside_the_request());
+  ASSERT_TRUE(handle);
+  operation join(context, group.join());
+  handle->request_cancel();
+  settle(context);
+  EXPECT_TRUE(handle->has_ended());
+  EXPECT_TRUE(join.succeeded());
+}
+
+TEST_F(task_group_test, gives_no_handle_when_it_takes_no_task) {  // TG-7
+  group.close();
+  EXPECT_FALSE(group.spawn_with_handle("late", note(log, "ran")));
+  settle(context);
+  EXPECT_TRUE(log.empty());
+}
+
+TEST_F(task_group_test, gives_the_switch_back_after_a_start) {
+  operation start(context,
+                  [](task_group& tasks, gate& before, gate& after, trail& seen) -> asio::awaitable<void> {
+                    auto work = [&](task_group::ready_report ready) {
+                      return report_and_wait(ready, before, after, seen);
+                    };
+                    co_await tasks.start("starts", work);
+                    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+                    EXPECT_TRUE(throwing);
+                  }(group, a, b, log));
+  a.open();
+  settle(context);
+  EXPECT_TRUE(start.succeeded());
+  b.open();
+  operation join(context, group.join());
+  EXPECT_TRUE(join.succeeded());
+  EXPECT_EQ(log, (trail{"ready"}));
+}
+
+TEST_F(task_group_test, ignores_a_report_of_a_task_that_has_ended) {  // TG-20
+  std::optional<task_group::ready_report> kept;
+  auto work = [&](task_group::ready_report ready) {
+    kept = ready;
+    return note(log, "ran");
+  };
+  operation start(context, group.start("starts", work));
+  EXPECT_TRUE(start.failure());
+  EXPECT_FALSE((*kept)());
+  operation join(context, group.join());
+  EXPECT_TRUE(join.succeeded());
+}
+
+TEST(task_group, refuses_tasks_until_it_is_entered) {  // TG-19
+  asio::io_context context;
+  trail log;
+  task_group_options options;
+  options.waits_for_entry = true;
+  task_group group(context.get_executor(), options);
+  EXPECT_FALSE(group.spawn("early", note(log, "ran")));
+  EXPECT_TRUE(group.enter());
+  EXPECT_FALSE(group.enter());
+  EXPECT_TRUE(group.spawn("in time", note(log, "ran")));
+  operation join(context, group.join());
+  EXPECT_TRUE(join.succeeded());
+}
+
+TEST(task_group, detects_that_it_is_destroyed_under_somebody_who_waits_for_an_ending) {
+  counting_violations violations;
+  asio::io_context context;
+  gate a;
+  auto group = std::make_unique<task_group>(context.get_executor());
+  EXPECT_TRUE(group->spawn("parked", a.wait()));
+  operation next(context, group->join_next());
+  group.reset();
+  EXPECT_EQ(violations.count(), 2);
+}
+
+struct odd : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+TEST(split_failures, keeps_what_it_does_not_touch) {  // TG-15
+  const auto a = std::make_exception_ptr(odd("a"));
+  const auto b = std::make_exception_ptr(std::runtime_error("b"));
+  const auto inner = std::make_exception_ptr(exception_group({{"b", 0, b}, {"a", 1, a, true}}));
+  const auto all = std::make_exception_ptr(exception_group({{"first", 0, inner}, {"second", 1, b}}));
+  const failure_parts parts = split_failures(all, is_a<odd>);
+  EXPECT_EQ(failures_in(parts.matching), (trail{"first: 1 failure: a (secondary): a"}));
+  EXPECT_EQ(failures_in(parts.rest), (trail{"first: 1 failure: b: b", "second: b"}));
+  EXPECT_EQ(split_failures(b, is_a<odd>).rest, b);
+  EXPECT_EQ(split_failures(a, is_a<odd>).matching, a);
+  EXPECT_EQ(split_failures(parts.rest, is_a<odd>).rest, parts.rest)
+      << "a part that is everything is the group itself";
+  EXPECT_FALSE(split_failures(nullptr, is_a<odd>).rest);
 }
 
 }  // namespace

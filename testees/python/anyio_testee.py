@@ -11,6 +11,7 @@ import anyio
 from assay_testee import Host, TimedOut, subject
 from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Scopes, Tokens
 from shared_subjects import Channel, Conditional, Exclusive, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, Flag, Permits, StartingGroup, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -163,11 +164,12 @@ class Condition(Conditional):
 @subject(
     "task_group",
     contract="task_group",
-    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "started", "own_cancel"],
     cites=DOCS + "tasks.html: start_soon while the group is active, also from child tasks; if a child task, or the code in the "
-    "context, raises an exception, all other child tasks are cancelled; one exception is raised as it is, several as a group",
+    "context, raises an exception, all other child tasks are cancelled; one exception is raised as it is, several as a group; "
+    "TaskGroup.start, TaskStatus.started; cancellation.html: TaskGroup.cancel_scope",
 )
-class TaskGroup(Group):
+class TaskGroup(StartingGroup):
     def open(self):
         return anyio.create_task_group()
 

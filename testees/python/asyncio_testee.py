@@ -278,19 +278,36 @@ class Condition(Conditional):
 @subject(
     "TaskGroup",
     contract="task_group",
-    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "own_cancellation", "always_aggregate", "handles",
+              "split", "never_starts"],
     cites=DOCS + "asyncio-task.html#task-groups: tasks can be added while the group is running; the first failure cancels the "
     "remaining tasks, and the body; failures are combined in an ExceptionGroup, also a single one; a failure of the body is "
-    "treated like a task's; CancelledError is no failure",
+    "treated like a task's; CancelledError is no failure; create_task returns the Task; asyncio.wait([task]); Task.cancel: "
+    "'arranges for a CancelledError exception to be thrown into the wrapped coroutine on the next cycle of the event loop'; "
+    "library/exceptions.html#exception-groups: split, and except*",
 )
 class TaskGroup(Group):
+    def __init__(self, env, config):
+        super().__init__(env, config)
+        self.tasks = {}
+
     def open(self):
         return asyncio.TaskGroup()
 
-    def start(self, name, child):
+    def cancel_child(self, name):
+        self.tasks[name].cancel()
+
+    async def join_child(self, name):
+        task = self.tasks[name]
+        await asyncio.wait([task])
+        if task.cancelled():
+            return "cancelled"
+        return "well" if task.exception() is None else "failed"
+
+    def begin(self, name, child):
         work = self.child(child)
         try:
-            self.group.create_task(work, name=name)
+            self.tasks[name] = self.group.create_task(work, name=name)
         except RuntimeError:
             work.close()
             raise

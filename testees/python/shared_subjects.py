@@ -4,6 +4,7 @@ import contextlib
 import math
 
 from assay_testee import Aggregate, Closed, OperationError, Outcome, Rejected, TimedOut
+from assay_testee import Aggregate, Broken, Closed, OperationError, Outcome, Rejected, TimedOut
 from assay_testee.failures import chain, leaves
 
 
@@ -318,6 +319,7 @@ class Conditional:
 
     def waiting(self):
         return self.condition.statistics().tasks_waiting
+KINDS = {"closed": Closed, "broken": Broken, "timed_out": TimedOut}
 
 
 class Group:
@@ -327,12 +329,14 @@ class Group:
         self.env = env
         self.group = None
         self.names = {}
+        self.splits = False
+        self.reports = {}
 
     def open(self):
         """The context manager."""
         raise NotImplementedError
 
-    def start(self, name, child):
+    def begin(self, name, child):
         """Starts `self.child(child)`; raises RuntimeError if the group takes no more."""
         self.group.start_soon(self.child, child, name=name)
 
@@ -358,7 +362,7 @@ class Group:
 
     def spawn(self, child):
         try:
-            self.start(child["name"], child)
+            self.begin(child["name"], child)
         except RuntimeError:
             return False
         return True
@@ -367,8 +371,67 @@ class Group:
         try:
             await self.env.call("child", id=child["id"])
         except Outcome as failure:
+            if self.splits and isinstance(failure, Aggregate):
+                raise self.inner(child["name"], failure) from None
             self.names[failure] = child["name"]
             raise
+
+    # ---- split: an exception group is taken apart by classes, as `except*` does
+
+    def inner(self, name, failure):
+        """What a group inside of the child failed with, as that group would raise it here. Its message is the child's name, and
+        goes with its parts."""
+        for task, one in failure.members:
+            self.names[one] = task
+        return ExceptionGroup(name, [one for _, one in failure.members])
+
+    async def run_split(self, children, kinds):
+        self.splits = True
+        left = None
+        try:
+            async with self.open() as self.group:
+                for child in children:
+                    self.spawn(child)
+        except BaseExceptionGroup as failure:
+            left = failure
+        for kind in kinds:
+            taken, left = left.split(KINDS[kind]) if left is not None else (None, None)
+            if taken is not None:
+                self.env.tell("taken", kind=kind, what=self.env.outcome(self.named(taken)))
+        if left is not None:
+            raise self.named(left) from None
+
+    def named(self, failure):
+        if not isinstance(failure, BaseExceptionGroup):
+            return failure
+        return Aggregate(
+            (one.message if isinstance(one, BaseExceptionGroup) else self.names[one], self.named(one))
+            for one in failure.exceptions
+        )
+
+
+class StartingGroup(Group):
+    """A nursery, as Trio has it: with `start`, and a cancel scope of its own."""
+
+    async def start(self, child):
+        try:
+            await self.group.start(self.starting, child, name=child["name"])
+        except RuntimeError as failure:
+            raise Rejected(str(failure)) from None
+
+    async def starting(self, child, *, task_status):
+        self.reports[child["id"]] = task_status
+        await self.child(child)
+
+    def ready(self, id):
+        try:
+            self.reports[id].started()
+        except RuntimeError:
+            return False
+        return True
+
+    def cancel(self):
+        self.group.cancel_scope.cancel()
 
 
 def told(last, names):

@@ -9,6 +9,7 @@ from assay_testee.trio_trial import TrioHost
 from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Scopes, Tokens
 from shared_subjects import Channel, Conditional, Exclusive, ExitStack, Flag, Group, Permits, Tokens
 from shared_subjects import Channel, CleanupStack, Exclusive, ExitStack, Flag, Group, Permits, Tokens
+from shared_subjects import Channel, Exclusive, ExitStack, Flag, Permits, StartingGroup, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -133,13 +134,15 @@ class Condition(Conditional):
 @subject(
     "nursery",
     contract="task_group",
-    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "always_aggregate"],
+    features=["cleanup", "dynamic_spawn", "nested_spawn", "body_failure", "always_aggregate", "split", "started", "own_cancel",
+              "runs_to_first_suspension"],
     cites=DOCS + "#nurseries-and-spawning: start_soon as long as the nursery is open, also from children; an exception in a "
-    "child or the body cancels everything else; strict_exception_groups=True: always an exception group. Not "
+    "child or the body cancels everything else; strict_exception_groups=True: always an exception group; Nursery.start, "
+    "TaskStatus.started; Nursery.cancel_scope; #cancellation-and-timeouts: Cancelled is raised at checkpoints; except*. Not "
     "cancelled_outcome: history.html, 0.23.0 (#1457): the wait for the children 'cannot be cancelled', and injecting a "
     "Cancelled when no child was cancelled 'is not really useful'",
 )
-class Nursery(Group):
+class Nursery(StartingGroup):
     def open(self):
         return trio.open_nursery(strict_exception_groups=True)
 

@@ -121,12 +121,16 @@ std::exception_ptr part_of(const std::exception_ptr& failure, contract::failure_
     }
   }
   if (part.empty()) return nullptr;
-  if (!wanted && wrong == turns_the_rest_around) std::reverse(part.begin(), part.end());
+  if (!wanted && wrong == turns_the_rest_around) std::rotate(part.begin(), part.begin() + 1, part.end());
   return std::make_exception_ptr(aggregate_error(std::move(part)));
 }
 
-awaitable<void> begin_later(int turns, const task_group::work& run) {
-  for (int i = 0; i < turns; ++i) co_await asio::post(asio::use_awaitable);
+// Not at all, if the child is asked to stop meanwhile.
+awaitable<void> begin_later(int turns, const bool& asked, const task_group::work& run) {
+  for (int i = 0; i < turns; ++i) {
+    co_await asio::post(asio::use_awaitable);
+    if (asked) contract::throw_cancelled();
+  }
   co_await run();
 }
 
@@ -209,7 +213,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     const auto self = shared_from_this();
     std::optional<contract::child_ending> told;
     bool cancelled = false;
-    while (endings_.empty() && alive_ > 0 && !cancelled) {
+    while (endings_.empty() && (alive_ > 0 || is(leaves_the_last_call_waiting)) && !cancelled) {
       asio::steady_timer alarm(executor_, asio::steady_timer::time_point::max());
       cancelled = co_await is_cancelled_while_waiting(alarms_, alarm);
     }
@@ -249,7 +253,9 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     if (between->reported && is(keeps_a_started_child_to_its_starter)) between->reported = false;
     if (between->reported || is(takes_a_start_for_done_when_the_child_ends)) co_return;
     if (between->failure && !is_cancellation(between->failure)) std::rethrow_exception(between->failure);
-    if (between->given_up) contract::throw_cancelled();
+    const bool was_stopped = stopping_ && started->how == contract::child_end::cancelled;
+    if (between->given_up || (was_stopped && !is(tells_stopped_starts_as_rejected)))
+      contract::throw_cancelled();
     if (!started->ended) co_return;
     throw contract::rejected_error("the child ended before it was ready");
   }
@@ -285,6 +291,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     asio::cancellation_signal signal;
     bool is_through = false;
     bool ended = false;
+    bool asked = false;
     bool is_joined = false;
     bool is_told = false;
     bool is_dropped = false;  // it never began
@@ -332,6 +339,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     return found == members_.rend() ? nullptr : *found;
   }
   void ask_later(member_ptr one) {
+    one->asked = true;
     asio::post(executor_, [all = shared_from_this(), asked = std::move(one)] {
       if (!asked->ended) asked->signal.emit(all->strength_);
     });
@@ -359,7 +367,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
     wake_all(self.alarms);
     const bool is_passed_over = is(tells_no_cancelled_children) && self.how == contract::child_end::cancelled;
     if (keeps_endings_ && !is_passed_over) endings_.push_back({self.name, self.how});
-    if (alive_ > 0 || !is(leaves_the_last_call_waiting) || !endings_.empty()) wake_all(alarms_);
+    wake_all(alarms_);
   }
 
   member_ptr start(child one, bool later, std::shared_ptr<handshake> starting = nullptr) {
@@ -389,7 +397,7 @@ class alternative_group::core : public std::enable_shared_from_this<core> {
       co_return;
     }
     if (all->is(makes_a_request_an_event)) co_await asio::this_coro::throw_if_cancelled(false);
-    self->failure = co_await failure_of(begin_later(all->turns_before_a_child(), run));
+    self->failure = co_await failure_of(begin_later(all->turns_before_a_child(), self->asked, run));
     self->is_through = true;
     if (all->is(lists_children_after_their_first_turn) && self->failure) all->take_failure_at_once(*self);
     const bool was_dropped = all->is(group_manner::impatient) && all->abandoned_;

@@ -62,8 +62,9 @@ ASSAY_DEFECTS(group_defect, none, ends_with_the_first_failure, forgets_children_
               // starts
               stops_the_group_for_one_starter, abandons_a_start_that_is_cancelled,
               takes_a_start_for_done_when_the_child_ends, tells_a_failed_start_to_the_group,
-              waits_for_no_start, takes_a_second_report, spares_starts_when_it_stops,
-              keeps_a_started_child_to_its_starter, starts_children_after_its_end,
+              waits_for_no_start, takes_a_second_report, tells_stopped_starts_as_rejected,
+              spares_starts_when_it_stops, keeps_a_started_child_to_its_starter,
+              starts_children_after_its_end,
               // its own request
               ends_as_cancelled_by_itself, hides_failures_behind_its_own_request,
               forgets_requests_beside_its_own, takes_a_request_with_the_failure, is_not_stopped_by_itself,

@@ -156,8 +156,9 @@ class task_group : public with_invariant<task_group_config> {
 
   /// `started`: adds a child as `spawn` does, and waits until it reports that it is ready. From then on it is a child like
   /// others; until then it is the caller's, whose cancellation ends it, and the group waits for it.
-  /// Outcomes: value; cancelled, when the child has ended; what the child failed with, which is nobody else's then;
-  /// rejected if it ended otherwise, or if the group takes no more.
+  /// Outcomes: value; cancelled, when the child has ended, if the caller was asked to stop, or the group was and the child
+  /// ended so; what the child failed with, which is nobody else's then; rejected if it ended otherwise, or if the group takes
+  /// no more.
   awaitable<void> start(std::string child_name, starting_work work);
 
   /// `own_cancel`: asks every child to stop, and takes no more. The group ends when they have: with a value, unless one of

@@ -59,7 +59,9 @@ enum class verb : std::uint8_t {
   nest_two,   // and a second one after it
   nest_late,  // a child that starts a sibling after its delay
   close,
-  nest_close  // a child that starts a sibling in its first turn and closes the group
+  nest_close,   // a child that starts a sibling in its first turn and closes the group
+  stop,         // the group cancels itself
+  cancel_child  // one child alone
 };
 
 const grammar rules = {
@@ -74,7 +76,9 @@ const grammar rules = {
               {"nest_two", "nested_spawn"},
               {"nest_late", "nested_spawn"},
               {"close", "close"},
-              {"nest_close", "close"}},
+              {"nest_close", "close"},
+              {"stop", "own_cancel"},
+              {"cancel_child", "handles"}},
     .a_values = tempers,
     .b_values = 4,
     .steps_max = 20,
@@ -109,6 +113,7 @@ struct life {
   bool closes = false;                    // after that
   // What came of it:
   bool taken = true;
+  bool singled_out = false;  // somebody asked it alone to stop
   int begun = 0;
   int asked = 0;
   bool ended = false;
@@ -132,6 +137,7 @@ struct round_of {
   bool body_had_ended = false;        // when everything had settled last
   std::uint32_t requests_before = 0;  // as many had come by then
   bool heard = false;                 // a request from outside has reached the group
+  bool stopped_itself = false;
   bool closed = false;
   bool stopping = false;  // it was asked to stop, or a child has failed, and everything has settled since
   bool asked_in_time = false;  // it was asked to stop, and was not through when everything had settled
@@ -149,6 +155,9 @@ struct round_of {
   bool has_given_up() const {
     return any([](const life& one) { return one.gave_up; });
   }
+  bool has_singled_out() const {
+    return any([](const life& one) { return one.singled_out; });
+  }
   bool is_asked_from_outside() const { return run && run->state()->cancels() > 0; }
   // Where a request is made once (no `sticky_request`), a body in the caller's own task has it to itself: the group hears
   // of it only if the body ends by it.
@@ -160,7 +169,7 @@ struct round_of {
     body_had_ended = body != nullptr && body->ended;
   }
   // Whether there is a reason to ask everybody to stop.
-  bool must_stop() const { return heard || (has_failed() && !collect); }
+  bool must_stop() const { return heard || stopped_itself || (has_failed() && !collect); }
   bool may_stop() const {
     return must_stop() || is_asked_from_outside() || (has_given_up() && !claims.own_cancellation);
   }
@@ -323,6 +332,7 @@ bool is_first_child(const program_step& step) {
 void check_requests(trial& t, const round_of& all) {
   const bool may_stop = all.may_stop();
   const bool once = !all.is_asked_from_outside() && all.claims.own_cancellation;
+  constexpr std::string_view alone = "TG-14: a child that is cancelled alone leaves its siblings at work";
   const std::string_view unasked =
       all.has_failed()     ? "TG-13: in collect mode a failure leaves the siblings alone"
       : all.has_given_up() ? "TG-6: a child that gives up by itself leaves its siblings alone"
@@ -331,8 +341,9 @@ void check_requests(trial& t, const round_of& all) {
     if (one.begun > 1) t.expect(false, "TG-1: no child is run twice", one.name);
     if (one.begun > 0 && !one.taken && all.claims.late_refusal)
       t.expect(false, "TG-7: work that was refused does not begin", one.name);
-    if (one.asked > 0 && !may_stop) t.expect(false, unasked, one.name);
-    if (one.asked > 1 && once)
+    if (one.asked > 0 && !may_stop && !one.singled_out)
+      t.expect(false, all.has_singled_out() ? alone : unasked, one.name);
+    if (one.asked > 1 && once && !one.singled_out)
       t.expect(false, "TG-2: further failures do not repeat the request to stop", one.name);
   }
 }
@@ -356,6 +367,10 @@ void check_settled(trial& t, round_of& all) {
       t.expect(false, "TG-2: the first failure asks every child at work to stop", one.name);
     else if (was_asked)
       t.expect(false, "TG-5: a request from outside reaches every child at work", one.name);
+    else if (all.stopped_itself && pending)
+      t.expect(false, "TG-17: a group that cancels itself asks every child at work", one.name);
+    else if (one.singled_out)
+      t.expect(false, "TG-14: a child that is cancelled alone is asked to stop", one.name);
   }
   if (pending) {
     const std::string_view message = all.children.empty()
@@ -414,7 +429,8 @@ void check_outcome(trial& t, const round_of& all) {
   if (all.has_failed()) return check_failure(t, all, seen);
   const bool plain = seen.kind == outcome_kind::value || seen.kind == outcome_kind::cancelled;
   if (all.is_asked_from_outside()) {
-    const bool stopped = all.any([](const life& one) { return one.stopped; });
+    const bool stopped =
+        !all.stopped_itself && all.any([](const life& one) { return one.stopped && !one.singled_out; });
     const bool in_any_case = all.asked_in_time && all.claims.cancelled_outcome;
     if (all.claims.own_cancellation)
       t.expect(plain, "TG-5: a group that was cancelled without a failure does not fail", to_string(seen));
@@ -424,8 +440,10 @@ void check_outcome(trial& t, const round_of& all) {
                "TG-5: a group that was cancelled without a failure ends as cancelled", to_string(seen));
   } else if (all.claims.own_cancellation || !all.has_given_up()) {
     t.expect(seen.kind == outcome_kind::value,
-             all.has_given_up() ? "TG-6: a child that gave up by itself is no failure"
-                                : "TG-1: a group whose children ended well does so, too",
+             all.has_given_up()      ? "TG-6: a child that gave up by itself is no failure"
+             : all.stopped_itself    ? "TG-17: a group that cancelled itself ends well"
+             : all.has_singled_out() ? "TG-14: a child that was cancelled alone is no failure"
+                                     : "TG-1: a group whose children ended well does so, too",
              to_string(seen));
   }
 }
@@ -456,6 +474,18 @@ void spawn_from_outside(trial& t, const round_ptr& all, const program_step& step
   if (has_ended) t.expect(!of_it.taken, "TG-7: a group that has ended takes no child");
 }
 
+// A child at work, and the last one of its name: that is whom the name means.
+void cancel_one(const round_ptr& all, const program_step& step) {
+  if (all->children.empty()) return;
+  const life& chosen = all->children[step.a % all->children.size()];
+  const auto last = std::find_if(all->children.rbegin(), all->children.rend(), [&chosen](const life& one) {
+    return one.taken && one.told_as == chosen.told_as;
+  });
+  if (last == all->children.rend() || !last->is_at_work() || all->body == &*last) return;
+  last->singled_out = true;
+  all->group->cancel_child(last->told_as);
+}
+
 asio::awaitable<void> do_step(program_run& p, round_ptr all, program_step step) {
   switch (static_cast<verb>(step.verb)) {
     case verb::advance:
@@ -476,6 +506,14 @@ asio::awaitable<void> do_step(program_run& p, round_ptr all, program_step step) 
       if (!all->has_begun()) break;  // it has nobody yet whom it would let go on
       all->closed = true;
       all->group->close();
+      break;
+    case verb::stop:
+      if (!all->has_begun() || all->run->ended()) break;
+      all->stopped_itself = true;
+      all->group->cancel();
+      break;
+    case verb::cancel_child:
+      cancel_one(all, step);
       break;
     case verb::child:
     case verb::nest:
@@ -549,7 +587,8 @@ ASSAY_PROGRAM(task_group, "X-15", rules,
               .asks = {"cleanup", "nested_spawn", "late_refusal", "own_cancellation", "cancelled_outcome",
                        "always_aggregate", "ordered_failures", "fatal_class", "collect", "body_failure",
                        "sticky_request"},
-              .must_see = {"keeps_only_the_first_failure", "abandons_children_when_cancelled",
+              .must_see = {"stops_the_group_for_one_child", "ends_as_cancelled_by_itself",
+                           "keeps_only_the_first_failure", "abandons_children_when_cancelled",
                            "drops_failures_while_stopping", "forgets_children_that_came_later",
                            "lists_children_after_their_first_turn"}) {
   program_run p{.t = t, .make = make, .shape = steps.shape};
