@@ -4,6 +4,7 @@
 Usage: anyio_testee.py asyncio|trio
 """
 
+import asyncio
 import importlib.metadata
 import sys
 
@@ -170,8 +171,28 @@ class Condition(Conditional):
     "TaskGroup.start, TaskStatus.started; cancellation.html: TaskGroup.cancel_scope",
 )
 class TaskGroup(StartingGroup):
+    def __init__(self, env, config):
+        super().__init__(env, config)
+        self.tasks = {}
+
     def open(self):
         return anyio.create_task_group()
+
+    async def starting(self, child, *, task_status):
+        if BACKEND != "trio":
+            self.tasks[child["id"]] = asyncio.current_task()
+        await super().starting(child, task_status=task_status)
+
+    def ready(self, id):
+        if BACKEND == "trio":
+            return super().ready(id)
+        # `started` is called by the child: on asyncio, anyio looks for the task that runs.
+        loop = asyncio.get_running_loop()
+        asyncio.tasks._enter_task(loop, self.tasks[id])
+        try:
+            return super().ready(id)
+        finally:
+            asyncio.tasks._leave_task(loop, self.tasks[id])
 
 
 @subject(

@@ -393,7 +393,10 @@ class Group:
                 for child in children:
                     self.spawn(child)
         except BaseExceptionGroup as failure:
-            left = failure
+            # Beside failures a cancellation shows at the next checkpoint; alone it is what the group ended with.
+            left = failure.subgroup(Outcome)
+            if left is None:
+                raise
         for kind in kinds:
             taken, left = left.split(KINDS[kind]) if left is not None else (None, None)
             if taken is not None:

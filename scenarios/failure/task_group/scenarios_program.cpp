@@ -440,8 +440,8 @@ void check_outcome(trial& t, const round_of& all) {
                "TG-5: a group that was cancelled without a failure ends as cancelled", to_string(seen));
   } else if (all.claims.own_cancellation || !all.has_given_up()) {
     t.expect(seen.kind == outcome_kind::value,
-             all.has_given_up()      ? "TG-6: a child that gave up by itself is no failure"
-             : all.stopped_itself    ? "TG-17: a group that cancelled itself ends well"
+             all.stopped_itself      ? "TG-17: a group that cancelled itself ends well"
+             : all.has_given_up()    ? "TG-6: a child that gave up by itself is no failure"
              : all.has_singled_out() ? "TG-14: a child that was cancelled alone is no failure"
                                      : "TG-1: a group whose children ended well does so, too",
              to_string(seen));
