@@ -19,7 +19,7 @@
 //   AGG-9). A failure neither stops nor delays anybody (AGG-2). A producer that throws has failed like any other (AGG-4).
 // - All run at the same time (AGG-5), as tasks of one group on the caller's executor.
 // - A request from outside asks all to stop; when all have ended, the call ends as cancelled (AGG-3).
-// - An exit_request is no outcome of a slot: it ends the others, and is thrown.
+// - An exit_request is no outcome of a slot: it is thrown, bare, when the others have ended.
 //
 // Lifetime: producers are kept until all operations have ended, so they may be closures. What they refer to outlives the call.
 #pragma once

@@ -93,7 +93,7 @@ class gather : public with_invariant<gather_config> {
   awaitable<check_verdict> validate(std::vector<operation> checks);
   /// `first`: the first `wanted` values, in the order in which they came; the others are asked to stop, and waited for. Whoever
   /// gives a value that is not among those has it given back. Outcomes: values; cancelled; an aggregate_error of the failures if
-  /// there are too few values; all values are given back then. No value is null.
+  /// there are too few values (rejected if nobody failed); all values are given back then. No value is null.
   awaitable<std::vector<std::int64_t>> first(std::size_t wanted, std::vector<operation> operations,
                                              std::function<void(std::int64_t)> give_back);
   /// `as_completed`: calls `take` for each that has ended, in that order. Outcomes: value; timed_out when the patience is at its

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -273,7 +274,9 @@ ASSAY_PROGRAM(gather, "AGG-1", rules,
   const bool is_stuck = call.pending();
   if (is_stuck) call.cancel();
   co_await t.pass(1s);
-  if (!t.expect(call.ended(), "AGG-3: a call ends when it is cancelled")) co_return;
+  const std::string_view message = all->parts.empty() ? "AGG-11: a call for nothing ends at once"
+                                                      : "AGG-3: a call ends when it is cancelled";
+  if (!t.expect(call.ended(), message)) co_return;
   check_end(t, *all, call, cancelled || is_stuck || t.disturbed(), wanted);
 }
 
