@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -295,19 +296,27 @@ ASSAY_SCENARIO(gather, "AGG-6", "required", .features = {"required_parts"}) {
   t.expect_eq(listed(names), std::string("b, d, e"), "every part is told that is required and missing");
 }
 
+// What is given back. It is shared, since a call may outlive a scenario that has failed.
+struct given_back {
+  std::shared_ptr<std::vector<std::int64_t>> all = std::make_shared<std::vector<std::int64_t>>();
+  std::function<void(std::int64_t)> taker() const {
+    return [all = all](std::int64_t one) { all->push_back(one); };
+  }
+};
+
 ASSAY_CLAUSE(
     gather, "AGG-7", should,
     "Have a \"first k successes\" sibling with the same error accounting: the losers are stopped and waited "
     "for, and a value that is not returned is given back once.",
     .features = {"first"}) {
   auto gather = make();
-  std::vector<std::int64_t> back;
+  const given_back back;
   auto call = co_await t.begin(
       "first", look_at_end(t,
                            gather->first(2,
                                          all(gives(t, "a", 3s, 1), fails(t, "b", 0s), gives(t, "c", 1s, 3),
                                              lingers(t, "d", 1h, 2s), gives(t, "e", 1h, 5)),
-                                         [&back](std::int64_t one) { back.push_back(one); }),
+                                         back.taker()),
                            "abcde"));
   co_await t.advance(3s);
   t.expect(call.pending(), "a failure is no value, and one value is not two");
@@ -319,56 +328,56 @@ ASSAY_CLAUSE(
   t.expect(call.done(), "the call ends when the others have ended", to_string(call.what()));
   t.expect_eq(listed(call.value()), std::string("3, 1"),
               "the first values are returned, in the order in which they came");
-  t.expect_eq(listed(back), std::string(), "what is returned is not given back");
+  t.expect_eq(listed(*back.all), std::string(), "what is returned is not given back");
 }
 
 ASSAY_SCENARIO(gather, "AGG-7", "too late", .features = {"first"}) {
   auto gather = make();
-  std::vector<std::int64_t> back;
+  const given_back back;
   auto call = co_await t.begin(
-      "first", gather->first(1, all(gives(t, "a", 1s, 1), gives(t, "b", 1s, 2), gives(t, "c", 1s, 4)),
-                             [&back](std::int64_t one) { back.push_back(one); }));
+      "first",
+      gather->first(1, all(gives(t, "a", 1s, 1), gives(t, "b", 1s, 2), gives(t, "c", 1s, 4)), back.taker()));
   co_await t.pass(1s);
   t.expect(call.done(), "the call ends with its first value", to_string(call.what()));
   std::int64_t sum = call.value().front();
   t.expect_eq(call.value().size(), 1U, "as many values are returned as were asked for");
-  for (const std::int64_t one : back) sum += one;
+  for (const std::int64_t one : *back.all) sum += one;
   std::int64_t given = 0;
   for (const char* const name : {"a", "b", "c"})
     if (marked(t, std::string(name) + " ends") && !marked(t, std::string(name) + " is asked to stop"))
       given += name[0] == 'a' ? 1 : name[0] == 'b' ? 2 : 4;
-  t.sometimes("a value came too late", !back.empty());
+  t.sometimes("a value came too late", !back.all->empty());
   t.expect_eq(sum, given, "every value is returned or given back, once");
 }
 
 ASSAY_SCENARIO(gather, "AGG-7", "too few", .features = {"first"}) {
   auto gather = make();
-  std::vector<std::int64_t> back;
+  const given_back back;
   auto call = co_await t.begin(
       "first",
       gather->first(3, all(gives(t, "a", 1s, 1), fails(t, "b", 2s), gives(t, "c", 1h, 3), fails(t, "d", 3s)),
-                    [&back](std::int64_t one) { back.push_back(one); }));
+                    back.taker()));
   co_await t.pass(2s);
   t.expect(call.pending(), "one failure leaves enough operations");
   co_await t.pass(1s);
   t.expect(call.failed(), "the call fails as soon as too few are left", to_string(call.what()));
   const assay::outcome what = call.what();
   t.expect_eq(what.members.size(), 2U, "all failures are told when there are too few values");
-  t.expect_eq(listed(back), std::string("1"), "the values of a call that fails are given back");
+  t.expect_eq(listed(*back.all), std::string("1"), "the values of a call that fails are given back");
 }
 
 ASSAY_SCENARIO(gather, "AGG-7", "swept", .features = {"first"}, .swept = true) {
   auto gather = make();
-  std::vector<std::int64_t> back;
-  auto call =
-      t.start("first", gather->first(2, all(gives(t, "a", 1s, 1), gives(t, "b", 2s, 2), gives(t, "c", 3s, 4)),
-                                     [&back](std::int64_t one) { back.push_back(one); }));
+  const given_back back;
+  auto call = t.start(
+      "first",
+      gather->first(2, all(gives(t, "a", 1s, 1), gives(t, "b", 2s, 2), gives(t, "c", 3s, 4)), back.taker()));
   t.victim(call);
   co_await t.advance(1min);
   t.expect(call.ended(), "a call ends when it is cancelled");
-  t.sometimes("a call was cancelled that had a value", call.cancelled() && !back.empty());
+  t.sometimes("a call was cancelled that had a value", call.cancelled() && !back.all->empty());
   std::int64_t kept = 0;
-  for (const std::int64_t one : back) kept += one;
+  for (const std::int64_t one : *back.all) kept += one;
   if (call.done())
     for (const std::int64_t one : call.value()) kept += one;
   std::int64_t given = 0;
@@ -461,13 +470,12 @@ ASSAY_CLAUSE(gather, "AGG-12", must, "The same operation given twice runs once a
               "an operation that is given twice fills both slots");
 }
 
-// What `each` tells, with the time of it.
+// What `each` tells, shared as well.
 struct told {
-  trial& t;
-  std::vector<std::string> all = {};
-  auto taker() {
-    return [this](std::size_t index, const gather_slot& slot) {
-      all.push_back(std::to_string(index) + " " + to_text(slot));
+  std::shared_ptr<std::vector<std::string>> all = std::make_shared<std::vector<std::string>>();
+  std::function<void(std::size_t, const gather_slot&)> taker() const {
+    return [all = all](std::size_t index, const gather_slot& slot) {
+      all->push_back(std::to_string(index) + " " + to_text(slot));
     };
   }
 };
@@ -476,25 +484,25 @@ ASSAY_CLAUSE(gather, "AGG-13", must,
              "Outcomes come in order of completion, each once; a timeout keeps those that were delivered.",
              .features = {"as_completed"}) {
   auto gather = make();
-  told seen{t};
+  const told seen;
   auto call = co_await t.begin(
       "each",
       gather->each(all(gives(t, "a", 3s, 1), fails(t, "b", 2s), gives(t, "c", 1s, 3)), 1h, seen.taker()));
   co_await t.pass(1s);
-  t.expect_eq(listed(seen.all), std::string("2 3"), "an outcome is told as soon as it comes");
+  t.expect_eq(listed(*seen.all), std::string("2 3"), "an outcome is told as soon as it comes");
   co_await t.pass(1s);
-  t.expect_eq(listed(seen.all), std::string("2 3, 1 b fails"),
+  t.expect_eq(listed(*seen.all), std::string("2 3, 1 b fails"),
               "outcomes are told in the order in which they come");
   t.expect(call.pending(), "the call waits for those that are at work");
   co_await t.pass(1s);
-  t.expect_eq(listed(seen.all), std::string("2 3, 1 b fails, 0 1"), "every outcome is told, once");
+  t.expect_eq(listed(*seen.all), std::string("2 3, 1 b fails, 0 1"), "every outcome is told, once");
   t.expect(call.done(), "the call ends when all have been told", to_string(call.what()));
 }
 
 ASSAY_SCENARIO(gather, "AGG-13", "timed out", .features = {"as_completed"}) {
   for (const nanoseconds patience : {nanoseconds(2s), nanoseconds(4s)}) {
     auto gather = make();
-    told seen{t};
+    const told seen;
     const std::string suffix = std::to_string(patience / 1s);
     auto call = co_await t.begin(
         "each", gather->each(all(gives(t, "a" + suffix, 1s, 1), lingers(t, "b" + suffix, 1h, 1s),
@@ -509,20 +517,20 @@ ASSAY_SCENARIO(gather, "AGG-13", "timed out", .features = {"as_completed"}) {
     t.expect(call.pending(), "the call waits for those that it has asked to stop");
     co_await t.pass(1s);
     t.expect(call.timed_out(), "the call ends as timed out", to_string(call.what()));
-    t.expect_eq(listed(seen.all), std::string(patience == 2s ? "0 1" : "0 1, 2 3"),
+    t.expect_eq(listed(*seen.all), std::string(patience == 2s ? "0 1" : "0 1, 2 3"),
                 "what was told before the timeout is kept, and nobody else is told");
   }
 }
 
 ASSAY_SCENARIO(gather, "AGG-13", "cancelled", .features = {"as_completed"}, .swept = true) {
   auto gather = make();
-  told seen{t};
+  const told seen;
   auto call =
       t.start("each", gather->each(all(gives(t, "a", 1s, 1), gives(t, "b", 2s, 2)), 1h, seen.taker()));
   t.victim(call);
   co_await t.advance(1min);
   t.expect(call.done() || call.cancelled(), "a call ends well or as cancelled", to_string(call.what()));
-  if (call.done()) t.expect_eq(listed(seen.all), std::string("0 1, 1 2"), "every outcome is told, once");
+  if (call.done()) t.expect_eq(listed(*seen.all), std::string("0 1, 1 2"), "every outcome is told, once");
 }
 
 // It never ends by itself.

@@ -190,14 +190,16 @@ std::string places_in(const outcome& what, bool ordered) {
   return all;
 }
 
+// It is shared, since a run may outlive a scenario that has failed.
 struct taken_parts {
-  std::vector<std::pair<failure_kind, outcome>> parts;
-  group_contract::part_taker taker() {
-    return [this](failure_kind kind, const outcome& part) { parts.emplace_back(kind, part); };
+  using list = std::vector<std::pair<failure_kind, outcome>>;
+  std::shared_ptr<list> parts = std::make_shared<list>();
+  group_contract::part_taker taker() const {
+    return [parts = parts](failure_kind kind, const outcome& part) { parts->emplace_back(kind, part); };
   }
   std::string places_of(failure_kind kind, bool ordered) const {
     std::string all;
-    for (const auto& [of_kind, part] : parts)
+    for (const auto& [of_kind, part] : *parts)
       if (of_kind == kind) all += (all.empty() ? "" : " | ") + places_in(part, ordered);
     return all;
   }
@@ -217,7 +219,7 @@ ASSAY_CLAUSE(
   auto children = all(begins_with(t, "a", failure_kind::closed), fails_with(t, "b", failure_kind::broken, 4s),
                       std::move(nested), fails_with(t, "c", failure_kind::closed, 5s),
                       fails_when_asked(t, "d", 6s), fails_with(t, "e", failure_kind::timed_out, 7s));
-  taken_parts taken;
+  const taken_parts taken;
   std::vector<failure_kind> kinds{failure_kind::closed, failure_kind::broken, failure_kind::closed};
   auto run = t.start("run", group->run_split(std::move(children), std::move(kinds), taken.taker()));
   co_await t.advance(2h);
@@ -233,37 +235,37 @@ ASSAY_CLAUSE(
 
 ASSAY_SCENARIO(task_group, "TG-15", "everything was taken", .features = {"split"}) {
   auto group = make();
-  taken_parts taken;
+  const taken_parts taken;
   std::vector<failure_kind> kinds{failure_kind::broken, failure_kind::closed};
   auto children = all(begins_with(t, "a", failure_kind::closed), works(t, "b", 1h));
   auto run = t.start("run", group->run_split(std::move(children), std::move(kinds), taken.taker()));
   co_await t.advance(2h);
-  t.expect_eq(taken.parts.size(), 1U, "the one failure is in one part");
+  t.expect_eq(taken.parts->size(), 1U, "the one failure is in one part");
   t.expect(run.done(), "a group of whose failures none is left ends well", to_string(run.what()));
 }
 
 ASSAY_SCENARIO(task_group, "TG-15", "nothing was taken", .features = {"split"}) {
   auto group = make();
-  taken_parts taken;
+  const taken_parts taken;
   auto children = all(fails(t, "a", 1s), works(t, "b", 1h));
   std::vector<failure_kind> kinds{failure_kind::closed, failure_kind::broken};
   auto run = t.start("run", group->run_split(std::move(children), std::move(kinds), taken.taker()));
   co_await t.advance(2h);
   t.expect(run.failed(), "what no handler took is thrown");
-  t.expect_eq(taken.parts.size(), 0U, "a handler is not called for failures of other kinds");
+  t.expect_eq(taken.parts->size(), 0U, "a handler is not called for failures of other kinds");
   expect_told(t, run, {"a"});
 }
 
 ASSAY_SCENARIO(task_group, "X-8", "no handler", .features = {"split"},
                .why = "a handler of failures is given no cancellation") {
   auto group = make();
-  taken_parts taken;
+  const taken_parts taken;
   std::vector<failure_kind> kinds{failure_kind::closed, failure_kind::broken, failure_kind::timed_out};
   auto children = all(works(t, "a", 1h));
   auto run = co_await t.begin("run", group->run_split(std::move(children), std::move(kinds), taken.taker()));
   presuppose_at_work(t, "a");
   co_await t.cancel(run);
-  t.expect_eq(taken.parts.size(), 0U, "a handler of failures is given no cancellation");
+  t.expect_eq(taken.parts->size(), 0U, "a handler of failures is given no cancellation");
   expect_outcome(t, run, outcome_kind::cancelled,
                  "a group that was cancelled and fails in no way ends as cancelled");
 }
