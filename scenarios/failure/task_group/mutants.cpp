@@ -92,7 +92,7 @@ const mutants<alternative_group, group_defect> wrong(
                   {{"X-7", "a strong request gets through after a weak one"}}),
         defective(makes_a_request_an_event,
                   "a child that goes on waiting after a request does not hear of it again",
-                  {{"X-5", "every later suspension reports so at once"}}),
+                  {{"X-5", "every later suspension reports so at once"}}, {"TG-16"}),
         defective(stops_when_a_child_gives_up,
                   "TG-m5: a child that ends cancelled by itself cancels the group",
                   {{"TG-6", "a child that gives up by itself leaves its siblings alone"}},
