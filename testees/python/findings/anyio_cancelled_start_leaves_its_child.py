@@ -1,7 +1,7 @@
 """A call of `TaskGroup.start` that is cancelled before its child has reported leaves the child at work.
 
 The documentation (tasks.html, "Starting and initializing tasks"): start "waits until the task is ready". On Trio the child is
-cancelled with the call; on asyncio it goes on until something else ends it. Mended by agronholm/anyio#597, after 3.6.2 (agronholm/anyio#517). Clause TG-16.
+cancelled with the call; on asyncio it goes on until something else ends it: agronholm/anyio#517, mended after 3.6.2. Clause TG-16.
 
     python3 anyio_cancelled_start_leaves_its_child.py
 """
