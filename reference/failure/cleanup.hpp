@@ -317,7 +317,8 @@ class cleanup_scope {
   boost::asio::awaitable<void> wait_until_closed() {
     if (closed_for_good_) co_return;
     waiter self(executor_);
-    const park_result ended = co_await park(closers_, self);
+    co_await park(closers_, self);
+    const park_result ended = self.result();
     if (ended == park_result::cancelled) throw_cancelled();
   }
 

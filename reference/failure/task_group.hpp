@@ -136,7 +136,8 @@ class task_group {
       check_cancelled(co_await boost::asio::this_coro::cancellation_state);
       if (of->who) {
         waiter self(co_await boost::asio::this_coro::executor);
-        const park_result result = co_await park(of->joiners, self);
+        co_await park(of->joiners, self);
+        const park_result result = self.result();
         if (result != park_result::woken) throw_cancelled();
       }
       co_return of->how;
@@ -225,7 +226,8 @@ class task_group {
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     while (!between->reported && !between->ended) {
       waiter self(executor);
-      const park_result result = co_await park(between->starter, self);
+      co_await park(between->starter, self);
+      const park_result result = self.result();
       if (result == park_result::woken) break;
       between->given_up = true;
       ask(*between->who);
@@ -249,7 +251,8 @@ class task_group {
       self.taken.emplace(std::move(endings_.front()));
       endings_.pop_front();
     } else if (!live_.empty()) {
-      const park_result result = co_await park(takers_, self);
+      co_await park(takers_, self);
+      const park_result result = self.result();
       if (result != park_result::woken) throw_cancelled();
     }
     co_return std::move(self.taken);

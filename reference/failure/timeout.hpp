@@ -142,11 +142,11 @@ struct abandonable {
   check_cancelled(co_await boost::asio::this_coro::cancellation_state);
   const auto executor = co_await boost::asio::this_coro::executor;
   const auto self = std::make_shared<detail::abandonable>(executor);
-  waiter me(executor, deadline);
-  auto parked = park(self->caller, me);
   auto running = detail::abandonable::run(self, std::move(work));
   if (!supervisor.spawn(std::move(name), std::move(running))) throw closed();
-  const park_result result = co_await std::move(parked);
+  waiter me(executor, deadline);
+  co_await park(self->caller, me);
+  const park_result result = me.result();
   if (result != park_result::woken) self->scope.request_stop();
   if (result == park_result::expired) throw timed_out();
   if (result == park_result::cancelled) throw_cancelled();
@@ -180,7 +180,8 @@ class pending_set {
     check_cancelled(co_await boost::asio::this_coro::cancellation_state);
     if (ended_count_ == 0 && !ended_.empty()) {
       waiter self(co_await boost::asio::this_coro::executor, deadline);
-      const park_result how = co_await park(waiting_, self);
+      co_await park(waiting_, self);
+      const park_result how = self.result();
       if (how == park_result::cancelled) throw_cancelled();
     }
     result now;

@@ -10,9 +10,7 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Exclusive, Flag, Group, Permits, Scopes, Tokens
-from shared_subjects import Channel, Conditional, Exclusive, Flag, Group, Permits, Tokens
-from shared_subjects import Channel, Exclusive, Flag, Permits, StartingGroup, Tokens
+from shared_subjects import Channel, Conditional, Exclusive, Flag, Permits, Scopes, StartingGroup, Tokens
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"

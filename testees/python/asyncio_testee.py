@@ -7,8 +7,7 @@ import platform
 
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import Conditional, Exclusive, ExitStack, Flag, Group, Permits
-from shared_subjects import CleanupStack, Exclusive, ExitStack, Flag, Group, Permits
+from shared_subjects import CleanupStack, Conditional, Exclusive, ExitStack, Flag, Group, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}

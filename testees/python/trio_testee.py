@@ -6,10 +6,7 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, Exclusive, ExitStack, Flag, Group, Permits, Scopes, Tokens
-from shared_subjects import Channel, Conditional, Exclusive, ExitStack, Flag, Group, Permits, Tokens
-from shared_subjects import Channel, CleanupStack, Exclusive, ExitStack, Flag, Group, Permits, Tokens
-from shared_subjects import Channel, Exclusive, ExitStack, Flag, Permits, StartingGroup, Tokens
+from shared_subjects import Channel, CleanupStack, Conditional, Exclusive, ExitStack, Flag, Permits, Scopes, StartingGroup, Tokens
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -173,7 +170,9 @@ class StackOnTrio(ExitStack):
 class Scopes(Scopes):
     library = trio
     too_late = trio.TooSlowError
-    "AsyncExitStack",
+
+
+@subject(
     "AsyncExitStack_scope",
     contract="cleanup",
     features=["shielded_cleanup", "suppress"],
