@@ -136,9 +136,11 @@ inline boost::asio::awaitable<void> condition::wait_in_line(std::shared_ptr<line
   try {
     auto parking = park(*parked, self);
     held.unlock();  // CND-1: whoever has it now continues in a later turn
-    result = co_await std::move(parking);
+    co_await std::move(parking);
+    result = self.result();
   } catch (...) {
     failure = std::current_exception();
+    (void)self.result();  // it leaves the line
   }
   co_await hold_requests;
   try {
