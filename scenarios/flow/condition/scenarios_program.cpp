@@ -17,10 +17,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/flow/condition/contract.hpp>
 
 namespace assay {
@@ -33,6 +35,55 @@ using std::chrono::nanoseconds;
 constexpr nanoseconds beat = 5ms;  // how long the mutex is held, and of what all deadlines are multiples
 constexpr std::size_t callers_max = 12;
 constexpr std::size_t everybody = 100;
+
+// What a condition does where one call is made after the other. A wait is two of them: it parks, and it returns. Counted is how
+// many are parked, and how many were notified and have not returned.
+struct condition_order {
+  enum class verb { wait, wait_until, notify, change };
+  struct call {
+    verb what{};
+    std::size_t count = everybody;  // whom it notifies
+    std::int64_t number = 0;
+    bool was_notified = false;  // not if it was cancelled
+  };
+  bool exact = true;  // wake-ups are
+  std::int64_t number = 0;
+  std::size_t parked = 0;
+  std::size_t notified = 0;
+  auto operator<=>(const condition_order&) const = default;
+
+  static unsigned steps(const call& one, call_end) { return one.what == verb::wait ? 2 : 1; }
+  bool step(std::size_t, const call& one, unsigned nth) {
+    if (one.what == verb::wait_until) return number >= one.number;
+    if (one.what == verb::wait && nth == 0) return ++parked > 0;
+    if (one.what == verb::wait) return one.was_notified ? use_notification() : leave();
+    if (one.what == verb::change) number = one.number;
+    const std::size_t count = std::min(one.count, parked);
+    parked -= count;
+    notified += count;
+    return true;
+  }
+  static std::string text(const call& one) {
+    constexpr const char* names[] = {"wait", "wait until ", "notify ", "change to "};
+    const std::string name = names[static_cast<std::size_t>(one.what)];
+    if (one.what == verb::wait) return name;
+    return name +
+           std::to_string(one.what == verb::notify ? static_cast<std::int64_t>(one.count) : one.number);
+  }
+  std::string_view clause(const call& one) const { return one.what == verb::wait_until ? "CND-5" : "CND-3"; }
+
+ private:
+  bool use_notification() {
+    if (!exact) return true;
+    return notified > 0 && notified-- > 0;
+  }
+  // Who was notified, and is cancelled, passes it on; if nobody is parked, it goes with him.
+  bool leave() {
+    std::size_t& of = parked > 0 ? parked : notified;
+    if (!exact && of == 0) return true;
+    return of > 0 && of-- > 0;
+  }
+};
 
 enum class doing { waits, waits_until, notifies, holds };
 
@@ -69,6 +120,8 @@ struct run {
   std::size_t owed = 0;         // notifications since the program had settled last
   std::size_t since = 0;        // waits that were notified since
   bool can_be_counted = false;  // since then
+  history<condition_order> seen = {};
+  bool has_predicates = false;  // in this round: they may use up a notification, and wait on
   std::size_t next_op = 1;
   bool asks_to_settle = false;
 
@@ -81,6 +134,16 @@ struct run {
 };
 
 // ---- calls
+
+using verb_seen = condition_order::verb;
+
+// Makes a call, and writes down when it began and ended.
+asio::awaitable<void> noted(run& r, condition_order::call what, asio::awaitable<void> call) {
+  auto seen = r.seen.begin(what);
+  co_await std::move(call);
+  seen.what().was_notified = true;
+  seen.done();
+}
 
 asio::awaitable<void> stay_a_beat(run& r) {
   const auto leave = [&r](int*) { --r.working; };
@@ -100,7 +163,8 @@ asio::awaitable<void> wait_and_unlock(run& r, caller& me) {
   me.has_begun = true;
   std::exception_ptr failure;
   try {
-    co_await r.condition->wait_held();
+    const condition_order::call waits{verb_seen::wait};
+    co_await noted(r, waits, r.condition->wait_held());
   } catch (...) {
     failure = std::current_exception();
   }
@@ -109,8 +173,11 @@ asio::awaitable<void> wait_and_unlock(run& r, caller& me) {
 }
 
 asio::awaitable<void> wait_until(run& r, std::int64_t at_least) {
+  const condition_order::call waits{verb_seen::wait_until, 0, at_least};
+  auto seen = r.seen.begin(waits);
   const std::int64_t value = co_await r.condition->wait_until(at_least);
   (void)value;
+  seen.done();
 }
 
 // ---- what is checked whenever a program settles
@@ -256,7 +323,8 @@ asio::awaitable<void> wait(run& r, const program_step& step) {
   const std::size_t count = step.b == 3 ? 3 : 1;
   for (std::size_t i = 0; i < count; ++i) {
     caller* const me = co_await add(r, {});
-    auto work = r.condition->wait(after_of(r, step));
+    const condition_order::call waits{verb_seen::wait};
+    auto work = noted(r, waits, r.condition->wait(after_of(r, step)));
     begin(r, *me, step, "wait", std::move(work));
     if (r.settled()) co_await settle_and_check(r);
   }
@@ -270,13 +338,15 @@ asio::awaitable<void> wait_for(run& r, const program_step& step) {
   const nanoseconds patience = patiences[step.a % std::size(patiences)];
   caller* const me = co_await add(r, {});
   me->deadline = patience > nanoseconds::max() - r.t.now() ? nanoseconds::max() : r.t.now() + patience;
-  auto work = r.condition->wait_for(patience, after_of(r, step));
+  const condition_order::call waits{verb_seen::wait};
+  auto work = noted(r, waits, r.condition->wait_for(patience, after_of(r, step)));
   begin(r, *me, step, "wait for " + format_duration(patience), std::move(work));
 }
 
 asio::awaitable<void> wait_until_large(run& r, const program_step& step) {
   if (r.modelled) co_return;
   caller what;
+  r.has_predicates = true;
   what.what = doing::waits_until;
   what.at_least = 1 + step.a % 4;
   caller* const me = co_await add(r, std::move(what));
@@ -291,7 +361,8 @@ asio::awaitable<void> notify(run& r, const program_step& step) {
   caller* const me = co_await add(r, std::move(what));
   r.budget += count;
   if (r.modelled) notify_in_model(r, count);
-  auto work = r.condition->notify(count);
+  const condition_order::call notifies{verb_seen::notify, count};
+  auto work = noted(r, notifies, r.condition->notify(count));
   begin(r, *me, step, "notify " + std::to_string(count), std::move(work));
 }
 
@@ -302,7 +373,8 @@ asio::awaitable<void> notify_all(run& r, const program_step& step) {
   caller* const me = co_await add(r, std::move(what));
   r.budget += everybody;
   if (r.modelled) notify_in_model(r, everybody);
-  auto work = r.condition->notify_all();
+  const condition_order::call notifies{verb_seen::notify};
+  auto work = noted(r, notifies, r.condition->notify_all());
   begin(r, *me, step, "notify all", std::move(work));
 }
 
@@ -313,7 +385,8 @@ asio::awaitable<void> change(run& r, const program_step& step) {
   r.budget += everybody;
   if (r.modelled) notify_in_model(r, everybody);
   const std::int64_t number = step.a % 5;
-  auto work = r.condition->change(number, everybody);
+  const condition_order::call changes{verb_seen::change, everybody, number};
+  auto work = noted(r, changes, r.condition->change(number, everybody));
   begin(r, *me, step, "change to " + std::to_string(number), std::move(work));
 }
 
@@ -356,13 +429,17 @@ asio::awaitable<void> notify_now(run& r, const program_step& step) {
   if (step.b == 3) {
     r.budget += everybody;
     if (r.modelled) notify_in_model(r, everybody);
+    auto seen = r.seen.begin({verb_seen::notify});
     r.condition->notify_all_now();
+    seen.done();
     co_return;
   }
   r.budget += count;
   r.owed += count;
   if (r.modelled) notify_in_model(r, count);
+  auto seen = r.seen.begin({verb_seen::notify, count});
   r.condition->notify_now(count);
+  seen.done();
 }
 
 asio::awaitable<void> cancel_some(run& r, const program_step& step) {
@@ -432,11 +509,18 @@ void begin_round(run& r, contract::condition& condition) {
   r.locked = false;
   r.working = r.budget = r.notified = r.owed = r.since = 0;
   r.can_be_counted = true;
+  r.seen = {};
+  r.has_predicates = false;
 }
 
 // GEN-3: everybody is notified, or cancelled, and then the mutex is free. False if it cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
+  if (const explanation why = r.seen.explain({.exact = r.exact && !r.has_predicates});
+      !why.unexplained.empty())
+    r.t.expect(false,
+               std::string(why.clause) + ": one condition does what was seen, call by call in some order",
+               why.unexplained);
   r.modelled = false;
   co_await let_all_leave(r);
   co_await settle_and_check(r);
