@@ -29,7 +29,7 @@ TEST(condition, a_guard_of_another_mutex_is_none) {  // CND-7
   EXPECT_FALSE(door.is_held_by(held));
 }
 
-TEST(condition, a_wait_that_begins_cancelled_keeps_the_mutex) {
+TEST(condition, a_cancelled_wait_ends_with_the_mutex) {  // CND-2
   asio::io_context context;
   mutex door;
   condition changed(door);
