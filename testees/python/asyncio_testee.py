@@ -313,6 +313,39 @@ class TaskGroup(Group):
 
 
 @subject(
+    "gather",
+    contract="gather",
+    features=["own_cancellation"],
+    cites=DOCS + "asyncio-task.html#asyncio.gather: 'the order of result values corresponds to the order of awaitables'; "
+    "return_exceptions=True; 'if gather() is cancelled, all submitted awaitables are also cancelled'; 'if any Task or Future from "
+    "the aws sequence is cancelled, it is treated as if it raised CancelledError – the gather() call is not cancelled in this case'",
+)
+class Gather:
+    def __init__(self, env, config):
+        self.env = env
+        self.values = {}
+
+    async def all(self, operations):
+        ended = await asyncio.gather(*[self.operation(one["id"]) for one in operations], return_exceptions=True)
+        return [self.slot(one) for one in ended]
+
+    async def operation(self, id):
+        await self.env.call("operation", id=id)
+        return self.values.pop(id)
+
+    def gave(self, id, value):
+        self.values[id] = value
+
+    @staticmethod
+    def slot(ended):
+        if isinstance(ended, asyncio.CancelledError):
+            return {"how": "cancelled", "value": None, "cause": ""}
+        if isinstance(ended, BaseException):
+            return {"how": "failed", "value": None, "cause": ended.label}
+        return {"how": "value", "value": ended, "cause": ""}
+
+
+@subject(
     "AsyncExitStack",
     contract="lifespan",
     features=["attached_failures"],

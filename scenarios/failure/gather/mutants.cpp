@@ -40,7 +40,7 @@ const mutants<alternative_gather, gather_defect> wrong(
         defective(runs_one_after_another, "the operations run one after another",
                   {{"AGG-5", "all operations are at work at the same time"}},
                   {"AGG-1", "AGG-2", "AGG-3", "AGG-4", "AGG-6", "AGG-7", "AGG-8", "AGG-9", "AGG-10", "AGG-12",
-                   "AGG-13"}),
+                   "AGG-13", "X-7"}),
         defective(abandons_operations_when_creation_fails,
                   "what was created before one that cannot be is abandoned", {{"AGG-4", ""}}, {"AGG-3"}),
         defective(waits_for_an_end_even_if_empty, "a call for nothing never ends",
