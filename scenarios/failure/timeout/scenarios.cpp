@@ -101,7 +101,7 @@ ASSAY_CLAUSE(timeout, "TMO-2", must,
              "Work that came to its value before it observed the request ends with that value, although the "
              "deadline has "
              "passed.",
-             .features = {"value_wins"}, .late = true) {
+             .features = {"value_wins", "cooperative"}, .late = true) {
   auto timeout = make();
   auto run = t.start("run", timeout->run_for(10ms, acts(t, "a", {.takes = 10ms})));
   auto close = t.start("run 2", timeout->run_for(10ms, acts(t, "b", {.takes = 9ms})));
@@ -486,7 +486,8 @@ ASSAY_SCENARIO(timeout, "TMO-11", "timers", .sim_only = true) {
   }
 }
 
-ASSAY_CLAUSE(timeout, "TMO-12", must, "Without a deadline no timer is armed.", .sim_only = true) {
+ASSAY_CLAUSE(timeout, "TMO-12", must, "Without a deadline no timer is armed.", .features = {"joins_work"},
+             .sim_only = true) {
   auto timeout = make();
   auto run = co_await t.begin("run", timeout->run_for(nanoseconds::max(), &assay::sleep_for_ever));
   t.expect(run.pending(), "work without a deadline is waited for");
@@ -935,7 +936,7 @@ ASSAY_SCENARIO(timeout, "X-23", "fallback", .features = {"fallback"}) {
   co_await t.pass(5ms);
   t.expect(tells(fails, "c fails"), "a failure has no fallback");
   auto cancelled = co_await t.begin("run 4", timeout->run_for_or(10ms, acts(t, "d", {.takes = 30ms})));
-  co_await t.advance(10ms);
+  co_await t.advance(5ms);
   co_await t.cancel(cancelled);
   t.expect(cancelled.cancelled(), "a request has no fallback");
   work inner = [] { return time_out_after(1ms); };

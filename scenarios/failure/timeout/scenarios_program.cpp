@@ -368,7 +368,7 @@ ASSAY_PROGRAM(timeout, "TMO-1", timeout_rules,
         steps.shape == 1,
         make.claims("joins_work"),
         make.claims("joins_work") && make.claims("cooperative"),
-        make.claims("value_wins"),
+        make.claims("value_wins") && make.claims("cooperative"),
         make.claims("race") && make.claims("owns_operations"),
         make.claims("gives_back"),
         make.claims("own_cancel")};
