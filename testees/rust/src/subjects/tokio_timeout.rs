@@ -55,7 +55,9 @@ impl Subject for Adapter {
                     let (Some(first), Some(second)) = (first, second) else {
                         return Outcome::Rejected("a race of two".into());
                     };
+                    // Without `biased` a random branch is polled first, of tokio's own randomness.
                     tokio::select! {
+                        biased;
                         ended = first => winner(ended, 0),
                         ended = second => winner(ended, 1),
                     }
