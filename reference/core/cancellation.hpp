@@ -131,7 +131,7 @@ template <class T>
 boost::asio::awaitable<spawn_result<T>> run_limited(std::shared_ptr<limit> bounds,
                                                     boost::asio::awaitable<T> work) {
   const auto state = co_await boost::asio::this_coro::cancellation_state;
-  const caller_requests heard(state, bounds);
+  caller_requests heard(state, bounds);
   const inside_limit inside(*bounds);
   // The slot is bound explicitly, or Asio would connect the work to the caller's own.
   auto token = boost::asio::bind_cancellation_slot(bounds->slot(), boost::asio::use_awaitable);
@@ -144,6 +144,7 @@ boost::asio::awaitable<spawn_result<T>> run_limited(std::shared_ptr<limit> bound
     failure = std::current_exception();
   }
   bounds->end();
+  heard.stop();
   if (is_cancellation(failure)) bounds->throw_cause();
   if (failure) std::rethrow_exception(failure);
   co_return std::move(result);

@@ -170,7 +170,8 @@ class inside_limit {
   limit& bounds_;
 };
 
-/// Hears the caller's requests for as long as it lives (TMO-18). `state` is the caller's own.
+/// Hears the caller's requests, until it is told to stop (TMO-18). Where the frame of the caller goes with its context, the
+/// slot may have gone before. `state` is the caller's own.
 class caller_requests {
  public:
   caller_requests(const boost::asio::cancellation_state& state, const std::shared_ptr<limit>& bounds)
@@ -179,7 +180,7 @@ class caller_requests {
   }
   caller_requests(const caller_requests&) = delete;
   caller_requests& operator=(const caller_requests&) = delete;
-  ~caller_requests() {
+  void stop() {
     if (slot_.is_connected()) slot_.clear();
   }
 
