@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -46,7 +47,8 @@ asio::awaitable<void> stop_oneself(deadline_scope& scope) {
 }
 
 asio::awaitable<void> wait_and_hold(std::shared_ptr<int> held) {
-  co_await end_inside_the_request();
+  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  co_await timer.async_wait(asio::use_awaitable);
   ++*held;
 }
 
