@@ -10,7 +10,9 @@ import sys
 
 import anyio
 from assay_testee import Host, TimedOut, subject
-from shared_subjects import Channel, Conditional, Exclusive, Flag, Permits, Scopes, StartingGroup, Tokens
+from shared_subjects import (
+    Channel, Conditional, Exclusive, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
+)
 
 BACKEND = sys.argv[1]
 DOCS = "anyio.readthedocs.io/en/3.x/"
@@ -206,6 +208,34 @@ class TaskGroup(StartingGroup):
 class Scopes(Scopes):
     library = anyio
     too_late = TimeoutError
+
+
+@subject(
+    "AsyncExitStack_scope",
+    contract="cleanup",
+    features=["shielded_cleanup", "suppress"],
+    cites="docs.python.org/3.11/library/contextlib.html#contextlib.AsyncExitStack; "
+    + DOCS
+    + "cancellation.html#shielding: 'the most important such use case is performing shutdown procedures on asynchronous resources'; "
+    "'the shielded block will be exempt from cancellation except when the shielded block itself is being cancelled'",
+)
+class Cleanup(ShieldedCleanupStack):
+    library = anyio
+
+
+@subject(
+    "task_group_outcomes",
+    contract="gather",
+    features=["owns_operations", "as_completed"],
+    cites=DOCS + "tasks.html: 'the context manager just waits until all child tasks have exited before proceeding'; "
+    "cancellation.html: 'cancelling a cancel scope cancels all cancel scopes nested within it'; move_on_after; a child that catches "
+    "its failure raises none",
+)
+class Outcomes(OutcomesOfNursery):
+    library = anyio
+
+    def open(self):
+        return anyio.create_task_group()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import platform
 
 from assay_testee import Broken, Host, Rejected, TimedOut, subject
 from assay_testee.asyncio_trial import AsyncioTrial
-from shared_subjects import CleanupStack, Conditional, Exclusive, ExitStack, Flag, Group, Permits
+from shared_subjects import CleanupStack, Conditional, Exclusive, ExitStack, Flag, Group, Operations, Permits
 
 DOCS = f"docs.python.org/{'.'.join(platform.python_version_tuple()[:2])}/library/"
 INFINITE = {"rendezvous": DOCS + "asyncio-queue.html: 'if maxsize is less than or equal to zero, the queue size is infinite'"}
@@ -320,29 +320,84 @@ class TaskGroup(Group):
     "return_exceptions=True; 'if gather() is cancelled, all submitted awaitables are also cancelled'; 'if any Task or Future from "
     "the aws sequence is cancelled, it is treated as if it raised CancelledError – the gather() call is not cancelled in this case'",
 )
-class Gather:
-    def __init__(self, env, config):
-        self.env = env
-        self.values = {}
+class Gather(Operations):
+    async def all(self, operations):
+        ended = await asyncio.gather(*[self.operation(one) for one in operations], return_exceptions=True)
+        return [self.slot_of(one) for one in ended]
+
+    def slot_of(self, ended):
+        if isinstance(ended, asyncio.CancelledError):
+            return self.cancelled
+        return self.failed(ended) if isinstance(ended, BaseException) else self.value(ended)
+
+
+class OwnTasks(Operations):
+    """asyncio.wait and as_completed cancel nothing by themselves: who calls them does."""
 
     async def all(self, operations):
-        ended = await asyncio.gather(*[self.operation(one["id"]) for one in operations], return_exceptions=True)
-        return [self.slot(one) for one in ended]
+        tasks = [asyncio.create_task(self.ended(index, one)) for index, one in enumerate(operations)]
+        try:
+            return await self.collect(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            raise
 
-    async def operation(self, id):
-        await self.env.call("operation", id=id)
-        return self.values.pop(id)
 
-    def gave(self, id, value):
-        self.values[id] = value
+@subject(
+    "wait_all",
+    contract="gather",
+    features=["own_cancellation"],
+    cites=DOCS + "asyncio-task.html#asyncio.wait: 'run Future and Task instances in the aws iterable concurrently and block until the "
+    "condition specified by return_when', ALL_COMPLETED; #asyncio.Task: result, exception, cancelled; Task.cancel",
+)
+class WaitAll(OwnTasks):
+    async def ended(self, index, one):
+        return await self.operation(one)
 
-    @staticmethod
-    def slot(ended):
-        if isinstance(ended, asyncio.CancelledError):
-            return {"how": "cancelled", "value": None, "cause": ""}
-        if isinstance(ended, BaseException):
-            return {"how": "failed", "value": None, "cause": ended.label}
-        return {"how": "value", "value": ended, "cause": ""}
+    async def collect(self, tasks):
+        if tasks:  # an empty set is a ValueError
+            await asyncio.wait(tasks)
+        return [self.slot_of(task) for task in tasks]
+
+    def slot_of(self, task):
+        if task.cancelled():
+            return self.cancelled
+        return self.failed(task.exception()) if task.exception() else self.value(task.result())
+
+
+@subject(
+    "as_completed",
+    contract="gather",
+    features=["as_completed"],
+    cites=DOCS + "asyncio-task.html#asyncio.as_completed: 'each coroutine returned can be awaited to get the earliest next result from "
+    "the iterable of the remaining awaitables'; 'raises TimeoutError if the timeout occurs before all Futures are done'",
+)
+class AsCompleted(OwnTasks):
+    async def ended(self, index, one):
+        return index, await self.slot(one)
+
+    async def collect(self, tasks):
+        slots = [None] * len(tasks)
+        for following in asyncio.as_completed(tasks):
+            index, slots[index] = await following
+        return slots
+
+    async def each(self, operations, patience):
+        tasks = [asyncio.create_task(self.ended(index, one)) for index, one in enumerate(operations)]
+        try:
+            for following in asyncio.as_completed(tasks, timeout=seconds(patience)):
+                index, slot = await following
+                self.env.tell("ended", index=index, slot=slot)
+        except asyncio.TimeoutError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            raise TimedOut() from None
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            raise
 
 
 @subject(
@@ -410,7 +465,6 @@ class Timeout:
         except TimeoutError:
             raise TimedOut() from None
         return True
-
 
     def open_scope(self, limit):
         self.scope = asyncio.timeout(seconds(limit))
@@ -503,6 +557,8 @@ class Wait:
         for task in self.operations:
             task.cancel()
         await asyncio.wait(self.operations)
+
+
 STACK = (
     DOCS + "contextlib.html#contextlib.AsyncExitStack: enter_async_context 'enters a new asynchronous context manager'; aclose(); "
     "#contextlib.ExitStack: callbacks 'can suppress the exception', and 'outer' ones are then called without one"

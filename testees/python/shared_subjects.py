@@ -3,7 +3,6 @@
 import contextlib
 import math
 
-from assay_testee import Aggregate, Closed, OperationError, Outcome, Rejected, TimedOut
 from assay_testee import Aggregate, Broken, Closed, OperationError, Outcome, Rejected, TimedOut
 from assay_testee.failures import chain, leaves
 
@@ -319,6 +318,8 @@ class Conditional:
 
     def waiting(self):
         return self.condition.statistics().tasks_waiting
+
+
 KINDS = {"closed": Closed, "broken": Broken, "timed_out": TimedOut}
 
 
@@ -566,6 +567,8 @@ class Scopes:
 
     def lift_shield(self):
         self.shield.shield = False
+
+
 class Registered:
     """A resource of `cleanup` as an asynchronous context manager: flushed on every path, and closed in spite of that."""
 
@@ -632,3 +635,80 @@ class CleanupStack:
         except OperationError as failure:
             self.names[failure] = name
             raise
+
+
+class ShieldedCleanupStack(CleanupStack):
+    """Each flush and close in a shielded scope of Trio or anyio."""
+
+    library = None
+
+    async def clean(self, flush_and_close):
+        with self.library.CancelScope(shield=True):
+            await flush_and_close()
+
+
+class Operations:
+    """What `gather` runs: an operation's value is told before it ends."""
+
+    def __init__(self, env, config):
+        self.env = env
+        self.values = {}
+
+    async def operation(self, one):
+        await self.env.call("operation", id=one["id"])
+        return self.values.pop(one["id"])
+
+    def gave(self, id, value):
+        self.values[id] = value
+
+    @staticmethod
+    def value(given):
+        return {"how": "value", "value": given, "cause": ""}
+
+    @staticmethod
+    def failed(failure):
+        return {"how": "failed", "value": None, "cause": failure.label}
+
+    cancelled = {"how": "cancelled", "value": None, "cause": ""}
+
+    async def slot(self, one):
+        """Catches what is no cancellation: that goes on."""
+        try:
+            return self.value(await self.operation(one))
+        except OperationError as failure:
+            return self.failed(failure)
+
+
+class OutcomesOfNursery(Operations):
+    """A nursery of Trio or a task group of anyio, whose children keep their failures to themselves."""
+
+    library = None
+
+    def open(self):
+        """The nursery."""
+        raise NotImplementedError
+
+    async def all(self, operations):
+        slots = [None] * len(operations)
+
+        async def fill(index, one):
+            slots[index] = await self.slot(one)
+
+        async with self.open() as nursery:
+            for index, one in enumerate(operations):
+                nursery.start_soon(fill, index, one)
+        return slots
+
+    async def each(self, operations, patience):
+        async def tell(index, one):
+            slot = await self.slot(one)
+            if not scope.cancel_called:
+                self.env.tell("ended", index=index, slot=slot)
+
+        left = math.inf if patience is None else max(patience / 1e9, 0)
+        with self.library.move_on_after(left) as scope:
+            async with self.open() as nursery:
+                for index, one in enumerate(operations):
+                    nursery.start_soon(tell, index, one)
+        if scope.cancel_called:
+            raise TimedOut()

@@ -6,7 +6,9 @@ import math
 import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
-from shared_subjects import Channel, CleanupStack, Conditional, Exclusive, ExitStack, Flag, Permits, Scopes, StartingGroup, Tokens
+from shared_subjects import (
+    Channel, Conditional, Exclusive, ExitStack, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
+)
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
 
@@ -181,10 +183,22 @@ class Scopes(Scopes):
     + "#trio.CancelScope.shield: 'as long as a scope is shielded, its contents are not cancelled from outside'; the example is "
     "cleanup with a timeout",
 )
-class CleanupOnTrio(CleanupStack):
-    async def clean(self, flush_and_close):
-        with trio.CancelScope(shield=True):
-            await flush_and_close()
+class CleanupOnTrio(ShieldedCleanupStack):
+    library = trio
+
+
+@subject(
+    "nursery_outcomes",
+    contract="gather",
+    features=["owns_operations", "as_completed"],
+    cites=DOCS + "#nurseries-and-spawning: 'the block does not exit until all tasks have completed'; #child-tasks-and-cancellation: "
+    "'in Trio, child tasks inherit the parent nursery's cancel scopes'; #trio.move_on_after; a child that catches its failure raises none",
+)
+class Outcomes(OutcomesOfNursery):
+    library = trio
+
+    def open(self):
+        return trio.open_nursery()
 
 
 if __name__ == "__main__":

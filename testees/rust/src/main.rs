@@ -7,7 +7,7 @@ use assay_testee::Testee;
 
 fn main() -> ExitCode {
     let mut testee = Testee::new("rust");
-    for library in ["async-channel", "flume", "tokio"] {
+    for library in ["async-channel", "flume", "futures-util", "tokio"] {
         testee = testee.library(library, version_of(library));
     }
     for offer in subjects::all() {

@@ -114,6 +114,11 @@ impl<'a> Args<'a> {
         self.get(name, "a text", self.0[name].as_str())
     }
 
+    /// Whatever it is; null if it is missing.
+    pub fn value(&self, name: &str) -> Value {
+        self.0[name].clone()
+    }
+
     /// A duration; none is no limit. Rust's durations are not negative: what is below zero is zero.
     pub fn duration(&self, name: &str) -> Result<Option<Duration>, Fault> {
         if self.0[name].is_null() {

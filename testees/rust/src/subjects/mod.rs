@@ -4,6 +4,7 @@ use assay_testee::{Args, Fault, Offer, Outcome};
 mod async_channel;
 mod async_lock;
 mod flume;
+mod gather;
 mod tokio_barrier;
 mod tokio_event;
 mod tokio_join_set;
@@ -24,6 +25,8 @@ pub fn all() -> Vec<Offer> {
         tokio_mutex::OFFER,
         async_lock::OFFER,
         tokio_timeout::OFFER,
+        gather::JOIN_SET,
+        gather::JOIN_ALL,
     ]
 }
 
