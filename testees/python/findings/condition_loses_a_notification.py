@@ -1,7 +1,7 @@
 """asyncio.Condition loses a notification if the task that was notified is cancelled, or times out, before it has the lock again:
 
 Two wait; one is notified, and the lock is held for a while. It ends as cancelled, or timed out, and the other waits on. Known, and
-repaired in Python 3.13: https://github.com/python/cpython/issues/112202. Clauses CND-4, X-3, X-4 and X-31.
+mended in Python 3.13 (3.12.1 has it, 3.13.0 has not): https://github.com/python/cpython/issues/112202. Clauses CND-4, X-3, X-4 and X-31.
 
     cancelled, and the other waits on
     timed out, and the other waits on

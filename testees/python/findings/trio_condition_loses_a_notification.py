@@ -1,7 +1,7 @@
 """trio.Condition loses a notification if the task that was notified is cancelled before it has the lock:
 
-Two wait; one is notified, and cancelled while the lock is held. It raises Cancelled, and the other waits on. Documented: "If a call is
-cancelled, then it did not happen"; for a Condition nothing else is said. No issue was found. Clause CND-4.
+Two wait; one is notified, and cancelled while the lock is held. It raises Cancelled, and the other waits on. Documented: "Raising Cancelled
+means that the operation did not happen"; for a Condition nothing else is said. No issue was found. Clause CND-4.
 
     cancelled, and the other waits on
 """
