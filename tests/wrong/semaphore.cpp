@@ -1,7 +1,10 @@
 // A semaphore that counts what is in use, and hands a permit that comes back to whoever has waited longest.
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <utility>
 
 #include <assay/harness/sim/deadline.hpp>
@@ -103,6 +106,159 @@ const table<counting_semaphore, semaphore_bug> counting(
          "who was woken counts himself when he runs: until then his permit is there for others "
          "(agronholm/anyio#1170)",
          {{"SEM-1", ""}, {"X-13", ""}}},
+    });
+
+// Written later, by somebody who had read the contract alone: a number of free permits, which is below 0 while a lowered
+// limit is not reached yet.
+
+ASSAY_DEFECTS(permit_bug, none, serves_after_cancellation_alone, leaves_its_place_taken, clamps_what_is_free,
+              looks_whether_it_was_closed)
+
+class owing_semaphore final : public contract::semaphore {
+ public:
+  owing_semaphore(asio::any_io_executor executor, const semaphore_config& config, permit_bug bug)
+      : executor_(std::move(executor)),
+        bug_(bug),
+        waiting_max_(config.waiting_max),
+        limit_(checked(config.limit)),
+        free_(limit_) {}
+
+  void cancel_all() override { turn_away(answer::rejected); }
+  void close() override {
+    closed_ = true;
+    turn_away(answer::closed);
+  }
+  std::size_t available() const override {
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, free_));
+  }
+  std::size_t waiting() const override { return line_.size(); }
+
+ protected:
+  awaitable<void> do_acquire(std::size_t count) override {
+    return acquire_until(count, waiting_list::time_point::max());
+  }
+  awaitable<void> do_acquire_for(std::size_t count, nanoseconds patience) override {
+    return acquire_until(count, deadline_after(patience));
+  }
+  bool do_try_acquire(std::size_t count) override {
+    return !closed_ && line_.empty() && take(static_cast<std::int64_t>(count));
+  }
+  void do_release(std::size_t count) override {
+    const auto back = static_cast<std::int64_t>(count);
+    if (used_ < back) throw contract::rejected_error("not so many are in use");
+    used_ -= back;
+    free_ += back;
+    serve();
+  }
+  awaitable<void> do_run(std::function<awaitable<void>()> work) override {
+    co_await do_acquire(1);
+    std::exception_ptr failure;
+    try {
+      co_await work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    do_release(1);
+    if (failure) std::rethrow_exception(failure);
+  }
+  void do_set_limit(std::int64_t limit) override {
+    free_ += checked(limit) - std::exchange(limit_, checked(limit));
+    if (bug_ == permit_bug::clamps_what_is_free) free_ = std::max<std::int64_t>(0, free_);
+    refuse_what_is_too_much();
+    serve();
+  }
+
+ private:
+  enum class answer { granted, rejected, closed };
+  struct request : waiter {
+    using waiter::waiter;
+    std::int64_t count = 0;
+    answer said = answer::granted;
+  };
+
+  static std::int64_t checked(std::int64_t limit) {
+    if (limit < 1) throw contract::rejected_error("a limit below 1");
+    return limit;
+  }
+  bool take(std::int64_t count) {
+    if (free_ < count) return false;
+    free_ -= count;
+    used_ += count;
+    return true;
+  }
+  void serve() {
+    while (!line_.empty() && take(static_cast<request&>(line_.front()).count)) line_.wake_one();
+  }
+  // Whoever wants more than there can be now: those behind him wait on, in their order.
+  void refuse_what_is_too_much() {
+    for (std::size_t left = line_.size(); left > 0; --left) {
+      auto& first = static_cast<request&>(line_.front());
+      if (first.count > limit_) {
+        first.said = answer::rejected;
+        line_.wake_one();
+      } else {
+        line_.send_to_the_back();
+      }
+    }
+  }
+  void turn_away(answer why) {
+    while (!line_.empty()) {
+      static_cast<request&>(line_.front()).said = why;
+      line_.wake_one();
+    }
+    places_lost_ = 0;
+  }
+
+  awaitable<void> acquire_until(std::size_t wanted, waiting_list::time_point deadline) {
+    const auto count = static_cast<std::int64_t>(wanted);
+    if (closed_) throw contract::closed_error();
+    if (count > limit_) throw contract::rejected_error("more than there are");
+    if (line_.empty() && take(count)) co_return;
+    const auto queued = static_cast<std::int64_t>(line_.size()) + places_lost_;
+    if (waiting_max_ >= 0 && queued >= waiting_max_) throw contract::rejected_error("full");
+    request self(executor_);
+    self.count = count;
+    const ended how = co_await line_.wait(self, deadline);
+    if (how == ended::woken) {
+      const bool looks = bug_ == permit_bug::looks_whether_it_was_closed && closed_;
+      if (looks || self.said == answer::closed) throw contract::closed_error();
+      if (self.said == answer::rejected) throw contract::rejected_error("all were sent away");
+      co_return;
+    }
+    if (bug_ == permit_bug::leaves_its_place_taken && how == ended::timed_out) ++places_lost_;
+    // The next one may want less.
+    if (bug_ != permit_bug::serves_after_cancellation_alone || how == ended::cancelled) serve();
+    check(how);
+  }
+
+  const asio::any_io_executor executor_;
+  const permit_bug bug_;
+  const std::int64_t waiting_max_;
+  std::int64_t limit_;
+  std::int64_t free_;
+  std::int64_t used_ = 0;
+  bool closed_ = false;
+  waiting_list line_;
+  std::int64_t places_lost_ = 0;  // what only a bug counts
+};
+
+const table<owing_semaphore, permit_bug> owing(
+    "owing_semaphore",
+    {"bounded", "weighted", "reject_oversize", "fair", "try", "timed", "guarded", "resizable", "bulkhead",
+     "cancel_all", "closable", "value", "statistics", "posted_wakeups"},
+    {
+        {permit_bug::serves_after_cancellation_alone,
+         "who times out at the front of the line, and wanted more than the next, does not let him by",
+         {{"SEM-4", ""}, {"SEM-2", ""}}},
+        {permit_bug::leaves_its_place_taken,
+         "the place in a bounded line of one who times out stays taken",
+         {{"SEM-6", ""}}},
+        {permit_bug::clamps_what_is_free,
+         "a limit that is lowered below what is in use owes nothing: what comes back first is free",
+         {{"SEM-7", ""}, {"SEM-1", ""}}},
+        {permit_bug::looks_whether_it_was_closed,
+         "who was granted a permit and runs after a close ends as closed, and the permit is nobody's",
+         {{"SEM-15", ""}, {"SEM-1", ""}}},
     });
 
 }  // namespace

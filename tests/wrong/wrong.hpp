@@ -105,6 +105,10 @@ class waiting_list {
   std::size_t size() const noexcept { return parked_.size(); }
   /// Who has waited longest; there must be one.
   waiter& front() const { return *parked_.front(); }
+  void send_to_the_back() {
+    parked_.push_back(parked_.front());
+    parked_.pop_front();
+  }
 
   /// Waits until somebody wakes it. Being woken wins over a deadline or a request that came meanwhile.
   boost::asio::awaitable<ended> wait(waiter& self, time_point deadline = time_point::max()) {

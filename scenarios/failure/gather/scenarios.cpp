@@ -445,6 +445,16 @@ ASSAY_CLAUSE(
               "a check that throws makes a record invalid, with its cause");
 }
 
+ASSAY_SCENARIO(gather, "AGG-10", "a check that gives up", .features = {"validation", "own_cancellation"}) {
+  auto gather = make();
+  auto call = co_await t.begin("validate",
+                               verdict_of(gather->validate(all(gives(t, "a", 2s, 1), gives_up(t, "b", 1s)))));
+  co_await t.pass(2s);
+  t.expect(call.ended(), "a check that gives up is waited for as others are");
+  t.expect(call.cancelled() || call.value().starts_with("invalid"),
+           "a record is not valid if a check ends as cancelled by itself");
+}
+
 ASSAY_CLAUSE(gather, "AGG-11", must, "Empty input completes at once, empty.") {
   auto gather = make();
   auto call = co_await t.begin("all", text_of(gather->all(all())));

@@ -262,6 +262,22 @@ ASSAY_CLAUSE(barrier, "BAR-5", must,
   co_await cancel_all(t, parked);
 }
 
+ASSAY_SCENARIO(barrier, "BAR-5", "the last one", .asks = {"release_wins"}, .swept = true) {
+  auto barrier = make({.parties = 3});
+  auto parked = co_await begin_parties(t, *barrier, 2, "wait");
+  t.premise(are_pending(parked), "two of three parties are parked");
+  auto victim = t.start("wait 3", barrier->wait());
+  t.victim(victim);
+  co_await t.settle();
+  t.sometimes("the last party was cancelled before it came", victim.cancelled());
+  t.expect_eq(parked[0].done(), parked[1].done(), "the others pass together, or not at all");
+  if (make.claims("release_wins"))
+    t.expect_eq(victim.done(), parked[0].done(), "the last party passes if it has released the others");
+  co_await t.cancel(victim);
+  co_await cancel_all(t, parked);
+  (void)victim.what();
+}
+
 ASSAY_CLAUSE(barrier, "BAR-6", must,
              "With one party nobody parks; no parties, or fewer, are refused (`reject_zero`).") {
   auto barrier = make({.parties = 1});
@@ -338,6 +354,28 @@ ASSAY_SCENARIO(barrier, "BAR-7", "beside a release", .features = {"reset"},
   co_await cancel_all(t, released);
 }
 
+// A deadline is over with its wait, whichever way that ended.
+ASSAY_SCENARIO(barrier, "BAR-7", "deadlines of old", .features = {"reset", "timed"}) {
+  for (const bool is_released : {true, false}) {
+    auto barrier = make({.parties = 2});
+    auto old = co_await t.begin("wait 1", barrier->wait_for(10ms));
+    t.premise(old.pending(), "one of two parties is parked");
+    if (is_released) {
+      auto other = co_await t.begin("wait 2", barrier->wait());
+      co_await t.cancel(other);
+    } else {
+      co_await t.begin("reset", barrier->reset());
+    }
+    t.expect(is_released ? old.done() : is_broken(old), "a wait ends before its deadline");
+    auto parked = co_await begin_parties(t, *barrier, 1, "new");
+    co_await t.pass(20ms);
+    t.expect(are_pending(parked), "the deadline of an old party does nothing to the new generation");
+    parked.push_back(co_await t.begin("the last new", barrier->wait()));
+    t.expect(are(parked, &party::done), "the deadline of an old party breaks nothing");
+    co_await cancel_all(t, parked);
+  }
+}
+
 ASSAY_CLAUSE(barrier, "BAR-8", must,
              "After `abort` and `reset`, as many new arrivals as there are parties pass, and no fewer.",
              .features = {"abort", "reset"}) {
@@ -345,10 +383,12 @@ ASSAY_CLAUSE(barrier, "BAR-8", must,
   auto parked = co_await begin_parties(t, *barrier, 2, "wait");
   t.premise(are_pending(parked), "two of three parties are parked");
   co_await t.begin("abort", barrier->abort());
+  auto refused = co_await begin_parties(t, *barrier, 1, "late");
   co_await t.begin("reset", barrier->reset());
-  t.expect(are_broken(parked), "who was parked is broken");
+  t.expect(are_broken(parked) && are_broken(refused), "who was parked is broken, and who came too late");
   co_await expect_whole_generation(t, *barrier, 3, "exactly as many as there are parties pass after a reset");
   co_await cancel_all(t, parked);
+  co_await cancel_all(t, refused);
 }
 
 ASSAY_CLAUSE(

@@ -259,6 +259,20 @@ ASSAY_CLAUSE(
   for (auto& one : all) co_await t.cancel(one);
 }
 
+ASSAY_SCENARIO(condition, "CND-3", "after a time-out", .features = {"timed"}) {
+  auto condition = make();
+  auto expired = co_await t.begin("wait_for", condition->wait_for(10ms));
+  co_await t.pass(10ms);
+  t.expect(expired.timed_out(), "a wait that nobody notifies times out");
+  for (int i = 0; i < 2; ++i) {
+    auto in_vain = co_await t.begin("notify", condition->notify(1));
+    t.expect(in_vain.done(), "who notifies does not wait for a waiter");
+  }
+  auto late = co_await t.begin("wait", condition->wait());
+  t.expect(late.pending(), "a notification when all have timed out is not remembered");
+  co_await t.cancel(late);
+}
+
 ASSAY_CLAUSE(condition, "CND-4", must,
              "A waiter that is notified and cancelled before it has ended returns as notified, or another "
              "who waits is "

@@ -330,6 +330,23 @@ ASSAY_CLAUSE(
   co_await t.cancel(later);
 }
 
+ASSAY_SCENARIO(mutex, "MTX-8", "one who has unlocked", .features = {"owner_checked", "owner_death"}) {
+  auto mutex = make();
+  auto first = co_await t.begin("lock for 1", mutex->lock_as(1));
+  t.premise(first.done(), "an owner holds the mutex");
+  mutex->unlock_as(1);
+  mutex->end_owner(1);
+  auto second = co_await t.begin("lock for 2", mutex->lock_as(2));
+  t.expect(second.done(), "the end of an owner who has unlocked breaks nothing");
+  auto third = co_await t.begin("lock for 3", mutex->lock_as(3));
+  t.premise(third.pending(), "another one waits");
+  mutex->unlock_as(2);
+  mutex->end_owner(2);
+  co_await t.settle();
+  t.expect(third.done(), "nor does that of one who has handed it on");
+  mutex->unlock_as(3);
+}
+
 ASSAY_CLAUSE(
     mutex, "MTX-9", must,
     "Rejecting all who wait rejects each once, leaves the holder his lock, and is nothing that later calls "
@@ -354,6 +371,20 @@ ASSAY_CLAUSE(
   t.expect(one.done() && four.done(), "all have ended");
   co_await t.cancel(two);
   co_await t.cancel(three);
+}
+
+ASSAY_SCENARIO(mutex, "MTX-9", "beside a hand-over", .features = {"cancel_all", "manual"}) {
+  auto mutex = make();
+  auto first = co_await t.begin("lock 1", mutex->lock());
+  auto served = co_await t.begin("lock 2", mutex->lock());
+  t.premise(first.done() && served.pending(), "a waiter is parked");
+  mutex->unlock();
+  mutex->cancel_all();
+  co_await t.settle();
+  t.expect(served.done() || served.rejected(), "who is served and rejected in one turn ends as one of both");
+  auto next = co_await t.begin("lock 3", mutex->lock());
+  t.expect_eq(next.done(), served.rejected(), "the mutex is had by who was served, or is free");
+  co_await t.cancel(next);
 }
 
 ASSAY_CLAUSE(

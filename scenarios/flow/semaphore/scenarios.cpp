@@ -246,6 +246,21 @@ ASSAY_SCENARIO(semaphore, "SEM-4", "front", .features = {"fair", "weighted"}, .s
   t.expect(small.done(), "when the front leaves, permits that were too few for it go to who waits behind");
 }
 
+ASSAY_SCENARIO(semaphore, "SEM-4", "front timed out", .features = {"fair", "weighted", "timed"}) {
+  for (const auto patience : {10ms, 25ms}) {
+    auto semaphore = make({.limit = 2});
+    co_await take_at_once(t, *semaphore, 1);
+    auto large = co_await t.begin("acquire 2", semaphore->acquire_for(2, patience));
+    auto small = co_await t.begin("acquire 1", semaphore->acquire());
+    t.premise(large.pending() && small.pending(), "the large request is in front");
+    co_await t.pass(patience);
+    t.expect(large.timed_out(), "a wait that nobody serves times out");
+    t.expect(small.done(),
+             "when the front times out, permits that were too few for it go to who waits behind");
+    co_await t.cancel(small);
+  }
+}
+
 ASSAY_SCENARIO(semaphore, "SEM-4", "weighted", .features = {"weighted"}, .swept = true) {
   auto semaphore = make({.limit = 3});
   co_await take_at_once(t, *semaphore, 1);
@@ -364,6 +379,9 @@ ASSAY_CLAUSE(
       auto bounded = co_await t.begin("acquire for 10ms", semaphore->acquire_for(1, 10ms));
       co_await t.pass(10ms);
       t.expect(bounded.timed_out(), "who was served makes room; and a wait may be bounded as well");
+      auto again = co_await t.begin("acquire in his place too", semaphore->acquire());
+      t.expect(again.pending(), "who has timed out makes room");
+      co_await t.cancel(again);
     }
     co_await t.cancel(next);
     co_await t.cancel(waits[1]);
@@ -515,6 +533,20 @@ ASSAY_CLAUSE(
   co_await t.cancel(second);
 }
 
+ASSAY_SCENARIO(semaphore, "SEM-11", "beside a release", .features = {"cancel_all"}) {
+  auto semaphore = make();
+  co_await take_at_once(t, *semaphore, 1);
+  auto served = co_await t.begin("acquire 1", semaphore->acquire());
+  t.premise(served.pending(), "a waiter is parked");
+  semaphore->release();
+  semaphore->cancel_all();
+  co_await t.settle();
+  t.expect(served.done() || served.rejected(), "who is served and rejected in one turn ends as one of both");
+  auto next = co_await t.begin("acquire 2", semaphore->acquire());
+  t.expect_eq(next.done(), served.rejected(), "a permit is had by who was served, or is free");
+  co_await t.cancel(next);
+}
+
 ASSAY_CLAUSE(semaphore, "SEM-12", must,
              "The most urgent waiter is served first, equals in the order of arrival.",
              .features = {"priority"}) {
@@ -579,6 +611,20 @@ ASSAY_CLAUSE(
   co_await t.cancel(later);
   if (make.claims("try")) t.expect(!semaphore->try_acquire(), "who tries gets nothing of a closed semaphore");
   semaphore->close();
+}
+
+ASSAY_SCENARIO(semaphore, "SEM-15", "beside a release", .features = {"closable", "value"}) {
+  auto semaphore = make();
+  co_await take_at_once(t, *semaphore, 1);
+  auto served = co_await t.begin("acquire 1", semaphore->acquire());
+  t.premise(served.pending(), "a waiter is parked");
+  semaphore->release();
+  semaphore->close();
+  co_await t.settle();
+  t.expect(served.done() || served.closed(), "who is served and closed out in one turn ends as one of both");
+  if (served.done()) semaphore->release();
+  t.expect_eq(semaphore->available(), 1U, "no permit is lost to a close");
+  co_await t.cancel(served);
 }
 
 ASSAY_CLAUSE(
