@@ -644,6 +644,17 @@ ASSAY_SCENARIO(mutex, "X-23", "extreme durations", .features = {"timed"}) {
   co_await assay::keeps_extreme_durations(t, make, &wait_in_vain);
 }
 
+ASSAY_SCENARIO(mutex, "X-23", "the work", .features = {"timed"}) {
+  stay inside;
+  auto mutex = make();
+  auto hold = co_await t.begin("hold", mutex->run_for(10ms, staying(inside)));
+  co_await t.pass(20ms);
+  t.expect(hold.pending(), "patience is for the wait, and not for the work");
+  inside.leave();
+  co_await t.settle();
+  t.expect(hold.done(), "work that outlasts the patience of the wait ends as it would without");
+}
+
 ASSAY_SCENARIO(mutex, "X-25", "", .features = {"timed"}) {
   co_await assay::ends_at_once_if_it_has_passed(t, make, &wait_in_vain);
 }
@@ -688,6 +699,7 @@ ASSAY_SCENARIO(mutex, "X-31", "", .features = {"timed"}, .late = true) {
     second.leave();
     third.leave();
     co_await t.settle();
+    t.expect(waiting.timed_out() || waiting.done(), "who was served ends as his work does");
     t.expect(one.done() && leaving.done() && next.done(), "nobody else is disturbed");
   }
 }
