@@ -189,12 +189,13 @@ asio::awaitable<void> do_work(run& r, caller& me) {
   const auto leave = [&r, &me](int*) {
     --r.working;
     me.is_working = false;
-    me.unlocking.emplace(r.seen.begin(mutex_order::call::unlock));
   };
   int here = 0;
   ++r.working;
   me.is_working = true;
   me.locking->done();
+  // Who is asked to stop may lose the mutex before his work has heard of it.
+  me.unlocking.emplace(r.seen.begin(mutex_order::call::unlock));
   const std::unique_ptr<int, decltype(leave)> working(&here, leave);
   // Who was asked to stop may have lost the mutex, and be still at it for a turn.
   const auto works = [&me](const auto& one) {

@@ -22,7 +22,7 @@ using enum semaphore_defect;
      defective(serves_whoever_fits, "SEM-m2: a permit goes to whoever can use it, past those who want more",
                {{"SEM-2", "kept for the larger request"}}),
      defective(newcomers_overtake, "SEM-m2: a newcomer takes what is free although others wait",
-               {{"SEM-2", "waits behind a larger request"}}),
+               {{"SEM-2", "waits behind a larger request"}}, {"SEM-4"}),
      defective(tries_overtake, "who tries takes what is free although others wait",
                {{"SEM-2", "who tries does not overtake"}}, {"X-13"}),
      defective(woken_look_again,

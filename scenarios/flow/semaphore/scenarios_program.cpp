@@ -250,13 +250,12 @@ void release_noted_as(run& r, std::int64_t borrower) {
 }
 
 asio::awaitable<void> do_work(run& r, caller& me) {
-  const auto leave = [&r, &me](int*) {
-    --r.working;
-    me.releasing.emplace(r.seen.begin({verb_seen::release}));
-  };
+  const auto leave = [&r](int*) { --r.working; };
   int here = 0;
   ++r.working;
   me.acquiring->done();
+  // Who is asked to stop may lose the permit before his work has heard of it.
+  me.releasing.emplace(r.seen.begin({verb_seen::release}));
   const std::unique_ptr<int, decltype(leave)> working(&here, leave);
   co_await sleep_for(beat);
   if (me.wanted.fails) throw contract::operation_error("work");
