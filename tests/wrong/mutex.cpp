@@ -261,7 +261,7 @@ const table<owning_mutex, owner_bug> owning(
          {{"MTX-9", ""}}},
         {owner_bug::times_the_work_as_well,
          "work that ends well after the patience of the wait is told as timed out",
-         {{"X-23", "is no limit of the work"}}},
+         {{"X-23", "outlasts the patience"}}},
     });
 
 }  // namespace
