@@ -22,7 +22,7 @@ using enum timeout_defect;
      defective(prefers_the_timeout_to_a_request, "a request beside the deadline is told as a timeout",
                {{"TMO-3", "told so"}}, {"X-23", "TMO-10", "X-36"}),
      defective(hides_failures_until_the_deadline, "TMO-m1: a failure is told as a timeout, at the deadline",
-               {{"TMO-4", "at once"}}, {"TMO-5", "TMO-11", "X-18", "X-23"}),
+               {{"TMO-4", "at once"}}, {"TMO-5", "TMO-11", "X-18", "X-23", "X-36"}),
      defective(drops_failures_of_the_cleanup, "what fails while it is being stopped is told as a timeout",
                {{"TMO-5", "a failure of the cleanup is told"}}, {"X-18"}),
      defective(forgets_requests, "TMO-m3: a request that met the end of the work is forgotten",
@@ -116,7 +116,7 @@ using enum timeout_defect;
      defective(counts_on_being_on_time, "a deadline that was met late is none", {{"X-31", "however late"}},
                {"TMO-2", "TMO-13", "X-23"}),
      defective(request_hides_failures, "a request hides the failure that follows it", {{"X-18", ""}},
-               {"TMO-5"})});
+               {"TMO-5", "X-36"})});
 
 }  // namespace
 }  // namespace assay
