@@ -10,11 +10,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <exception>
 #include <string>
 #include <utility>
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
+#include <assay/harness/trial/outcome.hpp>
+#include <assay/harness/trial/scope.hpp>
 #include <assay/scenarios/cross_cutting/extreme_durations.hpp>
 
 namespace assay {
@@ -25,6 +28,26 @@ boost::asio::awaitable<T> when_cancelled(boost::asio::awaitable<T> work) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
   co_await failure_of(sleep_for_ever());
   co_return co_await std::move(work);
+}
+
+/// Whether a plain call is rejected; what else it throws goes on.
+template <class Call>
+bool is_rejected(Call&& call) {
+  try {
+    call();
+  } catch (const contract::rejected_error&) {
+    return true;
+  }
+  return false;
+}
+
+/// What a caller does who deals with the failure of a call, and waits for something else then: there a request shows that
+/// met the failure.
+inline boost::asio::awaitable<void> fail_and_go_on(trial& t, boost::asio::awaitable<void> call) {
+  const std::exception_ptr failure = co_await failure_of(std::move(call));
+  if (is_cancellation(failure)) std::rethrow_exception(failure);
+  if (failure) t.observe(failure);
+  co_await sleep_for_ever();
 }
 
 /// A timed call of a contract, which nothing ends before its time when the subject is new.

@@ -37,6 +37,12 @@
 
 namespace assay {
 
+/// What the alternative claims, and each mutant that bends it.
+inline std::vector<std::string> claims_of_tasked_cleanup() {
+  return {"shielded_cleanup", "bounded_cleanup", "primary_first", "suppress",
+          "single_use",       "statistics",      "strict_entry",  "checked_destruction"};
+}
+
 /// How it can be wrong.
 ASSAY_DEFECTS(cleanup_defect, none, walks_away_from_a_close, request_interrupts_cleanup,
               request_restarts_a_flush, request_skips_the_close, flushes_only_when_cancelled,

@@ -8,8 +8,7 @@ namespace {
 using enum cleanup_defect;
 
 [[maybe_unused]] const mutants<tasked_cleanup, cleanup_defect> wrong(
-    {"shielded_cleanup", "bounded_cleanup", "primary_first", "suppress", "single_use", "statistics",
-     "strict_entry", "checked_destruction"},
+    claims_of_tasked_cleanup(),
     {
         defective(walks_away_from_a_close,
                   "CLN-m1: `await shield(close())`: the run ends while the close is still under way",

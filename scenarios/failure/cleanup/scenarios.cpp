@@ -75,6 +75,27 @@ asio::awaitable<run_operation> run_through(world& w, cleanup& scope, words names
   co_return run;
 }
 
+// The same, whose body is cancelled after so long, and which then has so long for its cleanup.
+asio::awaitable<run_operation> run_and_cancel(world& w, cleanup& scope, words names, nanoseconds time,
+                                              nanoseconds grace) {
+  auto run = co_await run_for(w, scope, std::move(names), time);
+  presuppose(w, "body");
+  run.cancel();
+  co_await ends_within(w.t, run, grace);
+  co_return run;
+}
+// The same, cancelled again and again.
+asio::awaitable<run_operation> run_and_cancel_often(world& w, cleanup& scope, words names) {
+  auto run = co_await run_for(w, scope, std::move(names), 10ms);
+  presuppose(w, "body");
+  for (int i = 0; i < 20; ++i) {
+    run.cancel();
+    co_await w.t.advance(500us);
+  }
+  co_await ends_within(w.t, run, 20ms);
+  co_return run;
+}
+
 // The log of a run in which all went well.
 words plain_log(const words& names) {
   words log;
@@ -104,10 +125,7 @@ ASSAY_CLAUSE(cleanup, "CLN-1", must,
     world w(t);
     w.plans["body"].how = how;
     auto scope = make();
-    auto run = co_await run_for(w, *scope, three(), 10ms);
-    presuppose(w, "body");
-    run.cancel();
-    co_await ends_within(t, run, 20ms);
+    auto run = co_await run_and_cancel(w, *scope, three(), 10ms, 20ms);
     (void)run.what();
     expect_closed(t, w, "everything acquired is closed once, whichever way the body ends");
   }
@@ -287,10 +305,7 @@ ASSAY_SCENARIO(cleanup, "CLN-4", "cancelled") {
   world w(t);
   w.plans["body"].how = conduct::waits;
   auto scope = make();
-  auto run = co_await run_for(w, *scope, one(), 5ms);
-  presuppose(w, "body");
-  run.cancel();
-  co_await ends_within(t, run, 20ms);
+  auto run = co_await run_and_cancel(w, *scope, one(), 5ms, 20ms);
   t.expect(run.cancelled(), "a run whose body was cancelled ends cancelled");
 }
 
@@ -300,10 +315,7 @@ ASSAY_SCENARIO(cleanup, "CLN-4", "cancelled, and cleanup fails") {
     w.plans["body"].how = conduct::waits;
     w.plans[step].how = conduct::fails;
     auto scope = make();
-    auto run = co_await run_for(w, *scope, one(), 5ms);
-    presuppose(w, "body");
-    run.cancel();
-    co_await ends_within(t, run, 20ms);
+    auto run = co_await run_and_cancel(w, *scope, one(), 5ms, 20ms);
     presuppose(w, step + ": failed");
     const words labels = labels_of(run);
     t.expect(run.cancelled() || labels == words({step}),
@@ -370,13 +382,7 @@ ASSAY_CLAUSE(cleanup, "CLN-6", must, "Repeated cancels during cleanup neither re
   w.plans["body"].how = conduct::waits;
   for (const std::string& name : three()) w.plans["flush " + name].how = conduct::deaf;
   auto scope = make();
-  auto run = co_await run_for(w, *scope, three(), 10ms);
-  presuppose(w, "body");
-  for (int i = 0; i < 20; ++i) {
-    run.cancel();
-    co_await t.advance(500us);
-  }
-  co_await ends_within(t, run, 20ms);
+  auto run = co_await run_and_cancel_often(w, *scope, three());
   t.expect(run.cancelled(), "the run ends cancelled");
   t.expect_eq(w.those("flush "), reversed(three()), "repeated cancels neither restart nor skip a flush");
   t.expect_eq(w.those("close "), reversed(three()), "repeated cancels neither restart nor skip a close");
@@ -386,13 +392,7 @@ ASSAY_SCENARIO(cleanup, "CLN-6", "shielded", .features = {"shielded_cleanup"}) {
   world w(t);
   w.plans["body"].how = conduct::waits;
   auto scope = make();
-  auto run = co_await run_for(w, *scope, three(), 10ms);
-  presuppose(w, "body");
-  for (int i = 0; i < 20; ++i) {
-    run.cancel();
-    co_await t.advance(500us);
-  }
-  co_await ends_within(t, run, 20ms);
+  auto run = co_await run_and_cancel_often(w, *scope, three());
   t.expect(run.cancelled(), "the run ends cancelled");
   t.expect_eq(w.those("flush ", ": ended"), reversed(three()), "repeated cancels interrupt no flush");
   t.expect_eq(w.those("close ", ": ended"), reversed(three()), "repeated cancels interrupt no close");
@@ -512,10 +512,7 @@ ASSAY_CLAUSE(cleanup, "CLN-8", must,
     world w(t);
     w.plans["body"].how = how;
     auto scope = make();
-    auto run = co_await run_for(w, *scope, two(), 10ms);
-    presuppose(w, "body");
-    run.cancel();
-    co_await ends_within(t, run, 20ms);
+    auto run = co_await run_and_cancel(w, *scope, two(), 10ms, 20ms);
     (void)run.what();
     t.expect_eq(w.those("flush "), words({"b", "a"}),
                 "everything acquired is flushed once, whichever way the body ends");
@@ -960,10 +957,7 @@ ASSAY_SCENARIO(cleanup, "X-11", "", .features = {"bounded_cleanup", "shielded_cl
   w.plans["body"].how = conduct::waits;
   for (const char* const step : {"flush c", "close b", "flush a"}) w.plans[step].how = conduct::waits;
   auto scope = make({.limit = 10ms});
-  auto run = co_await run_for(w, *scope, three(), 10ms);
-  presuppose(w, "body");
-  run.cancel();
-  co_await ends_within(t, run, 60ms);
+  auto run = co_await run_and_cancel(w, *scope, three(), 10ms, 60ms);
   (void)run.what();
   t.expect_eq(w.those("force "), reversed(three()), "every shielded section has its own limit");
 }
@@ -1089,17 +1083,6 @@ ASSAY_SCENARIO(cleanup, "X-29", "", .features = {"bounded_cleanup"}) {
   t.expect_eq(scope->forced(), words({"c", "a"}), "every close by force is named, in their order");
 }
 
-namespace {
-
-asio::awaitable<void> run_and_go_on(trial& t, cleanup& scope, cleanup::step body) {
-  const std::exception_ptr failure = co_await assay::failure_of(scope.run(std::move(body)));
-  if (assay::is_cancellation(failure)) std::rethrow_exception(failure);
-  if (failure) t.observe(failure);
-  co_await assay::sleep_for_ever();
-}
-
-}  // namespace
-
 ASSAY_SCENARIO(cleanup, "X-36", "", .features = {"sticky_request"}) {
   for (const char* const step : {"flush a", "close a"}) {
     world w(t);
@@ -1107,7 +1090,7 @@ ASSAY_SCENARIO(cleanup, "X-36", "", .features = {"sticky_request"}) {
     w.plans[step].how = conduct::fails;
     auto scope = make();
     cleanup::step body = body_of(w, *scope, one());
-    auto run = t.start("run, and go on", run_and_go_on(t, *scope, std::move(body)));
+    auto run = t.start("run, and go on", assay::fail_and_go_on(t, scope->run(std::move(body))));
     co_await t.advance(10ms);
     presuppose(w, "body");
     run.cancel();

@@ -57,10 +57,7 @@ class listed_cleanup final : public contract::cleanup {
 
 const implements<listed_cleanup> least("least", subject_kind::alternative, {});
 const implements<tasked_cleanup> tasked("tasked", subject_kind::alternative,
-                                        {.features = {"shielded_cleanup", "bounded_cleanup", "primary_first",
-                                                      "suppress", "single_use", "statistics", "strict_entry",
-                                                      "checked_destruction"}},
-                                        cleanup_defect::none);
+                                        {.features = claims_of_tasked_cleanup()}, cleanup_defect::none);
 
 }  // namespace
 }  // namespace assay

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <assay/harness/catalogue/defects.hpp>
@@ -13,6 +14,13 @@
 #include <assay/scenarios/failure/gather/contract.hpp>
 
 namespace assay {
+
+/// What the alternative claims, and each mutant that bends it.
+inline std::vector<std::string> claims_of_alternative_gather() {
+  return {"owns_operations", "own_cancellation", "failing_creation",
+          "shared_handle",   "required_parts",   "validation",
+          "first",           "as_completed"};
+}
 
 /// The one thing that is wrong with a mutant.
 ASSAY_DEFECTS(gather_defect, none, returns_only_values, orders_slots_by_completion, forgets_the_last_slot,

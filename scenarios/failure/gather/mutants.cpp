@@ -8,8 +8,7 @@ namespace {
 using enum gather_defect;
 
 const mutants<alternative_gather, gather_defect> wrong(
-    {"owns_operations", "own_cancellation", "failing_creation", "shared_handle", "required_parts",
-     "validation", "first", "as_completed"},
+    claims_of_alternative_gather(),
     {
         // the slots
         defective(returns_only_values, "AGG-m1: the fan-out returns only successes",

@@ -120,11 +120,9 @@ class least_gather final : public gather {
 
 const implements<least_gather> least("least", subject_kind::alternative, {});
 
-const implements<alternative_gather> alternative(
-    "alternative", subject_kind::alternative,
-    {.features = {"owns_operations", "own_cancellation", "failing_creation", "shared_handle",
-                  "required_parts", "validation", "first", "as_completed"}},
-    gather_defect::none);
+const implements<alternative_gather> alternative("alternative", subject_kind::alternative,
+                                                 {.features = claims_of_alternative_gather()},
+                                                 gather_defect::none);
 
 const implements<parallel_group> the_parallel_group(
     "asio_parallel_group", subject_kind::third_party,

@@ -697,29 +697,7 @@ class least_group final : public task_group {
 const implements<least_group> least("least", subject_kind::alternative, {});
 
 const implements<alternative_group> plain("alternative", subject_kind::alternative,
-                                          {.features = {"cleanup",
-                                                        "dynamic_spawn",
-                                                        "nested_spawn",
-                                                        "close",
-                                                        "late_refusal",
-                                                        "body_failure",
-                                                        "own_cancellation",
-                                                        "cancelled_outcome",
-                                                        "always_aggregate",
-                                                        "ordered_failures",
-                                                        "fatal_class",
-                                                        "collect",
-                                                        "lifetime",
-                                                        "handles",
-                                                        "split",
-                                                        "started",
-                                                        "own_cancel",
-                                                        "keeps_outside_request",
-                                                        "checked_entry",
-                                                        "scope_handle",
-                                                        "join_next",
-                                                        "runs_to_first_suspension"}},
-                                          group_manner::plain);
+                                          {.features = claims_of_alternative_group()}, group_manner::plain);
 
 const implements<alternative_group> easy_going(
     "alternative_easy_going", subject_kind::alternative,

@@ -31,6 +31,32 @@ enum class group_manner {
   impatient
 };
 
+/// What the alternative claims, and each mutant that bends it.
+inline std::vector<std::string> claims_of_alternative_group() {
+  return {"cleanup",
+          "dynamic_spawn",
+          "nested_spawn",
+          "close",
+          "late_refusal",
+          "body_failure",
+          "own_cancellation",
+          "cancelled_outcome",
+          "always_aggregate",
+          "ordered_failures",
+          "fatal_class",
+          "collect",
+          "lifetime",
+          "handles",
+          "split",
+          "started",
+          "own_cancel",
+          "keeps_outside_request",
+          "checked_entry",
+          "scope_handle",
+          "join_next",
+          "runs_to_first_suspension"};
+}
+
 /// The one thing that is wrong with a mutant.
 ASSAY_DEFECTS(group_defect, none, ends_with_the_first_failure, forgets_children_that_came_later,
               waits_for_an_end_even_if_empty, forgets_children_that_end_within_their_start,

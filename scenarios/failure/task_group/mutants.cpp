@@ -8,28 +8,7 @@ namespace {
 using enum group_defect;
 
 const mutants<alternative_group, group_defect> wrong(
-    {"cleanup",
-     "dynamic_spawn",
-     "nested_spawn",
-     "close",
-     "late_refusal",
-     "body_failure",
-     "own_cancellation",
-     "cancelled_outcome",
-     "always_aggregate",
-     "ordered_failures",
-     "fatal_class",
-     "collect",
-     "lifetime",
-     "handles",
-     "split",
-     "started",
-     "own_cancel",
-     "keeps_outside_request",
-     "checked_entry",
-     "scope_handle",
-     "join_next",
-     "runs_to_first_suspension"},
+    claims_of_alternative_group(),
     {
         // the end of the group
         defective(ends_with_the_first_failure,

@@ -557,15 +557,8 @@ class least_timeout final : public contract::timeout {
 };
 
 const implements<least_timeout> least("least", subject_kind::alternative, {});
-const implements<alternative_timeout> alternative(
-    "timeout_at_a_desk", subject_kind::alternative,
-    {.features = {"joins_work",   "cooperative",     "value_wins", "zero_never_starts",
-                  "fallback",     "deadline",        "nested",     "outermost_wins",
-                  "race",         "owns_operations", "gives_back", "partial_wait",
-                  "scope_handle", "own_cancel",      "reschedule", "counts_from_entry",
-                  "shield",       "unshield",        "abandon",    "level_cancel",
-                  "lifetime",     "strict_entry"}},
-    none);
+const implements<alternative_timeout> alternative("timeout_at_a_desk", subject_kind::alternative,
+                                                  {.features = claims_of_alternative_timeout()}, none);
 
 }  // namespace
 }  // namespace assay

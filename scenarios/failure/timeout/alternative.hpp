@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <assay/harness/catalogue/defects.hpp>
@@ -17,6 +18,14 @@
 #include <assay/scenarios/failure/timeout/contract.hpp>
 
 namespace assay {
+
+/// What the alternative claims, and each mutant that bends it.
+inline std::vector<std::string> claims_of_alternative_timeout() {
+  return {"joins_work",   "cooperative",    "value_wins", "zero_never_starts", "fallback",   "deadline",
+          "nested",       "outermost_wins", "race",       "owns_operations",   "gives_back", "partial_wait",
+          "scope_handle", "own_cancel",     "reschedule", "counts_from_entry", "shield",     "unshield",
+          "abandon",      "level_cancel",   "lifetime",   "strict_entry"};
+}
 
 /// The one thing that is wrong with a mutant.
 ASSAY_DEFECTS(timeout_defect, none, does_not_wait_for_late_work, does_not_stop_late_work,

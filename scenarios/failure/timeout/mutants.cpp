@@ -8,10 +8,7 @@ namespace {
 using enum timeout_defect;
 
 [[maybe_unused]] const mutants<alternative_timeout, timeout_defect> wrong(
-    {"joins_work",   "cooperative",    "value_wins", "zero_never_starts", "fallback",   "deadline",
-     "nested",       "outermost_wins", "race",       "owns_operations",   "gives_back", "partial_wait",
-     "scope_handle", "own_cancel",     "reschedule", "counts_from_entry", "shield",     "unshield",
-     "abandon",      "level_cancel",   "lifetime",   "strict_entry"},
+    claims_of_alternative_timeout(),
     {defective(does_not_wait_for_late_work, "a timeout is told while the work cleans up still",
                {{"TMO-1", ""}}, {"TMO-2", "TMO-3", "TMO-5", "TMO-10", "TMO-13", "X-18", "X-19"}),
      defective(does_not_stop_late_work, "late work is not asked to stop", {{"TMO-1", "ends as timed out"}},

@@ -951,18 +951,10 @@ ASSAY_SCENARIO(timeout, "X-23", "fallback", .features = {"fallback"}) {
   co_await t.pass(30ms);
 }
 
-// A request that meets the work's failure is told by the caller's next suspension.
-awaitable<void> run_and_go_on(assay::trial& t, timeout_contract& timeout, work inside) {
-  const std::exception_ptr failure = co_await assay::failure_of(timeout.run_for(1h, std::move(inside)));
-  if (assay::is_cancellation(failure)) std::rethrow_exception(failure);
-  if (failure) t.observe(failure);
-  co_await assay::sleep_for_ever();
-}
-
 ASSAY_SCENARIO(timeout, "X-36", "", .features = {"sticky_request", "cooperative"}) {
   auto timeout = make();
   work inside = acts(t, "a", {.cleanup = 5ms, .when_asked = assay::timed::answer::fails});
-  auto run = t.start("run, and go on", run_and_go_on(t, *timeout, std::move(inside)));
+  auto run = t.start("run, and go on", assay::fail_and_go_on(t, timeout->run_for(1h, std::move(inside))));
   co_await t.advance(2ms);
   run.cancel();
   co_await t.pass(20ms);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <assay/harness/catalogue/catalogue.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
 #include <assay/scenarios/flow/barrier/contract.hpp>
 
 namespace assay {
@@ -279,13 +280,6 @@ asio::awaitable<void> call(run& r, const program_step& step) {
   r.broken = Breaks;
 }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
 struct verb {
   const char* name;
   const char* feature;  // empty: everybody has it
@@ -294,13 +288,13 @@ struct verb {
 const verb verbs[] = {
     {"wait", "", begin_waits<1, false>},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"advance", "", advance},
     {"wait_for", "timed", begin_waits<1, true>},
     {"wait_wait", "", begin_waits<2, false>},
     {"abort", "abort", call<&contract::barrier::abort, true>},
     {"reset", "reset", call<&contract::barrier::reset, false>},
-    {"another_round", "", begin_another_round},
+    {"another_round", "", begin_another_round<run>},
 };
 
 // Shapes: one to four parties; the others leave, or break; settled after every step or not.
@@ -378,7 +372,7 @@ ASSAY_PROGRAM(contract::barrier, "BAR-1", rules,
   for (const program_step& step : steps.steps) {
     const verb& what = verbs[step.verb];
     // What is repeated many times is done with one barrier: it may wear out.
-    if (what.act == &begin_another_round && rules.repeats[steps.repeats] == 1) {
+    if (what.act == &begin_another_round<run> && rules.repeats[steps.repeats] == 1) {
       co_await finish_round(r);
       if (t.has_failed()) co_return;
       barrier.reset();

@@ -21,6 +21,7 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/history.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
 #include <assay/scenarios/flow/bounded_queue/contract.hpp>
 #include <assay/scenarios/flow/bounded_queue/order.hpp>
 
@@ -850,13 +851,6 @@ asio::awaitable<void> advance(run& r, const program_step& step) {
   co_await r.t.advance(5ms * (1 + step.a % 4));
 }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
 struct verb {
   const char* name;
   const char* feature;  // empty: everybody has it
@@ -868,7 +862,7 @@ const verb verbs[] = {
     {"push", "", begin_some<call::push>, true},
     {"pop", "", begin_some<call::pop>, true},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"try_push", "try", try_push, true},
     {"try_pop", "try", try_pop, true},
     {"push_for", "timed", begin_some<call::push, true>, true},
@@ -890,7 +884,7 @@ const verb verbs[] = {
     {"push_close", "close", begin_one<call::push, call::close>, false, true},
     {"pop_close", "close", begin_one<call::pop, call::close>, false, true},
     {"push_close_now", "close_now", begin_one<call::push, call::close_now>, false, true},
-    {"another_round", "", begin_another_round, false, true},
+    {"another_round", "", begin_another_round<run>, false, true},
 };
 
 // Shapes: capacity 1 to 4, or 0; settled after every step or not.
@@ -973,9 +967,7 @@ asio::awaitable<void> fill_again(run& r) {
 // GEN-3: everything is cancelled and drained, and then nothing may be missing. False if the queue cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
-  if (const explanation why = r.now.seen.explain({.capacity = r.now.capacity}); !why.unexplained.empty())
-    r.t.expect(false, std::string(why.clause) + ": one queue does what was seen, call by call in some order",
-               why.unexplained);
+  expect_explained(r.t, r.now.seen, queue_order{.capacity = r.now.capacity}, "queue");
   for (const auto& [op, one] : r.now.all) {
     if (!one.is_in(call::join)) one.op->cancel();
     if (!one.is_in(call::join)) r.now.model->leave(op, outcome_kind::cancelled);
@@ -1035,7 +1027,7 @@ ASSAY_PROGRAM(bounded_queue, "X-3", rules,
   const bool wears = rules.repeats[steps.repeats] > 1;
   for (const program_step& step : steps.steps) {
     if (wears && verbs[step.verb].ends_the_round) continue;
-    const bool is_last = verbs[step.verb].act == &begin_another_round || (r.now.closed && step.b == 0);
+    const bool is_last = verbs[step.verb].act == &begin_another_round<run> || (r.now.closed && step.b == 0);
     if (is_last) {
       goes_on = co_await finish_round(r);
       if (!goes_on) break;

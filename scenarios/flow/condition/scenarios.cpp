@@ -12,9 +12,9 @@
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using assay::is_rejected;
 using assay::stay;
 using assay::stay_in;
-using assay::contract::rejected_error;
 
 ASSAY_CONTRACT(condition, "flow",
                "a place to wait, under a mutex, until somebody notifies or a predicate holds");
@@ -31,17 +31,6 @@ std::size_t done_of(const waits& all) {
   std::size_t done = 0;
   for (const auto& one : all) done += one.done() ? 1 : 0;
   return done;
-}
-
-// Whether the call is refused; what else it throws goes on.
-template <class Call>
-bool is_rejected(Call&& call) {
-  try {
-    call();
-  } catch (const rejected_error&) {
-    return true;
-  }
-  return false;
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/history.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
 #include <assay/scenarios/flow/condition/contract.hpp>
 
 namespace assay {
@@ -106,8 +107,9 @@ using callers = std::map<std::size_t, caller>;
 struct run {
   trial& t;
   std::size_t shape;
-  bool exact;  // wake-ups are
-  bool fair;   // and exact
+  bool settled;  // after every step
+  bool exact;    // wake-ups are
+  bool fair;     // and exact
   bool plain;
   bool statistics;
   contract::condition* condition = nullptr;
@@ -125,7 +127,6 @@ struct run {
   std::size_t next_op = 1;
   bool asks_to_settle = false;
 
-  bool settled() const { return shape > 0; }
   bool is_busy() const { return locked || working > 0; }
   std::size_t waits() const {
     return static_cast<std::size_t>(std::count_if(
@@ -310,7 +311,7 @@ asio::awaitable<caller*> add(run& r, caller what) {
 }
 void begin(run& r, caller& me, const program_step& step, std::string name, asio::awaitable<void> work) {
   me.op.emplace(r.t.start(name + " (" + std::to_string(r.next_op - 1) + ")", std::move(work)));
-  if (!r.settled() && step.b == 1) r.t.victim(*me.op);
+  if (!r.settled && step.b == 1) r.t.victim(*me.op);
 }
 
 // Who holds the mutex for a while after his wait.
@@ -326,7 +327,7 @@ asio::awaitable<void> wait(run& r, const program_step& step) {
     const condition_order::call waits{verb_seen::wait};
     auto work = noted(r, waits, r.condition->wait(after_of(r, step)));
     begin(r, *me, step, "wait", std::move(work));
-    if (r.settled()) co_await settle_and_check(r);
+    if (r.settled) co_await settle_and_check(r);
   }
 }
 
@@ -454,30 +455,12 @@ asio::awaitable<void> cancel_some(run& r, const program_step& step) {
   }
 }
 
-asio::awaitable<void> advance(run& r, const program_step& step) {
-  const std::size_t beats = 1 + step.a % 4;
-  for (std::size_t i = 0; i < beats; ++i) {
-    co_await r.t.advance(beat);
-    if (r.settled()) co_await settle_and_check(r);
-  }
-}
+asio::awaitable<void> advance(run& r, const program_step& step) { co_await advance_by(r, step, beat); }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
-struct verb {
-  const char* name;
-  const char* feature;  // empty: everybody has it
-  asio::awaitable<void> (*act)(run&, const program_step&);
-};
-const verb verbs[] = {
+const round_verb<run> verbs[] = {
     {"wait", "", wait},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"advance", "", advance},
     {"notify", "", notify},
     {"notify_all", "", notify_all},
@@ -489,7 +472,7 @@ const verb verbs[] = {
     {"unlock", "manual", unlock_it},
     {"wait_held", "manual", wait_with_lock},
     {"notify_now", "manual", notify_now},
-    {"another_round", "", begin_another_round},
+    {"another_round", "", begin_another_round<run>},
 };
 
 // Shapes: nothing settles by itself; every step settles, with a model; every step settles, with predicates.
@@ -516,11 +499,7 @@ void begin_round(run& r, contract::condition& condition) {
 // GEN-3: everybody is notified, or cancelled, and then the mutex is free. False if it cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
-  if (const explanation why = r.seen.explain({.exact = r.exact && !r.has_predicates});
-      !why.unexplained.empty())
-    r.t.expect(false,
-               std::string(why.clause) + ": one condition does what was seen, call by call in some order",
-               why.unexplained);
+  expect_explained(r.t, r.seen, condition_order{.exact = r.exact && !r.has_predicates}, "condition");
   r.modelled = false;
   co_await let_all_leave(r);
   co_await settle_and_check(r);
@@ -543,13 +522,6 @@ asio::awaitable<bool> finish_round(run& r) {
   co_return all_ended;
 }
 
-asio::awaitable<void> do_step(run& r, const program_step& step) {
-  co_await verbs[step.verb].act(r, step);
-  const bool goes_on = !r.settled() && !r.asks_to_settle;
-  r.asks_to_settle = false;
-  if (!goes_on) co_await settle_and_check(r);
-}
-
 }  // namespace
 
 ASSAY_PROGRAM(condition, "CND-1", rules, .asks = {"exact_wakeups", "fair", "plain_notify", "statistics"},
@@ -558,30 +530,13 @@ ASSAY_PROGRAM(condition, "CND-1", rules, .asks = {"exact_wakeups", "fair", "plai
   const bool exact = make.claims("exact_wakeups");
   const auto state = std::make_shared<run>(run{.t = t,
                                                .shape = steps.shape,
+                                               .settled = steps.shape > 0,
                                                .exact = exact,
                                                .fair = exact && make.claims("fair"),
                                                .plain = make.claims("plain_notify"),
                                                .statistics = make.claims("statistics")});
   t.keep(state);  // what has not ended when the program breaks off may use it
-  run& r = *state;
-  auto condition = make();
-  begin_round(r, *condition);
-  // What is repeated many times is done with one condition: it may wear out.
-  const bool wears = rules.repeats[steps.repeats] > 1;
-  bool goes_on = true;
-  for (const program_step& step : steps.steps) {
-    const bool is_last = verbs[step.verb].act == &begin_another_round;
-    if (wears && is_last) continue;
-    if (is_last) {
-      goes_on = co_await finish_round(r);
-      if (!goes_on) break;
-      condition.reset();
-      condition = make();
-      begin_round(r, *condition);
-    }
-    co_await do_step(r, step);
-  }
-  if (goes_on) co_await finish_round(r);
+  co_await play_in_rounds<contract::condition>(*state, make, {}, steps, rules, verbs);
 }
 
 }  // namespace assay

@@ -21,6 +21,7 @@
 
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/history.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
 #include <assay/scenarios/flow/event/contract.hpp>
 
 namespace assay {
@@ -511,13 +512,6 @@ asio::awaitable<void> advance(run& r, const program_step& step) {
   }
 }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
 struct verb {
   const char* name;
   const char* feature;  // empty: everybody has it
@@ -528,7 +522,7 @@ const verb verbs[] = {
     {"wait", "", begin_waits<false>},
     {"set", "", make_here<call::set>, true},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"clear", "clear", make_here<call::clear>, true},
     {"wait_for", "timed", begin_waits<true>},
     {"advance", "", advance},
@@ -541,7 +535,7 @@ const verb verbs[] = {
     {"wait_set", "", begin_one<call::wait, call::set>},
     {"set_wait", "", begin_one<call::set, call::wait>},
     {"wait_clear", "clear", begin_one<call::wait, call::clear>},
-    {"another_round", "", begin_another_round},
+    {"another_round", "", begin_another_round<run>},
     {"broadcast_wait", "auto_reset", begin_one<call::broadcast, call::wait>},
 };
 
@@ -592,9 +586,7 @@ asio::awaitable<void> use_again(run& r) {
 // GEN-3: everything is cancelled, and then nothing may be left. False if the event cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
-  if (const explanation why = r.seen.explain({.form = r.form}); !why.unexplained.empty())
-    r.t.expect(false, std::string(why.clause) + ": one event does what was seen, call by call in some order",
-               why.unexplained);
+  expect_explained(r.t, r.seen, event_order{.form = r.form}, "event");
   for (const auto& [op, one] : r.all) {
     one.op->cancel();
     r.model->leave(op, outcome_kind::cancelled);
@@ -656,7 +648,7 @@ ASSAY_PROGRAM(contract::event, "EVT-1", rules, .asks = {"auto_reset", "latch", "
   const bool wears = rules.repeats[steps.repeats] > 1 && (form == event_form::auto_reset || !stays_set);
   bool goes_on = true;
   for (const program_step& step : steps.steps) {
-    const bool is_last = verbs[step.verb].act == &begin_another_round;
+    const bool is_last = verbs[step.verb].act == &begin_another_round<run>;
     if (wears && is_last) continue;
     if (is_last || (form != event_form::auto_reset && stays_set && r.set && step.b == 0)) {
       goes_on = co_await finish_round(r);

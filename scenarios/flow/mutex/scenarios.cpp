@@ -13,24 +13,13 @@
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using assay::is_rejected;
 using assay::stay;
 using assay::stay_in;
-using assay::contract::rejected_error;
 
 ASSAY_CONTRACT(mutex, "flow", "a lock across suspensions, with a holder and waiters");
 
 namespace {
-
-// Whether the call is refused; what else it throws goes on.
-template <class Call>
-bool is_rejected(Call&& call) {
-  try {
-    call();
-  } catch (const rejected_error&) {
-    return true;
-  }
-  return false;
-}
 
 assay::contract::mutex::work staying(stay& where) {
   return [&where] { return stay_in(where); };

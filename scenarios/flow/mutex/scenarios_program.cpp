@@ -22,6 +22,8 @@
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/history.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
+#include <assay/scenarios/cross_cutting/waiting.hpp>
 #include <assay/scenarios/flow/mutex/contract.hpp>
 
 namespace assay {
@@ -443,13 +445,7 @@ asio::awaitable<void> unlock_once(run& r, const program_step&) {
     co_return;
   }
   if (!r.checked || r.is_held() || !r.all.empty()) co_return;
-  bool is_rejected = false;
-  try {
-    r.mutex->unlock();
-  } catch (const contract::rejected_error&) {
-    is_rejected = true;
-  }
-  r.t.expect(is_rejected, "MTX-3: to unlock what nobody holds is rejected");
+  r.t.expect(is_rejected([&r] { r.mutex->unlock(); }), "MTX-3: to unlock what nobody holds is rejected");
 }
 
 asio::awaitable<void> unlock_once_as(run& r, const program_step&) {
@@ -507,29 +503,13 @@ asio::awaitable<void> cancel_some(run& r, const program_step& step) {
 
 asio::awaitable<void> advance(run& r, const program_step& step) {
   r.clause = "MTX-2";
-  const std::size_t beats = 1 + step.a % 4;
-  for (std::size_t i = 0; i < beats; ++i) {
-    co_await r.t.advance(beat);
-    if (r.settled) co_await settle_and_check(r);
-  }
+  co_await advance_by(r, step, beat);
 }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
-struct verb {
-  const char* name;
-  const char* feature;  // empty: everybody has it
-  asio::awaitable<void> (*act)(run&, const program_step&);
-};
-const verb verbs[] = {
+const round_verb<run> verbs[] = {
     {"run", "", work},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"advance", "", advance},
     {"run_for", "timed", work_for},
     {"lock", "manual", lock},
@@ -542,7 +522,7 @@ const verb verbs[] = {
     {"unlock_as", "owner_checked", unlock_once_as},
     {"wait_unlocked", "wait_unlocked", watch},
     {"end_owner", "owner_death", end_owner},
-    {"another_round", "", begin_another_round},
+    {"another_round", "", begin_another_round<run>},
 };
 
 // Shapes: settled after every step or not.
@@ -569,9 +549,7 @@ void begin_round(run& r, contract::mutex& mutex) {
 // GEN-3: everything is cancelled and unlocked, and then it is free. False if it cannot be used any more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
-  if (const explanation why = r.seen.explain({}); !why.unexplained.empty())
-    r.t.expect(false, std::string(why.clause) + ": one mutex does what was seen, call by call in some order",
-               why.unexplained);
+  expect_explained(r.t, r.seen, mutex_order{}, "mutex");
   r.clause = "MTX-2";
   for (const auto& [op, one] : r.all) one.op->cancel();
   co_await r.t.settle();
@@ -594,13 +572,6 @@ asio::awaitable<bool> finish_round(run& r) {
   co_return true;
 }
 
-asio::awaitable<void> do_step(run& r, const program_step& step) {
-  co_await verbs[step.verb].act(r, step);
-  const bool goes_on = !r.settled && !r.asks_to_settle;
-  r.asks_to_settle = false;
-  if (!goes_on) co_await settle_and_check(r);
-}
-
 }  // namespace
 
 ASSAY_PROGRAM(mutex, "MTX-1", rules, .asks = {"fair", "checked_unlock", "status", "statistics"},
@@ -613,25 +584,7 @@ ASSAY_PROGRAM(mutex, "MTX-1", rules, .asks = {"fair", "checked_unlock", "status"
                                                .status = make.claims("status"),
                                                .statistics = make.claims("statistics")});
   t.keep(state);  // what has not ended when the program breaks off may use it
-  run& r = *state;
-  auto mutex = make();
-  begin_round(r, *mutex);
-  // What is repeated many times is done with one mutex: it may wear out.
-  const bool wears = rules.repeats[steps.repeats] > 1;
-  bool goes_on = true;
-  for (const program_step& step : steps.steps) {
-    const bool is_last = verbs[step.verb].act == &begin_another_round;
-    if (wears && is_last) continue;
-    if (is_last) {
-      goes_on = co_await finish_round(r);
-      if (!goes_on) break;
-      mutex.reset();
-      mutex = make();
-      begin_round(r, *mutex);
-    }
-    co_await do_step(r, step);
-  }
-  if (goes_on) co_await finish_round(r);
+  co_await play_in_rounds<contract::mutex>(*state, make, {}, steps, rules, verbs);
 }
 
 }  // namespace assay

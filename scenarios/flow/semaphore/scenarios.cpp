@@ -13,8 +13,8 @@
 #include <assay/scenarios/flow/semaphore/contract.hpp>
 
 namespace asio = boost::asio;
+using assay::is_rejected;
 using namespace std::chrono_literals;
-using assay::contract::rejected_error;
 
 ASSAY_CONTRACT(semaphore, "flow", "a number of permits, taken and given back: also limiter and bulkhead");
 
@@ -27,17 +27,6 @@ asio::awaitable<void> take_at_once(assay::trial& t, assay::contract::semaphore& 
     auto taken = co_await t.begin("acquire a free permit", semaphore.acquire());
     t.premise(taken.done(), "a permit that is free is taken at once");
   }
-}
-
-// Whether the call is refused; what else it throws goes on.
-template <class Call>
-bool is_rejected(Call&& call) {
-  try {
-    call();
-  } catch (const rejected_error&) {
-    return true;
-  }
-  return false;
 }
 
 }  // namespace

@@ -23,6 +23,8 @@
 #include <assay/harness/catalogue/catalogue.hpp>
 #include <assay/harness/trial/helpers.hpp>
 #include <assay/harness/trial/history.hpp>
+#include <assay/scenarios/cross_cutting/rounds.hpp>
+#include <assay/scenarios/cross_cutting/waiting.hpp>
 #include <assay/scenarios/flow/semaphore/contract.hpp>
 
 namespace assay {
@@ -206,6 +208,7 @@ class semaphore_model {
 
 struct run {
   trial& t;
+  contract::semaphore_config how;
   bool settled;  // after every step
   bool exact;    // and fair: the model says who has a permit
   bool bounded;
@@ -510,13 +513,8 @@ asio::awaitable<void> release_some(run& r, const program_step& step) {
   const std::size_t count = step.b == 3 ? 2 : 1;
   for (std::size_t i = 0; i < count && r.held > 0; ++i) release(r, 1, "SEM-1");
   if (!r.bounded || r.used() > 0 || !r.all.empty()) co_return;
-  bool is_rejected = false;
-  try {
-    r.semaphore->release();
-  } catch (const contract::rejected_error&) {
-    is_rejected = true;
-  }
-  r.t.expect(is_rejected, "SEM-5: to release what is not in use is rejected");
+  r.t.expect(is_rejected([&r] { r.semaphore->release(); }),
+             "SEM-5: to release what is not in use is rejected");
 }
 
 asio::awaitable<void> release_many(run& r, const program_step& step) {
@@ -586,30 +584,14 @@ asio::awaitable<void> cancel_some(run& r, const program_step& step) {
 
 asio::awaitable<void> advance(run& r, const program_step& step) {
   r.clause = "SEM-4";
-  const std::size_t beats = 1 + step.a % 4;
-  for (std::size_t i = 0; i < beats; ++i) {
-    co_await r.t.advance(beat);
-    if (r.settled) co_await settle_and_check(r);
-  }
+  co_await advance_by(r, step, beat);
 }
 
-asio::awaitable<void> ask_to_settle(run& r, const program_step&) {
-  r.asks_to_settle = true;
-  co_return;
-}
-
-asio::awaitable<void> begin_another_round(run&, const program_step&) { co_return; }
-
-struct verb {
-  const char* name;
-  const char* feature;  // empty: everybody has it
-  asio::awaitable<void> (*act)(run&, const program_step&);
-};
-const verb verbs[] = {
+const round_verb<run> verbs[] = {
     {"acquire", "", acquire},
     {"release", "", release_some},
     {"cancel", "", cancel_some},
-    {"settle", "", ask_to_settle},
+    {"settle", "", ask_to_settle<run>},
     {"advance", "", advance},
     {"acquire_many", "weighted", acquire_many},
     {"release_many", "weighted", release_many},
@@ -623,7 +605,7 @@ const verb verbs[] = {
     {"release_acquire", "", release_and_acquire},
     {"acquire_as", "borrowers", acquire_as},
     {"release_as", "borrowers", release_as},
-    {"another_round", "", begin_another_round},
+    {"another_round", "", begin_another_round<run>},
 };
 
 // Shapes: one permit, three, and two with room for two who wait; settled after every step or not.
@@ -636,12 +618,12 @@ const grammar rules = {.shapes = 6,
 
 // ---- rounds
 
-void begin_round(run& r, contract::semaphore& semaphore, const contract::semaphore_config& how) {
+void begin_round(run& r, contract::semaphore& semaphore) {
   r.semaphore = &semaphore;
   r.all.clear();
-  r.limit = r.limit_first = r.limit_min = static_cast<std::size_t>(how.limit);
-  r.has_room = how.waiting_max >= 0;
-  r.model.emplace(r.limit, r.has_room ? static_cast<std::size_t>(how.waiting_max) : std::size_t(-1));
+  r.limit = r.limit_first = r.limit_min = static_cast<std::size_t>(r.how.limit);
+  r.has_room = r.how.waiting_max >= 0;
+  r.model.emplace(r.limit, r.has_room ? static_cast<std::size_t>(r.how.waiting_max) : std::size_t(-1));
   r.seen = {};
   r.held = r.working = 0;
   r.borrowers.clear();
@@ -670,10 +652,7 @@ asio::awaitable<void> expect_all_permits(run& r) {
 // more.
 asio::awaitable<bool> finish_round(run& r) {
   co_await settle_and_check(r);
-  if (const explanation why = r.seen.explain({.limit = r.limit_first}); !why.unexplained.empty())
-    r.t.expect(false,
-               std::string(why.clause) + ": one semaphore does what was seen, call by call in some order",
-               why.unexplained);
+  expect_explained(r.t, r.seen, semaphore_order{.limit = r.limit_first}, "semaphore");
   r.clause = "SEM-4";
   for (const auto& [op, one] : r.all) one.op->cancel();
   co_await r.t.settle();
@@ -695,13 +674,6 @@ asio::awaitable<bool> finish_round(run& r) {
   co_return true;
 }
 
-asio::awaitable<void> do_step(run& r, const program_step& step) {
-  co_await verbs[step.verb].act(r, step);
-  const bool goes_on = !r.settled && !r.asks_to_settle;
-  r.asks_to_settle = false;
-  if (!goes_on) co_await settle_and_check(r);
-}
-
 }  // namespace
 
 ASSAY_PROGRAM(semaphore, "SEM-1", rules,
@@ -713,6 +685,7 @@ ASSAY_PROGRAM(semaphore, "SEM-1", rules,
   if (steps.shape % 3 == 2 && make.claims("bulkhead")) how.waiting_max = 2;
   const bool settled = steps.shape >= 3;
   const auto state = std::make_shared<run>(run{.t = t,
+                                               .how = how,
                                                .settled = settled,
                                                .exact = settled && make.claims("fair"),
                                                .bounded = make.claims("bounded"),
@@ -723,25 +696,7 @@ ASSAY_PROGRAM(semaphore, "SEM-1", rules,
                                                .zero_limit = make.claims("zero_limit"),
                                                .has_room = false});
   t.keep(state);  // what has not ended when the program breaks off may use it
-  run& r = *state;
-  auto semaphore = make(how);
-  begin_round(r, *semaphore, how);
-  // What is repeated many times is done with one semaphore: it may wear out.
-  const bool wears = rules.repeats[steps.repeats] > 1;
-  bool goes_on = true;
-  for (const program_step& step : steps.steps) {
-    const bool is_last = verbs[step.verb].act == &begin_another_round;
-    if (wears && is_last) continue;
-    if (is_last) {
-      goes_on = co_await finish_round(r);
-      if (!goes_on) break;
-      semaphore.reset();
-      semaphore = make(how);
-      begin_round(r, *semaphore, how);
-    }
-    co_await do_step(r, step);
-  }
-  if (goes_on) co_await finish_round(r);
+  co_await play_in_rounds<contract::semaphore>(*state, make, how, steps, rules, verbs);
 }
 
 }  // namespace assay
