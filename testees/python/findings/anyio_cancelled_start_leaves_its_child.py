@@ -3,7 +3,8 @@
 The documentation (tasks.html, "Starting and initializing tasks"): start "waits until the task is ready". On Trio the child is
 cancelled with the call; on asyncio it goes on until something else ends it: agronholm/anyio#517, mended after 3.6.2. Clause TG-16.
 
-    python3 anyio_cancelled_start_leaves_its_child.py
+    anyio on asyncio: child ran on and reported, start ended, group goes on
+    anyio on trio: child ended with Cancelled, start ended, group goes on
 """
 
 import anyio

@@ -3,6 +3,7 @@
 Documented is an asynchronous context manager for one block; Python 3.12 raises RuntimeError. Clause X-32 twice.
 
     entered twice
+    left with AssertionError()
 """
 
 import asyncio

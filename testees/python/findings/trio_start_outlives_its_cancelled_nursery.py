@@ -1,7 +1,7 @@
 """trio: a nursery that is cancelled while somebody outside of it waits in its `start` does not end before the child of that
 start does: until the child reports, cancelling the nursery does not reach it. (trio 0.22.0; python-trio/trio#1431)
 
-    python3 trio_start_outlives_its_cancelled_nursery.py
+    the cancelled nursery ended after 3600 s
 """
 
 import trio
