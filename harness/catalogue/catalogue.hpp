@@ -413,22 +413,25 @@ inline plug_check_info describe_plug_check(std::string contract,
           intent_text))
 
 /// Declares a clause and its scenario; the traits follow as designated initialisers.
-#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                        \
-  ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, {})                        \
-  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
+#define ASSAY_CLAUSE(contract_name, clause_id, clause_level, clause_text, ...)                           \
+  ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, {})                           \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, "", ASSAY_DETAIL_CONCAT(assay_scenario_, __COUNTER__), \
                         __VA_ARGS__)
 
-#define ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason)                     \
-  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(assay_clause_of_, __LINE__), contract_name)                      \
-  static const ::assay::detail::registrar ASSAY_DETAIL_CONCAT(assay_clause_, __LINE__)(::assay::clause_info{ \
-      clause_id, ::assay::level::clause_level, clause_text,                                                  \
-      std::string(ASSAY_DETAIL_CONCAT(assay_clause_of_, __LINE__)::found::name), reason});
+#define ASSAY_DETAIL_CLAUSE(contract_name, clause_id, clause_level, clause_text, reason)            \
+  ASSAY_DETAIL_CLAUSE_AS(ASSAY_DETAIL_CONCAT(assay_clause_, __COUNTER__), contract_name, clause_id, \
+                         clause_level, clause_text, reason)
+#define ASSAY_DETAIL_CLAUSE_AS(known_as, contract_name, clause_id, clause_level, clause_text, reason) \
+  ASSAY_DETAIL_CONTRACT(ASSAY_DETAIL_CONCAT(known_as, _of), contract_name)                            \
+  static const ::assay::detail::registrar known_as(                                                   \
+      ::assay::clause_info{clause_id, ::assay::level::clause_level, clause_text,                      \
+                           std::string(ASSAY_DETAIL_CONCAT(known_as, _of)::found::name), reason});
 
 /// A further scenario of a clause, or a contract's scenario of a cross-cutting clause. `variant` may be ""
 /// for the latter.
-#define ASSAY_SCENARIO(contract_name, clause_id, variant, ...)                                             \
-  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant, ASSAY_DETAIL_CONCAT(assay_scenario_, __LINE__), \
-                        __VA_ARGS__)
+#define ASSAY_SCENARIO(contract_name, clause_id, variant, ...) \
+  ASSAY_DETAIL_SCENARIO(contract_name, clause_id, variant,     \
+                        ASSAY_DETAIL_CONCAT(assay_scenario_, __COUNTER__), __VA_ARGS__)
 
 /// The plug check of a contract, a scenario of no clause: before anything is judged, it is run once with every subject, first
 /// in first out, with nothing cancelled and nothing failing. It calls each member of the contract once, one operation at a
