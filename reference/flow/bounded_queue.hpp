@@ -196,6 +196,45 @@ class bounded_queue {
     return removed;
   }
 
+  /// As remove_oldest, from the other end.
+  [[nodiscard]] std::optional<T> remove_newest() {
+    std::optional<T> removed;
+    if (buffer_.empty()) return removed;
+    removed.emplace(std::move(buffer_.back()));
+    buffer_.pop_back();
+    if (!pushers_.empty() && buffer_.size() < capacity_) admit_front_pusher();
+    wake_joiners_if_finished();
+    return removed;
+  }
+
+  /// As try_push, but without room the oldest buffered item gives way, and is returned: it no longer counts as unfinished.
+  /// For queues with a capacity above 0 into which nobody waits to push.
+  [[nodiscard]] std::optional<T> push_over(T& item) {
+    std::optional<T> removed;
+    if (try_push(item)) return removed;
+    buffer_.push_back(std::move(item));  // first: if memory is short, nothing has happened
+    removed.emplace(std::move(buffer_.front()));
+    buffer_.pop_front();
+    return removed;
+  }
+
+  /// Puts `item` in the place of the oldest buffered one for which `same` holds, and returns that one, which no longer
+  /// counts as unfinished. If there is none, an empty optional, and `item` is untouched. O(size).
+  template <class Same>
+  [[nodiscard]] std::optional<T> replace_if(T& item, Same same) {
+    std::optional<T> removed;
+    const auto found = std::find_if(buffer_.begin(), buffer_.end(), same);
+    if (found == buffer_.end()) return removed;
+    removed.emplace(std::exchange(*found, std::move(item)));
+    return removed;
+  }
+
+  /// Whether `is_it` holds for a buffered item. O(size).
+  template <class IsIt>
+  [[nodiscard]] bool contains_if(IsIt is_it) const {
+    return std::any_of(buffer_.begin(), buffer_.end(), is_it);
+  }
+
   /// Says that one item in hand is settled for good. Throws std::logic_error if none is in hand (BQ-15).
   void done() {
     if (in_hand_ == 0) throw std::logic_error("bounded_queue::done without an item in hand");
