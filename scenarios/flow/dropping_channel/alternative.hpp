@@ -34,7 +34,7 @@ ASSAY_DEFECTS(channel_defect, none, takes_effect_later, full_is_an_error, evicts
               negative_never_drops, tells_inside_the_step, tells_within_telling,
               drops_what_a_cancelled_receive_holds, hands_back_to_the_tail, hand_back_ignores_the_policy,
               hand_back_drops_the_next, cancelled_receiver_stays, close_discards, close_leaves_receivers,
-              close_wakes_one, close_takes_back_what_was_served, accepts_after_close, last_is_received_again,
+              close_wakes_one, close_takes_back_what_was_served, accepts_after_close, close_hides_the_latest,
               closed_and_empty_waits, lag_counts_from_the_start, lag_skips_to_the_newest, lag_is_one_short,
               serves_the_last_parked_first, tries_find_nothing, places_wear_out, times_out_early,
               ignores_a_deadline_that_has_passed, deadlines_overflow, deadline_drops_the_item,
@@ -105,7 +105,10 @@ class alternative_channel final : public contract::dropping_channel {
     contract::received_item got = co_await take(deadline);
     co_return std::move(got.one);
   }
-  awaitable<contract::received_item> do_receive_counted() override { return take(clock::time_point::max()); }
+  awaitable<contract::received_item> do_receive_counted() override {
+    while (is(lag_skips_to_the_newest) && lost_ > 0 && buffer_.size() > 1) drop(remove(buffer_.begin()));
+    return take(clock::time_point::max());
+  }
   item do_try_receive() override {
     if (buffer_.empty() && closed_) throw contract::closed_error();
     if (buffer_.empty() || is(tries_find_nothing)) return {};
@@ -248,7 +251,6 @@ class alternative_channel final : public contract::dropping_channel {
   // ---- telling
 
   void drop(item victim) {
-    if (is(lag_skips_to_the_newest)) skips_ = true;
     if (!is(drops_are_not_counted)) ++dropped_;
     ++lost_;
     if (is(drops_are_not_told)) return;
@@ -267,15 +269,9 @@ class alternative_channel final : public contract::dropping_channel {
   // ---- receiving
 
   contract::received_item take_head() {
-    auto head = buffer_.begin();
-    if (std::exchange(skips_, false)) {
-      while (buffer_.size() > 1) drop(remove(buffer_.begin()));
-      head = buffer_.begin();
-      skips_ = false;
-    }
     ++taken_;
     const std::size_t lost = note_lag();
-    item one = remove(head);
+    item one = remove(buffer_.begin());
     return {std::move(one), lost};
   }
   std::size_t note_lag() {
@@ -327,7 +323,8 @@ class alternative_channel final : public contract::dropping_channel {
     const auto entered = co_await boost::asio::this_coro::cancellation_state;
     const bool refused = entered.cancelled() != boost::asio::cancellation_type::none;
     if (refused && !is(begins_although_cancelled)) contract::throw_cancelled();
-    if (!buffer_.empty()) co_return take_head();
+    const bool hidden = closed_ && policy_ == drop_policy::conflate && is(close_hides_the_latest);
+    if (!buffer_.empty() && !hidden) co_return take_head();
     if (closed_ && !is(closed_and_empty_waits)) throw contract::closed_error();
     waiter self{boost::asio::steady_timer(executor_, deadline)};
     bool cancelled = co_await park(self);
@@ -391,7 +388,6 @@ class alternative_channel final : public contract::dropping_channel {
   const std::shared_ptr<alternative_channel*> self_ = std::make_shared<alternative_channel*>(this);
   // Of those that are wrong.
   bool served_ = false;
-  bool skips_ = false;
   std::size_t taken_ = 0;
   std::size_t phantoms_ = 0;
   alternative_waits waits_{{.weak_request_uses_up_the_strong = is(weak_request_uses_up_the_strong),
