@@ -11,7 +11,7 @@ import sys
 import anyio
 from assay_testee import Host, TimedOut, subject
 from shared_subjects import (
-    Channel, Conditional, Exclusive, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
+    Channel, Conditional, DroppingChannel, Exclusive, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
 )
 
 BACKEND = sys.argv[1]
@@ -71,6 +71,25 @@ class StreamWithMoveOnAfter(MemoryObjectStream):
     async def pop_for(self, patience):
         with anyio.move_on_after(seconds(patience)):
             return await self.pop()
+        raise TimedOut()
+
+
+@subject(
+    "memory_object_stream_nowait",
+    contract="dropping_channel",
+    features=["oldest", "newest", "reject", "exact_capacity", "direct", "competing", "try", "timed", "close"],
+    cites=STREAMS + "api.html#anyio.streams.memory.MemoryObjectSendStream.send_nowait: 'WouldBlock: if the buffer is full and there are no "
+    "tasks waiting to receive'; MemoryObjectReceiveStream.receive_nowait; cancellation.html: move_on_after exits the block if the time "
+    "limit is exceeded",
+)
+class StreamNoWait(DroppingChannel):
+    library = anyio
+    end = anyio.EndOfStream
+    open = staticmethod(anyio.create_memory_object_stream)
+
+    async def receive_for(self, patience):
+        with anyio.move_on_after(seconds(patience)):
+            return await self.receive()
         raise TimedOut()
 
 

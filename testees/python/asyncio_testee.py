@@ -2,6 +2,7 @@
 """The testee `asyncio`: what Python's standard library has, held to what its documentation promises."""
 
 import asyncio
+import collections
 import contextlib
 import platform
 
@@ -103,6 +104,85 @@ class QueueWithTimeout(QueueSubject):
                 return await self.queue.get()
         except TimeoutError:
             raise TimedOut() from None
+
+
+@subject(
+    "Queue_nowait",
+    contract="dropping_channel",
+    features=["oldest", "newest", "reject", "exact_capacity", "competing", "try", "timed"],
+    cites=DOCS + "asyncio-queue.html: put_nowait: 'if no free slot is immediately available, raise QueueFull'; get_nowait: 'return an item "
+    "if one is immediately available, else raise QueueEmpty'; get; asyncio-task.html#asyncio.timeout; who drops the oldest calls "
+    "get_nowait, then put_nowait",
+)
+class QueueNoWait(QueueSubject):
+    def __init__(self, env, config):
+        super().__init__(env, config)
+        self.env = env
+        self.policy = config["policy"]
+
+    def send(self, item, key):
+        if self.try_push(item):
+            return "accepted"
+        if self.policy == "reject":
+            return "rejected"
+        if self.policy != "oldest":
+            return "dropped"
+        self.env.tell("dropped", item=self.queue.get_nowait())
+        self.queue.put_nowait(item)
+        return "accepted"
+
+    async def receive(self):
+        return await self.queue.get()
+
+    async def receive_for(self, patience):
+        try:
+            async with asyncio.timeout(seconds(patience)):
+                return await self.queue.get()
+        except TimeoutError:
+            raise TimedOut() from None
+
+    def try_receive(self):
+        return self.try_pop()
+
+
+@subject(
+    "deque_maxlen",
+    contract="dropping_channel",
+    features=["oldest", "exact_capacity", "try"],
+    cites="docs.python.org/3.11/library/collections.html#collections.deque: 'once a bounded length deque is full, when new items are added, "
+    "a corresponding number of items are discarded from the opposite end'; " + DOCS + "asyncio-sync.html#asyncio.Event tells the one "
+    "who waits",
+)
+class DequeWithMaxlen:
+    def __init__(self, env, config):
+        self.env = env
+        try:
+            self.items = collections.deque(maxlen=config["capacity"])
+        except ValueError as failure:
+            raise Rejected(str(failure)) from None
+        self.sent = asyncio.Event()
+
+    def send(self, item, key):
+        discarded = self.items[0] if self.items and len(self.items) == self.items.maxlen else None
+        self.items.append(item)
+        if not self.items:
+            return "dropped"
+        self.sent.set()
+        if discarded is not None:
+            self.env.tell("dropped", item=discarded)
+        return "accepted"
+
+    async def receive(self):
+        while not self.items:
+            self.sent.clear()
+            await self.sent.wait()
+        return self.items.popleft()
+
+    def try_receive(self):
+        return self.items.popleft() if self.items else None
+
+    def size(self):
+        return len(self.items)
 
 
 @subject(

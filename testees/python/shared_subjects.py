@@ -63,6 +63,34 @@ class Channel:
         self.sender.close()
 
 
+class DroppingChannel(Channel):
+    """The same ends as a channel that drops, without the timed form: who sends does not wait, and drops what does not fit, or
+    what the other end has not taken yet."""
+
+    def __init__(self, env, config):
+        super().__init__(env, config)
+        self.env = env
+        self.policy = config["policy"]
+
+    def send(self, item, key):
+        if self.try_push(item):
+            return "accepted"
+        if self.policy == "reject":
+            return "rejected"
+        victim = self.try_pop() if self.policy == "oldest" else None
+        if victim is None:
+            return "dropped"
+        self.sender.send_nowait(item)
+        self.env.tell("dropped", item=victim)
+        return "accepted"
+
+    async def receive(self):
+        return await self.pop()
+
+    def try_receive(self):
+        return self.try_pop()
+
+
 class Flag:
     """An Event of asyncio, Trio or anyio, which have the same names; without the timed form."""
 

@@ -7,7 +7,7 @@ import trio
 from assay_testee import TimedOut, subject
 from assay_testee.trio_trial import TrioHost
 from shared_subjects import (
-    Channel, Conditional, Exclusive, ExitStack, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
+    Channel, Conditional, DroppingChannel, Exclusive, ExitStack, Flag, OutcomesOfNursery, Permits, Scopes, ShieldedCleanupStack, StartingGroup, Tokens,
 )
 
 DOCS = "trio.readthedocs.io/en/v0.22.0/reference-core.html"
@@ -39,6 +39,24 @@ class MemoryChannel(Channel):
                 return await operation(*args)
         except trio.TooSlowError:
             raise TimedOut() from None
+
+
+@subject(
+    "memory_channel_nowait",
+    contract="dropping_channel",
+    features=["oldest", "newest", "reject", "exact_capacity", "direct", "competing", "try", "timed", "close"],
+    cites=DOCS + "#trio.open_memory_channel: a buffer of max_buffer_size, 0: 'values are passed directly from send to receive'; "
+    "#trio.MemorySendChannel.send_nowait: 'if the channel's buffer is full, raises WouldBlock instead of blocking'; "
+    "#trio.MemoryReceiveChannel.receive_nowait; 'multiple tasks may receive from the same channel'; close of the last sender ends the "
+    "channel once it is drained; #trio.fail_at: a cancelled operation did nothing",
+)
+class MemoryChannelNoWait(DroppingChannel):
+    library = trio
+    end = trio.EndOfChannel
+    open = staticmethod(trio.open_memory_channel)
+
+    async def receive_for(self, patience):
+        return await MemoryChannel._within(self.receive, patience)
 
 
 @subject(

@@ -6,12 +6,14 @@ mod async_lock;
 mod flume;
 mod gather;
 mod tokio_barrier;
+mod tokio_broadcast;
 mod tokio_event;
 mod tokio_join_set;
 mod tokio_mpsc;
 mod tokio_mutex;
 mod tokio_semaphore;
 mod tokio_timeout;
+mod tokio_watch;
 
 pub fn all() -> Vec<Offer> {
     vec![
@@ -19,6 +21,8 @@ pub fn all() -> Vec<Offer> {
         flume::OFFER,
         tokio_mpsc::OFFER,
         tokio_join_set::OFFER,
+        tokio_broadcast::OFFER,
+        tokio_watch::OFFER,
         tokio_event::OFFER,
         tokio_semaphore::OFFER,
         tokio_barrier::OFFER,
