@@ -22,6 +22,7 @@
 #include <assay/harness/trial/history.hpp>
 #include <assay/scenarios/cross_cutting/rounds.hpp>
 #include <assay/scenarios/flow/dropping_channel/contract.hpp>
+#include <assay/scenarios/flow/dropping_channel/policies.hpp>
 
 namespace assay {
 namespace {
@@ -404,15 +405,6 @@ asio::awaitable<bool> finish_round(run& r) {
   co_return drained;
 }
 
-drop_policy policy_of(const maker<dropping_channel>& make, std::size_t which) {
-  std::vector<drop_policy> claimed;
-  if (make.claims("oldest")) claimed.push_back(drop_policy::oldest);
-  if (make.claims("newest")) claimed.push_back(drop_policy::newest);
-  if (make.claims("reject")) claimed.push_back(drop_policy::reject);
-  if (make.claims("conflate")) claimed.push_back(drop_policy::conflate);
-  return claimed.empty() ? drop_policy::any : claimed[which % claimed.size()];
-}
-
 }  // namespace
 
 ASSAY_PROGRAM(dropping_channel, "DRP-5", rules,
@@ -421,7 +413,8 @@ ASSAY_PROGRAM(dropping_channel, "DRP-5", rules,
               .must_see = {"drops_what_a_cancelled_receive_holds", "replaces_at_the_head",
                            "places_wear_out"}) {
   constexpr std::size_t capacities[] = {1, 2, 4};
-  const drop_policy policy = policy_of(make, steps.shape % 4);
+  const std::vector<drop_policy> policies = policies_of(make);
+  const drop_policy policy = policies[steps.shape % 4 % policies.size()];
   const bool keyed = make.claims("keyed") && policy == drop_policy::conflate;
   const std::size_t capacity =
       policy == drop_policy::conflate && !keyed ? 1 : capacities[steps.shape / 4 % 3];
