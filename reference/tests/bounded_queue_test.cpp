@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,82 @@ TEST(bounded_queue, resumes_nobody_inside_the_call_that_wakes) {  // X-12
   EXPECT_TRUE(parked.pending());
   settle(context);
   EXPECT_TRUE(parked.succeeded());
+}
+
+TEST(bounded_queue, lets_the_oldest_give_way_only_where_there_is_no_room) {
+  asio::io_context context;
+  queue q(2);
+  for (const int id : {1, 2}) {
+    item one = make(id);
+    EXPECT_FALSE(q.push_over(one));
+  }
+  item third = make(3);
+  const std::optional<item> removed = q.push_over(third);
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(**removed, 1);
+  EXPECT_EQ(q.size(), 2U);
+  EXPECT_EQ(q.unfinished(), 2U);
+  EXPECT_EQ(take(q), 2);
+  EXPECT_EQ(take(q), 3);
+  operation parked(context, q.pop());
+  item fourth = make(4);
+  EXPECT_FALSE(q.push_over(fourth));
+  settle(context);
+  EXPECT_EQ(*parked.value(), 4);
+  q.close();
+  item late = make(5);
+  EXPECT_THROW((void)q.push_over(late), closed);
+  EXPECT_EQ(*late, 5);
+}
+
+TEST(bounded_queue, removes_the_newest_and_lets_a_pusher_have_its_place) {
+  asio::io_context context;
+  queue q(2);
+  EXPECT_FALSE(q.remove_newest());
+  put(q, 1);
+  put(q, 2);
+  item third = make(3);
+  operation push(context, q.push(third));
+  EXPECT_EQ(**q.remove_newest(), 2);
+  settle(context);
+  EXPECT_TRUE(push.succeeded());
+  EXPECT_EQ(**q.remove_newest(), 3);
+  operation join(context, q.join());
+  settle(context);
+  EXPECT_TRUE(join.pending());
+  EXPECT_EQ(**q.remove_newest(), 1);
+  settle(context);
+  EXPECT_TRUE(join.succeeded());
+
+  put(q, 4);
+  item back = take_out(q);
+  put(q, 5);
+  put(q, 6);
+  operation waits(context, q.push(back));
+  q.unpop(make(4));
+  EXPECT_EQ(**q.remove_newest(), 6);  // what was handed back had no place to give
+  settle(context);
+  EXPECT_TRUE(waits.pending());
+  waits.cancel();
+  settle(context);
+}
+
+TEST(bounded_queue, replaces_the_oldest_that_is_meant) {
+  queue q(3);
+  for (const int id : {1, 2, 3}) put(q, id);
+  const auto is_even = [](const item& one) { return *one % 2 == 0; };
+  const auto is_odd = [](const item& one) { return *one % 2 == 1; };
+  EXPECT_TRUE(q.contains_if(is_even));
+  item one = make(5);
+  EXPECT_EQ(**q.replace_if(one, is_odd), 1);
+  one = make(7);
+  EXPECT_EQ(**q.replace_if(one, is_even), 2);
+  one = make(9);
+  EXPECT_FALSE(q.contains_if(is_even));
+  EXPECT_FALSE(q.replace_if(one, is_even));
+  EXPECT_EQ(*one, 9);
+  EXPECT_EQ(q.unfinished(), 3U);
+  for (const int id : {5, 7, 3}) EXPECT_EQ(take(q), id);
 }
 
 TEST(bounded_queue, delivers_when_delivery_and_cancellation_meet_in_either_order) {  // BQ-7, X-3
